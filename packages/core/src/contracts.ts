@@ -1,0 +1,169 @@
+/**
+ * The contracts between the rooms: a Transport makes Links, Admission decides who may have one, the tunnel core moves their packets.
+ *
+ * Types only. Addresses and networks are text in canonical form ("10.8.0.2", "fd00::/64"); the core turns them into keys once.
+ */
+import type { CloseReason, Endpoint, Instant, Logger, Millis, PacketBatch, Path, PeerCertificate } from '@culvert/base';
+
+export type TransportName = string;
+
+/** Who the peer is, and how it proved that. */
+export interface Principal {
+  readonly user: string;
+  readonly groups: readonly string[];
+  readonly certificate: PeerCertificate | undefined;
+  readonly proofs: readonly ('certificate' | 'password' | 'token')[];
+}
+
+/** What a peer shows. Passwords live here for the length of a call to Admission and nowhere else. */
+export interface Claim {
+  readonly transport: TransportName;
+  readonly remote: Endpoint;
+  /** Already verified against the transport's CA and CRL. */
+  readonly certificate: PeerCertificate | undefined;
+  readonly password: { readonly username: string; readonly password: string } | undefined;
+  /** What the peer says of itself (OpenVPN's IV_*), for logs. */
+  readonly peerInfo: ReadonlyMap<string, string>;
+}
+
+export interface InnerAddress {
+  /** The link's address, and the prefix of the network it lies in. */
+  readonly address: string;
+  readonly prefix: number;
+  /** The gateway's own address in that network. */
+  readonly gateway: string;
+}
+
+/** How a link is configured; on the gateway what the peer is told, on the client what the server told. */
+export interface LinkConfig {
+  readonly ipv4: InnerAddress | undefined;
+  readonly ipv6: InnerAddress | undefined;
+  /** The largest inner packet, in bytes. */
+  readonly mtu: number;
+  /** Networks that the client reaches through the tunnel. */
+  readonly routes: readonly string[];
+  /** The client sends all its traffic through the tunnel, by IP version. */
+  readonly redirect: { readonly ipv4: boolean; readonly ipv6: boolean };
+  readonly dns: { readonly servers: readonly string[]; readonly search: readonly string[] };
+  /** Networks behind the client: the gateway routes them to this link, and accepts them as inner sources. */
+  readonly networksBehind: readonly string[];
+  /** Both ends send a keepalive after `interval` of silence and give up after `timeout` of it. */
+  readonly keepalive: { readonly interval: Millis; readonly timeout: Millis };
+  /** End the link after so long without traffic; undefined: never. Keepalives are not traffic. */
+  readonly idleTimeout: Millis | undefined;
+  /** End the link so long after it came up; undefined: never. */
+  readonly sessionTimeout: Millis | undefined;
+}
+
+export interface Admitted {
+  readonly kind: 'admitted';
+  readonly principal: Principal;
+  readonly config: LinkConfig;
+  /** Gives the lease and the session's place back. The transport calls it exactly once on every path, also when the link never comes up. */
+  release(why: CloseReason): void;
+}
+
+export interface Challenge {
+  readonly kind: 'challenge';
+  readonly text: string;
+  readonly echo: boolean;
+}
+
+export interface Refused {
+  readonly kind: 'refused';
+  /** For our log: the precise reason. */
+  readonly reason: string;
+  /** For the peer: what a stranger may know ("authentication failed"). */
+  readonly tell: string;
+}
+
+export interface Admission {
+  admit(claim: Claim, signal: AbortSignal): Promise<Admitted | Challenge | Refused>;
+  /** At a rekey: may this link go on? Admitted's config is ignored there and its `release` is a no-op. */
+  reauthenticate(link: Link, claim: Claim, signal: AbortSignal): Promise<Admitted | Challenge | Refused>;
+}
+
+/** Cumulative counts of one link; `bytes` are inner packets', headers included. */
+export interface LinkStats {
+  packetsIn: number;
+  bytesIn: number;
+  packetsOut: number;
+  bytesOut: number;
+  /** Dropped by the transport: failed authentication, replays, full queues. */
+  droppedIn: number;
+  droppedOut: number;
+}
+
+/** One authenticated and configured peer. "In" is from the peer to us. */
+export interface Link {
+  readonly id: number;
+  readonly transport: TransportName;
+  readonly principal: Principal;
+  readonly config: LinkConfig;
+  /** Where the peer is now; changes as it roams. */
+  readonly path: Path;
+  readonly since: Instant;
+  readonly stats: LinkStats;
+  /** What the two ends agreed on ("AES-256-GCM", "TLSv1.3"), for status and logs. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** Send the batch's packets to the peer. Never blocks, never throws for a lost packet, keeps nothing of the batch. */
+  send(batch: PacketBatch): void;
+  /** Where the peer's packets go. The batch is lent for the call. Set once, before the event loop turns. */
+  onPackets(sink: (batch: PacketBatch) => void): void;
+  update(config: LinkConfig): void;
+  /** Say goodbye and end. Resolves when nothing is left; later calls return the same promise. */
+  close(why: CloseReason): Promise<void>;
+  readonly closed: Promise<CloseReason>;
+}
+
+/** A step in the life of a link, or of a try that never became one. */
+export type TransportEvent =
+  | { readonly kind: 'attempt'; readonly id: number; readonly path: Path }
+  | { readonly kind: 'refused'; readonly id: number; readonly path: Path; readonly reason: string }
+  | { readonly kind: 'failed'; readonly id: number; readonly path: Path; readonly reason: CloseReason }
+  | { readonly kind: 'rekeyed'; readonly id: number }
+  | { readonly kind: 'roamed'; readonly id: number; readonly from: Path; readonly to: Path }
+  /** A decision worth a debug line: offers, choices, peculiar peers. */
+  | {
+      readonly kind: 'note';
+      readonly id: number;
+      readonly message: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    };
+
+export interface Listener {
+  readonly endpoints: readonly Endpoint[];
+  /** Counters of what strangers did, by name. */
+  readonly stats: Readonly<Record<string, number>>;
+  /** Stops listening and ends every link of this listener with `why`. */
+  close(why: CloseReason): Promise<void>;
+}
+
+/** What a transport can do. Where a capability is absent the compliance suite asserts the documented refusal. */
+export interface Capabilities {
+  readonly roaming: boolean;
+  readonly rekey: boolean;
+  readonly ipv6Outside: boolean;
+  readonly ipv6Inside: boolean;
+}
+
+/** One way to carry IP packets between two authenticated peers. `ListenOptions` and `DialOptions` are the transport's own. */
+export interface Transport<ListenOptions = unknown, DialOptions = unknown> {
+  readonly name: TransportName;
+  readonly capabilities: Capabilities;
+  listen(
+    at: ListenOptions,
+    on: {
+      readonly admission: Admission;
+      onLink(link: Link): void;
+      onEvent(event: TransportEvent): void;
+      readonly log: Logger;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<Listener>;
+  /** Resolves when the link is up and configured. Rejects with a CulvertError whose sentence says why not. */
+  dial(
+    to: DialOptions,
+    on: { onEvent(event: TransportEvent): void; readonly log: Logger; readonly signal: AbortSignal },
+  ): Promise<Link>;
+}

@@ -1,0 +1,2 @@
+/** The tunnel core, pure: contracts, forwarding, filter, pools, queues, accounting. */
+export type * from './contracts.ts';

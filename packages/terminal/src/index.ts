@@ -1,0 +1,5 @@
+/** What the three programs share on a terminal: exit codes, errors, tables, colours, logging. */
+
+export { createLogger, type LogFormat, type LogLevel } from './log.ts';
+export { colour, printJson, printTable } from './print.ts';
+export { ExitCode, runProgram, UsageError } from './program.ts';
