@@ -1,0 +1,20 @@
+/** The OpenVPN protocol as sans-IO machines, both roles. */
+export { Acceptor, type AcceptorOptions, type DropReason, type Verdict } from './acceptor.ts';
+export { OpenvpnError } from './errors.ts';
+export type {
+  AeadName,
+  ClientSessionOptions,
+  ClientWrap,
+  CreateDataKey,
+  DataKey,
+  InnerAddress,
+  PushedConfig,
+  ServerSessionOptions,
+  ServerWrap,
+  SessionEvent,
+  SessionOptions,
+  SessionStats,
+} from './face.ts';
+export { isData, Opcode, peekControl, peekPeerId } from './opcode.ts';
+export { ClientSession, ServerSession } from './session.ts';
+export type { SessionStart } from './session-start.ts';
