@@ -1,0 +1,14 @@
+import type { PacketBatch } from '@culvert/base';
+
+/** Where inner packets enter and leave the machine: a TUN device, or testkit's device in memory. Packets are bare IP. */
+export interface PacketDevice {
+  /** The largest packet that the device gives, in bytes. */
+  readonly mtu: number;
+  /** Appends waiting packets to the batch. Returns how many; zero means that none waits. */
+  readBatch(batch: PacketBatch): number;
+  /** Takes the packets whose length is not 0. Returns how many; the rest found no room. Never waits, keeps nothing of the batch. */
+  writeBatch(batch: PacketBatch): number;
+  /** Calls back while packets wait; undefined stops that. */
+  onReadable(callback: (() => void) | undefined): void;
+  close(): void;
+}
