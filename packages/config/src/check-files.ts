@@ -1,0 +1,160 @@
+/** The files that the configuration names: there, readable, what they should be, closed to strangers, and fitting each other. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { doubt, type Finding, mistake } from './finding.ts';
+import type { GatewayConfig } from './gateway-schema.ts';
+import type { KeyPath } from './yaml-source.ts';
+
+/** Reads one file of the configuration. `mode` is undefined where nobody but us could open it. Throws the system's error. */
+export type ReadInput = (path: string) => { readonly text: string; readonly mode: number | undefined };
+
+/** Certificates this close to their end are worth a word. */
+const expiresSoonDays = 14;
+const dayMillis = 86_400_000;
+
+/** `nowMillis` is Unix time. */
+export function checkFiles(config: GatewayConfig, read: ReadInput, nowMillis: number): Finding[] {
+  const findings: Finding[] = [];
+  const open = (path: KeyPath, file: string, secret: boolean) => readInput(path, file, secret, read, findings);
+  const ca = open(['tls', 'ca'], config.tls.ca, false);
+  if (ca !== undefined) checkCertificates(['tls', 'ca'], ca, nowMillis, findings);
+  const certificate = open(['tls', 'certificate'], config.tls.certificate, false);
+  const chain =
+    certificate === undefined ? [] : checkCertificates(['tls', 'certificate'], certificate, nowMillis, findings);
+  const key = open(['tls', 'privateKey'], config.tls.privateKey, true);
+  if (key !== undefined) checkPrivateKey(key, chain[0], findings);
+  if (chain[0] !== undefined) checkServerUse(chain[0], findings);
+  const crl = config.tls.crl && open(['tls', 'crl', 'file'], config.tls.crl.file, false);
+  if (crl !== undefined) checkLabel(['tls', 'crl', 'file'], crl, '-----BEGIN X509 CRL-----', findings);
+  checkWrap(config, open, findings);
+  return findings;
+}
+
+function checkWrap(
+  config: GatewayConfig,
+  open: (path: KeyPath, file: string, secret: boolean) => string | undefined,
+  findings: Finding[],
+): void {
+  const wrap = config.transports.openvpn.wrap;
+  if (wrap === 'none') return;
+  for (const key of ['tlsCryptV2', 'tlsCrypt'] as const) {
+    const file = wrap[key];
+    const path = ['transports', 'openvpn', 'wrap', key];
+    const text = file && open(path, file, true);
+    if (text !== undefined) checkLabel(path, text, wrapLabels[key], findings);
+  }
+}
+
+const wrapLabels = {
+  tlsCryptV2: '-----BEGIN OpenVPN tls-crypt-v2 server key-----',
+  tlsCrypt: '-----BEGIN OpenVPN Static key V1-----',
+} as const;
+
+function readInput(
+  path: KeyPath,
+  file: string,
+  secret: boolean,
+  read: ReadInput,
+  findings: Finding[],
+): string | undefined {
+  try {
+    const { text, mode } = read(file);
+    if (secret && mode !== undefined && (mode & 0o027) !== 0) {
+      const octal = (mode & 0o777).toString(8).padStart(4, '0');
+      findings.push(
+        mistake(
+          path,
+          `${file} with mode ${octal}`,
+          `mode 0600, or 0640 for a group that may read it: chmod 600 ${file}`,
+        ),
+      );
+    }
+    return text;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why =
+      { ENOENT: 'no such file', EACCES: 'no permission to read it', EISDIR: 'a directory' }[code ?? ''] ?? message;
+    findings.push(mistake(path, `${file} (${why})`, 'a file that can be read'));
+    return undefined;
+  }
+}
+
+/** Checks every certificate of a PEM text; the first of them is the leaf. */
+function checkCertificates(path: KeyPath, text: string, nowMillis: number, findings: Finding[]): X509Certificate[] {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  if (blocks.length === 0) findings.push(mistake(path, 'no certificate in it', 'PEM: -----BEGIN CERTIFICATE-----'));
+  const certificates: X509Certificate[] = [];
+  for (const block of blocks) {
+    try {
+      certificates.push(new X509Certificate(block));
+    } catch {
+      findings.push(mistake(path, 'a certificate that cannot be decoded', 'PEM that is whole'));
+    }
+  }
+  for (const certificate of certificates) findings.push(...checkValidity(path, certificate, nowMillis));
+  return certificates;
+}
+
+function checkValidity(path: KeyPath, certificate: X509Certificate, nowMillis: number): Finding[] {
+  const who = commonName(certificate);
+  const left = certificate.validToDate.getTime() - nowMillis;
+  const day = (date: Date) => date.toISOString().slice(0, 10);
+  if (left < 0) return [mistake(path, `${who}, expired on ${day(certificate.validToDate)}`, 'a certificate in force')];
+  if (certificate.validFromDate.getTime() > nowMillis) {
+    return [
+      mistake(
+        path,
+        `${who}, not valid before ${day(certificate.validFromDate)}`,
+        'a certificate in force (is the clock right?)',
+      ),
+    ];
+  }
+  if (left > expiresSoonDays * dayMillis) return [];
+  return [
+    doubt(
+      path,
+      `${who}, which expires on ${day(certificate.validToDate)}`,
+      'a certificate that lasts longer: renew it',
+    ),
+  ];
+}
+
+function checkPrivateKey(text: string, leaf: X509Certificate | undefined, findings: Finding[]): void {
+  const path = ['tls', 'privateKey'];
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(text);
+  } catch {
+    const encrypted = /ENCRYPTED/.test(text);
+    findings.push(
+      mistake(
+        path,
+        encrypted ? 'a key sealed with a passphrase' : 'no private key in it',
+        'a private key in PEM, without a passphrase',
+      ),
+    );
+    return;
+  }
+  if (leaf !== undefined && !leaf.checkPrivateKey(key)) {
+    findings.push(mistake(path, 'the key of another certificate', `the key of tls.certificate (${commonName(leaf)})`));
+  }
+}
+
+/** OpenVPN's `remote-cert-tls server` wants the extended key usage, and our client too. */
+function checkServerUse(leaf: X509Certificate, findings: Finding[]): void {
+  if (leaf.keyUsage?.includes('1.3.6.1.5.5.7.3.1')) return;
+  findings.push(
+    doubt(
+      ['tls', 'certificate'],
+      `${commonName(leaf)} without serverAuth`,
+      'extended key usage serverAuth: clients refuse it otherwise',
+    ),
+  );
+}
+
+function checkLabel(path: KeyPath, text: string, label: string, findings: Finding[]): void {
+  if (!text.includes(label)) findings.push(mistake(path, 'something else in the file', `a file with ${label}`));
+}
+
+function commonName(certificate: X509Certificate): string {
+  return certificate.subject.match(/^CN=.*$/m)?.[0] ?? 'a certificate';
+}
