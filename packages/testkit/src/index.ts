@@ -1,4 +1,9 @@
 /** What tests stand on: virtual time, bad wires, fakes. Only tests import it. */
+
+export type { TransportBed, TransportComplianceOptions, Wishes } from './compliance/bed.ts';
+export { batchOf, ipv4Packet, ipv6Packet, packetsOf } from './compliance/packets.ts';
+export { transportCompliance } from './compliance/transport.ts';
+export { eventually, inTime } from './eventually.ts';
 export { type LogLine, nullLogger, RecordingLogger } from './loggers.ts';
 export {
   LossyLink,
@@ -8,5 +13,13 @@ export {
   simulatedPath,
   type WireOptions,
 } from './lossy-link.ts';
+export {
+  createMemoryTransport,
+  type MemoryDialOptions,
+  type MemoryListenOptions,
+  MemoryNetwork,
+} from './memory-transport.ts';
+export { openRelay, type Relay } from './relay.ts';
+export { ScriptedAdmission, sampleConfig } from './scripted-admission.ts';
 export { type SeededRandom, seededRandom } from './seeded-random.ts';
 export { VirtualClock } from './virtual-clock.ts';
