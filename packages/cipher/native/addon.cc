@@ -1,0 +1,8 @@
+// The addon holds no state of its own: keys live in externals, so any number of threads may load it.
+#include "napi.h"
+#include "openvpn-aead.h"
+
+NAPI_MODULE_INIT() {
+  culvert::ExportOpenvpnAead(env, exports);
+  return exports;
+}
