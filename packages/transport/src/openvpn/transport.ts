@@ -1,12 +1,16 @@
 /** The openvpn transport: OpenVPN's wire protocol over UDP and TCP, both roles. */
 import type { Transport } from '@culvert/core';
+import { dial } from './dial.ts';
+import { listen } from './listen.ts';
 import type { OpenvpnDialOptions, OpenvpnListenOptions } from './options.ts';
 
 export function createOpenvpnTransport(): Transport<OpenvpnListenOptions, OpenvpnDialOptions> {
+  let ids = 0;
+  const nextId = (): number => ++ids;
   return {
     name: 'openvpn',
     capabilities: { roaming: true, rekey: true, ipv6Outside: true, ipv6Inside: true },
-    listen: () => Promise.reject(new Error('not yet')),
-    dial: () => Promise.reject(new Error('not yet')),
+    listen: (at, on) => listen(at, { ...on, nextId }),
+    dial: (to, on) => dial(to, { ...on, nextId }),
   };
 }

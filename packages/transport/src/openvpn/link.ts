@@ -1,0 +1,106 @@
+/** One OpenVPN peer that is up, as the core sees it. */
+import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path } from '@culvert/base';
+import type { Link, LinkConfig, LinkStats, Principal } from '@culvert/core';
+import type { Outbox } from './outbox.ts';
+
+/** The part of a session that carries packets. */
+export interface DataSession {
+  seal(src: PacketBatch, dst: PacketBatch, now: Instant): number;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+export interface LinkOptions {
+  readonly id: number;
+  readonly principal: Principal;
+  readonly config: LinkConfig;
+  readonly session: DataSession;
+  readonly outbox: Outbox;
+  readonly clock: MonotonicClock;
+  readonly path: () => Path;
+  readonly close: (why: CloseReason) => void;
+  /** Bytes that sealing adds to a packet. */
+  readonly overhead: number;
+}
+
+export class OpenvpnLink implements Link {
+  readonly id: number;
+  readonly transport = 'openvpn';
+  readonly principal: Principal;
+  readonly since: Instant;
+  readonly stats: LinkStats = { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, droppedIn: 0, droppedOut: 0 };
+  readonly closed: Promise<CloseReason>;
+  readonly #options: LinkOptions;
+  readonly #resolveClosed: (why: CloseReason) => void;
+  #config: LinkConfig;
+  #sink: ((batch: PacketBatch) => void) | undefined;
+  #over = false;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.principal = options.principal;
+    this.#config = options.config;
+    this.since = options.clock.now();
+    const { promise, resolve } = Promise.withResolvers<CloseReason>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+  }
+
+  get config(): LinkConfig {
+    return this.#config;
+  }
+
+  get path(): Path {
+    return this.#options.path();
+  }
+
+  get facts(): Readonly<Record<string, string>> {
+    return this.#options.session.facts;
+  }
+
+  send(batch: PacketBatch): void {
+    if (this.#over) return;
+    const { outbox, session, clock, overhead } = this.#options;
+    const out = outbox.reserve(batch);
+    if (out === undefined) {
+      this.stats.droppedOut += batch.count;
+      return;
+    }
+    const from = out.count;
+    this.stats.droppedOut += session.seal(batch, out, clock.now());
+    this.stats.packetsOut += out.count - from;
+    for (let slot = from; slot < out.count; slot++) this.stats.bytesOut += (out.lengths[slot] ?? 0) - overhead;
+    outbox.commit(from);
+  }
+
+  onPackets(sink: (batch: PacketBatch) => void): void {
+    this.#sink = sink;
+  }
+
+  /** What the next rekey or reconnect tells the peer; a live OpenVPN peer cannot be told before. */
+  update(config: LinkConfig): void {
+    this.#config = config;
+  }
+
+  close(why: CloseReason): Promise<void> {
+    if (!this.#over) this.#options.close(why);
+    return this.closed.then(() => undefined);
+  }
+
+  /** Inner packets from the peer; slots of length 0 were absorbed by the session. Called by the driver. */
+  receive(batch: PacketBatch): void {
+    for (let slot = 0; slot < batch.count; slot++) {
+      const length = batch.lengths[slot] ?? 0;
+      if (length === 0) continue;
+      this.stats.packetsIn++;
+      this.stats.bytesIn += length;
+    }
+    this.#sink?.(batch);
+  }
+
+  /** The session is gone. Called by the driver, once. */
+  end(why: CloseReason): void {
+    this.#over = true;
+    this.#resolveClosed(why);
+  }
+}

@@ -1,0 +1,119 @@
+/** `listen` of the openvpn transport: opens the sockets and joins them to one table of peers. */
+import type { CloseReason, Endpoint, Logger } from '@culvert/base';
+import type { Admission, Link, Listener, TransportEvent } from '@culvert/core';
+import { Acceptor } from '@culvert/openvpn';
+import { systemRandom, systemWallClock } from '../clock.ts';
+import type { ListenAddress, OpenvpnListenOptions } from './options.ts';
+import { PeerHost } from './peer-host.ts';
+import { TcpListener } from './tcp-listener.ts';
+import { UdpListener } from './udp-listener.ts';
+
+const DEFAULT_MAX_INITIAL_PACKETS = 1_000;
+const INITIAL_INTERVAL_MILLIS = 10_000;
+
+export async function listen(
+  at: OpenvpnListenOptions,
+  on: {
+    readonly admission: Admission;
+    onLink(link: Link): void;
+    onEvent(event: TransportEvent): void;
+    nextId(): number;
+    readonly log: Logger;
+    readonly signal: AbortSignal;
+  },
+): Promise<Listener> {
+  const host = new PeerHost(at, on);
+  const acceptor = new Acceptor({
+    random: systemRandom,
+    wallClock: systemWallClock,
+    wrap: at.wrap,
+    handshakeWindow: at.handshakeWindow,
+    limits: {
+      initialPerInterval: at.maxInitialPackets ?? DEFAULT_MAX_INITIAL_PACKETS,
+      intervalMillis: INITIAL_INTERVAL_MILLIS,
+    },
+  });
+  const sockets = new Sockets(at, host, acceptor);
+  try {
+    for (const address of at.listen) await sockets.open(address);
+  } catch (error) {
+    await sockets.close();
+    throw error;
+  }
+  let closing: Promise<void> | undefined;
+  const close = (why: CloseReason): Promise<void> => {
+    closing ??= host.close(why).then(() => sockets.close());
+    return closing;
+  };
+  const stop = (): void => void close({ cause: 'shutdown', detail: 'the gateway stops' });
+  if (on.signal.aborted) stop();
+  else on.signal.addEventListener('abort', stop, { once: true });
+  return {
+    endpoints: sockets.endpoints,
+    get stats() {
+      return { ...acceptor.stats, ...host.stats, workDropped: host.work.dropped };
+    },
+    close,
+  };
+}
+
+class Sockets {
+  readonly endpoints: Endpoint[] = [];
+  readonly #at: OpenvpnListenOptions;
+  readonly #host: PeerHost;
+  readonly #acceptor: Acceptor;
+  readonly #open: { close(): void | Promise<void> }[] = [];
+  #number = 0;
+
+  constructor(at: OpenvpnListenOptions, host: PeerHost, acceptor: Acceptor) {
+    this.#at = at;
+    this.#host = host;
+    this.#acceptor = acceptor;
+  }
+
+  async open(at: ListenAddress): Promise<void> {
+    if (at.protocol === 'tcp') await this.#openTcp(at);
+    else {
+      // Both families listen on one port, also where the kernel chose it for the first.
+      let port = at.port;
+      for (const family of familiesOf(at.address)) port = this.#openUdp(at, family, port);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.map((socket) => socket.close()));
+  }
+
+  #openUdp(at: ListenAddress, family: 4 | 6, port: number): number {
+    const listener = new UdpListener({
+      family,
+      address: at.address,
+      port,
+      number: this.#number++,
+      host: this.#host,
+      acceptor: this.#acceptor,
+    });
+    this.#open.push(listener);
+    this.endpoints.push(listener.port.socket.local);
+    return listener.port.socket.local.port;
+  }
+
+  async #openTcp(at: ListenAddress): Promise<void> {
+    const listener = new TcpListener({
+      address: at.address,
+      port: at.port,
+      nextNumber: () => this.#number++,
+      host: this.#host,
+      acceptor: this.#acceptor,
+      mtu: this.#at.mtu ?? 1_500,
+    });
+    await listener.open();
+    this.#open.push(listener);
+    this.endpoints.push(listener.endpoint);
+  }
+}
+
+function familiesOf(address: string | undefined): readonly (4 | 6)[] {
+  if (address === undefined) return [4, 6];
+  return [address.includes(':') ? 6 : 4];
+}

@@ -1,0 +1,157 @@
+/**
+ * What the UDP and TCP sides of a listener share: the table of peers, the work queue, the limits, and how a session becomes a peer.
+ */
+import {
+  type CloseReason,
+  createPacketBatch,
+  type MonotonicClock,
+  type PacketBatch,
+  type Path,
+  type Transmit,
+} from '@culvert/base';
+import { createOpenvpnAeadKey } from '@culvert/cipher';
+import type { Admission, Link, TransportEvent } from '@culvert/core';
+import { ServerSession, type SessionStart } from '@culvert/openvpn';
+import { systemClock, systemRandom, systemWallClock } from '../clock.ts';
+import { WorkQueue } from '../work-queue.ts';
+import type { OpenvpnListenOptions } from './options.ts';
+import type { Outbox } from './outbox.ts';
+import { PeerTable } from './peer-table.ts';
+import { ServerPeer } from './server-peer.ts';
+
+const DEFAULT_MAX_LINKS = 4_096;
+const DEFAULT_MAX_HANDSHAKES = 256;
+const DEFAULT_REPLAY_WINDOW = 1_024;
+const DEFAULT_MTU = 1_500;
+/** Control datagrams that may wait for their turn. */
+const WORK_LIMIT = 1_024;
+const INNER_SLOTS = 256;
+const INNER_SLOT_BYTES = 2_048;
+
+export interface NewPeer {
+  readonly start: SessionStart;
+  readonly protocol: 'udp' | 'tcp';
+  readonly path: Path;
+  outbox(session: ServerSession): Outbox;
+  send(transmit: Transmit): void;
+  /** The peer is gone: close its stream. */
+  readonly onOver?: () => void;
+}
+
+export interface PeerHostHandlers {
+  readonly admission: Admission;
+  onLink(link: Link): void;
+  onEvent(event: TransportEvent): void;
+  nextId(): number;
+}
+
+export class PeerHost {
+  readonly table: PeerTable;
+  readonly clock: MonotonicClock = systemClock;
+  readonly work: WorkQueue;
+  readonly inner: PacketBatch = createPacketBatch(INNER_SLOTS, INNER_SLOTS * INNER_SLOT_BYTES);
+  readonly stats = {
+    dataWithoutPeer: 0,
+    roamRefused: 0,
+    handshakesFull: 0,
+    linksFull: 0,
+    workDropped: 0,
+  };
+  closed = false;
+  readonly #options: OpenvpnListenOptions;
+  readonly #on: PeerHostHandlers;
+  #handshakes = 0;
+
+  constructor(options: OpenvpnListenOptions, on: PeerHostHandlers) {
+    this.#options = options;
+    this.#on = on;
+    this.table = new PeerTable(options.maxLinks ?? DEFAULT_MAX_LINKS);
+    this.work = new WorkQueue({ limit: WORK_LIMIT, now: () => this.clock.now() });
+  }
+
+  /** Makes a peer of a session that proved its return path; undefined when a limit is reached. */
+  add(from: NewPeer): ServerPeer | undefined {
+    if (this.table.full) {
+      this.stats.linksFull++;
+      return undefined;
+    }
+    if (this.#handshakes >= (this.#options.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES)) {
+      this.stats.handshakesFull++;
+      return undefined;
+    }
+    const peerId = this.table.takePeerId();
+    const session = this.#session(from, peerId);
+    const id = this.#on.nextId();
+    let counted = true;
+    const settle = (): void => {
+      if (counted) this.#handshakes--;
+      counted = false;
+    };
+    const peer: ServerPeer = new ServerPeer({
+      id,
+      peerId,
+      session,
+      outbox: from.outbox(session),
+      clock: this.clock,
+      inner: this.inner,
+      admission: this.#on.admission,
+      send: (transmit) => from.send(transmit),
+      onLink: (link) => {
+        settle();
+        this.#replace(peer);
+        this.#on.onLink(link);
+      },
+      onEvent: (event) => this.#on.onEvent(event),
+      onOver: () => {
+        settle();
+        this.table.remove(peer);
+        from.onOver?.();
+      },
+    });
+    this.#handshakes++;
+    this.table.add(peer, sessionIdOf(from.start));
+    this.#on.onEvent({ kind: 'attempt', id, path: from.path });
+    peer.peer.drain(this.clock.now());
+    return peer;
+  }
+
+  /** Ends every peer. Resolves when nothing is left of them. */
+  async close(why: CloseReason): Promise<void> {
+    this.closed = true;
+    this.work.clear();
+    const peers = this.table.peers();
+    for (const peer of peers) peer.peer.close(why);
+    await Promise.all(peers.map((peer) => peer.done));
+  }
+
+  #session(from: NewPeer, peerId: number): ServerSession {
+    const options = this.#options;
+    return new ServerSession({
+      start: from.start,
+      path: from.path,
+      protocol: from.protocol,
+      peerId,
+      random: systemRandom,
+      wallClock: systemWallClock,
+      createTls: () => options.tls.createEngine(),
+      createDataKey: createOpenvpnAeadKey,
+      dataCiphers: options.dataCiphers,
+      now: this.clock.now(),
+      handshakeWindow: options.handshakeWindow,
+      renegotiateAfter: options.renegotiateAfter,
+      replayWindow: options.replayWindow ?? DEFAULT_REPLAY_WINDOW,
+      tunMtu: options.mtu ?? DEFAULT_MTU,
+    });
+  }
+
+  /** A peer that came up from the address and port of another is that client, started again. */
+  #replace(peer: ServerPeer): void {
+    const before = this.table.claimPath(peer);
+    before?.peer.close({ cause: 'replaced', detail: 'a new session came up from the same address and port' });
+  }
+}
+
+function sessionIdOf(start: SessionStart): bigint {
+  const id = start.peerSessionId;
+  return new DataView(id.buffer, id.byteOffset, id.byteLength).getBigUint64(0);
+}

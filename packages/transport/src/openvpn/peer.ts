@@ -1,0 +1,109 @@
+/**
+ * Joins one session machine to its wire and its alarm: feeds inputs, drains outputs. The same for both roles.
+ */
+import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path, Transmit } from '@culvert/base';
+import type { ClientSession, ServerSession, SessionEvent } from '@culvert/openvpn';
+import { Alarm } from '../alarm.ts';
+import type { OpenvpnLink } from './link.ts';
+import { resetBatch } from './outbox.ts';
+
+type Session = ClientSession | ServerSession;
+
+/** After our goodbye the session absorbs the peer's retransmissions for a moment; longer than this it may not take. */
+const GOODBYE_MILLIS = 2_000;
+
+export interface PeerOptions {
+  readonly session: Session;
+  readonly clock: MonotonicClock;
+  /** Plaintext scratch that all peers of a driver share; in use for the length of a call. */
+  readonly inner: PacketBatch;
+  send(transmit: Transmit): void;
+  onEvent(event: SessionEvent, now: Instant): void;
+  /** Once, after the session closed: nothing more will come. */
+  onOver(reason: CloseReason): void;
+}
+
+export class Peer {
+  readonly session: Session;
+  /** Set by the owner when the session is up. */
+  link: OpenvpnLink | undefined;
+  readonly #options: PeerOptions;
+  readonly #alarm: Alarm;
+  #closing: CloseReason | undefined;
+  #goodbye: NodeJS.Timeout | undefined;
+  #over = false;
+
+  constructor(options: PeerOptions) {
+    this.#options = options;
+    this.session = options.session;
+    this.#alarm = new Alarm(options.clock, (now) => {
+      this.session.handleTimeout(now);
+      this.drain(now);
+    });
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  handleControl(datagram: Uint8Array, path: Path): void {
+    if (this.#over) return;
+    const now = this.#options.clock.now();
+    this.session.handleDatagram(datagram, path, now);
+    this.drain(now);
+  }
+
+  /** Data datagrams `first` to `first + count` of `batch`. Returns how many were authentic. */
+  handleData(batch: PacketBatch, first: number, count: number): number {
+    if (this.#over) return 0;
+    const now = this.#options.clock.now();
+    const inner = this.#options.inner;
+    resetBatch(inner);
+    const authentic = this.session.open(batch, first, count, inner, now);
+    if (this.link !== undefined) {
+      this.link.stats.droppedIn += count - authentic;
+      if (inner.count > 0) this.link.receive(inner);
+    }
+    this.drain(now);
+    return authentic;
+  }
+
+  /** Say goodbye; `onOver` follows. */
+  close(reason: CloseReason): void {
+    if (this.#over || this.#closing !== undefined) return;
+    this.#closing = reason;
+    const now = this.#options.clock.now();
+    this.#goodbye = setTimeout(() => this.#finish(reason), GOODBYE_MILLIS);
+    this.session.close(reason, now);
+    this.drain(now);
+  }
+
+  /** The wire is gone: end without goodbye. */
+  abandon(reason: CloseReason): void {
+    this.#finish(this.#closing ?? reason);
+  }
+
+  drain(now: Instant): void {
+    if (this.#over) return;
+    let reason: CloseReason | undefined;
+    for (let event = this.session.pollEvent(); event !== undefined; event = this.session.pollEvent()) {
+      if (event.kind === 'closed') reason = event.reason;
+      else this.#options.onEvent(event, now);
+    }
+    for (let out = this.session.pollTransmit(); out !== undefined; out = this.session.pollTransmit()) {
+      this.#options.send(out);
+    }
+    if (reason !== undefined) this.#finish(this.#closing ?? reason);
+    else this.#alarm.set(this.session.pollTimeout());
+  }
+
+  #finish(reason: CloseReason): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#goodbye);
+    this.#alarm.cancel();
+    this.session.dispose();
+    this.link?.end(reason);
+    this.#options.onOver(reason);
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * One client of the gateway: from the first packet that proved its return path, through admission, to the link and its end.
+ */
+import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path, Transmit } from '@culvert/base';
+import type { Admission, Admitted, Challenge, Claim, Link, Refused, TransportEvent } from '@culvert/core';
+import type { ServerSession, SessionEvent } from '@culvert/openvpn';
+import { OpenvpnLink } from './link.ts';
+import type { Outbox } from './outbox.ts';
+import { overheadOf } from './overhead.ts';
+import { Peer } from './peer.ts';
+
+export interface ServerPeerOptions {
+  /** Names the try and later the link, in events and logs. */
+  readonly id: number;
+  readonly peerId: number;
+  readonly session: ServerSession;
+  readonly outbox: Outbox;
+  readonly clock: MonotonicClock;
+  readonly inner: PacketBatch;
+  readonly admission: Admission;
+  send(transmit: Transmit): void;
+  onLink(link: Link): void;
+  onEvent(event: TransportEvent): void;
+  /** Once, when nothing of the peer is left. */
+  onOver(peer: ServerPeer): void;
+}
+
+type ClaimEvent = Extract<SessionEvent, { kind: 'claim' }>;
+
+export class ServerPeer {
+  readonly id: number;
+  readonly peerId: number;
+  readonly peer: Peer;
+  /** Resolves when nothing of the peer is left. */
+  readonly done: Promise<void>;
+  readonly #options: ServerPeerOptions;
+  readonly #resolveDone: () => void;
+  readonly #abort = new AbortController();
+  #admitted: Admitted | undefined;
+  #refusal: string | undefined;
+
+  constructor(options: ServerPeerOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.peerId = options.peerId;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.done = promise;
+    this.#resolveDone = resolve;
+    this.peer = new Peer({
+      session: options.session,
+      clock: options.clock,
+      inner: options.inner,
+      send: (transmit) => options.send(transmit),
+      onEvent: (event) => this.#handle(event),
+      onOver: (reason) => this.#over(reason),
+    });
+  }
+
+  get up(): boolean {
+    return this.peer.link !== undefined;
+  }
+
+  get path(): Path {
+    return this.#options.session.path;
+  }
+
+  roam(to: Path, now: Instant): void {
+    const from = this.path;
+    this.#options.session.handleRoam(to, now);
+    this.#options.onEvent({ kind: 'roamed', id: this.id, from, to });
+    this.peer.drain(now);
+  }
+
+  #handle(event: SessionEvent): void {
+    const { id, session, onEvent } = this.#options;
+    switch (event.kind) {
+      case 'claim':
+        void this.#decide(event);
+        return;
+      case 'up':
+        this.#up(event.peerId);
+        return;
+      case 'rekeyed':
+        onEvent({ kind: 'rekeyed', id });
+        return;
+      case 'note':
+        onEvent({ kind: 'note', id, message: event.message, fields: event.fields });
+        return;
+      case 'config':
+      case 'closed':
+        throw new Error(`a server session tells no ${event.kind} here (${session.path.remote.address})`);
+    }
+  }
+
+  async #decide(event: ClaimEvent): Promise<void> {
+    const answer = await this.#ask(event);
+    const { session, clock } = this.#options;
+    if (this.peer.over) {
+      if (event.initial && answer.kind === 'admitted') {
+        answer.release({ cause: 'lost', detail: 'the peer was gone before it was admitted' });
+      }
+      return;
+    }
+    const now = clock.now();
+    if (answer.kind === 'admitted') {
+      if (event.initial) {
+        this.#admitted = answer;
+        session.admit(answer.config, now);
+      } else session.reauthenticated(true, '', now);
+    } else {
+      const { reason, tell } = refusalOf(answer);
+      this.#refusal = reason;
+      if (event.initial) session.refuse(tell, now);
+      else session.reauthenticated(false, tell, now);
+    }
+    this.peer.drain(now);
+  }
+
+  async #ask(event: ClaimEvent): Promise<Admitted | Challenge | Refused> {
+    const { admission } = this.#options;
+    const claim: Claim = {
+      transport: 'openvpn',
+      remote: this.path.remote,
+      certificate: event.certificate,
+      password: event.username === undefined ? undefined : { username: event.username, password: event.password ?? '' },
+      peerInfo: event.peerInfo,
+    };
+    try {
+      const link = this.peer.link;
+      return link === undefined
+        ? await admission.admit(claim, this.#abort.signal)
+        : await admission.reauthenticate(link, claim, this.#abort.signal);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { kind: 'refused', reason: `admission failed: ${why}`, tell: 'the gateway cannot decide now, try again' };
+    }
+  }
+
+  #up(peerId: number | undefined): void {
+    const { id, session, outbox, clock, onLink } = this.#options;
+    if (this.#admitted === undefined) throw new Error('a session came up without admission');
+    const link = new OpenvpnLink({
+      id,
+      principal: this.#admitted.principal,
+      config: this.#admitted.config,
+      session,
+      outbox,
+      clock,
+      path: () => session.path,
+      close: (why) => this.peer.close(why),
+      overhead: overheadOf(peerId),
+    });
+    this.peer.link = link;
+    onLink(link);
+  }
+
+  #over(reason: CloseReason): void {
+    this.#abort.abort();
+    const { id, onEvent, onOver } = this.#options;
+    if (this.peer.link === undefined) {
+      if (this.#refusal === undefined) onEvent({ kind: 'failed', id, path: this.path, reason });
+      else onEvent({ kind: 'refused', id, path: this.path, reason: this.#refusal });
+    }
+    const admitted = this.#admitted;
+    this.#admitted = undefined;
+    admitted?.release(reason);
+    onOver(this);
+    this.#resolveDone();
+  }
+}
+
+function refusalOf(answer: Challenge | Refused): { readonly reason: string; readonly tell: string } {
+  if (answer.kind === 'refused') return answer;
+  return {
+    reason: `admission wants an answer to ${JSON.stringify(answer.text)}`,
+    tell: 'a challenge is not supported',
+  };
+}

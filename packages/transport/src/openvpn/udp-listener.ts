@@ -1,0 +1,118 @@
+/**
+ * The gateway's UDP side: finds for each datagram its peer, and for each stranger a verdict.
+ *
+ * Data first: a read of the socket hands runs of data datagrams straight to their links; control datagrams go through
+ * the work queue, so that handshakes cannot hold up packets.
+ */
+import type { Instant } from '@culvert/base';
+import { type DatagramBatch, samePath } from '@culvert/netio';
+import { type Acceptor, isData, Opcode, peekControl, peekPeerId } from '@culvert/openvpn';
+import type { PeerHost } from './peer-host.ts';
+import type { ServerPeer } from './server-peer.ts';
+import { UdpPath, UdpPort } from './udp-port.ts';
+
+export interface UdpListenerOptions {
+  readonly family: 4 | 6;
+  readonly address: string | undefined;
+  readonly port: number;
+  readonly number: number;
+  readonly host: PeerHost;
+  readonly acceptor: Acceptor;
+}
+
+export class UdpListener {
+  readonly port: UdpPort;
+  readonly #options: UdpListenerOptions;
+
+  constructor(options: UdpListenerOptions) {
+    this.#options = options;
+    this.port = new UdpPort({
+      family: options.family,
+      ...(options.address !== undefined && { address: options.address }),
+      port: options.port,
+      number: options.number,
+      onBatch: (batch) => this.#take(batch),
+    });
+  }
+
+  close(): void {
+    this.port.close();
+  }
+
+  #take(batch: DatagramBatch): void {
+    for (let i = 0; i < batch.count; ) {
+      const offset = batch.offsets[i] ?? 0;
+      const length = batch.lengths[i] ?? 0;
+      if (length > 0 && isData(batch.arena[offset] ?? 0)) {
+        i = this.#takeData(batch, i);
+        continue;
+      }
+      if (length > 0) this.#takeControl(batch.arena.slice(offset, offset + length), this.port.pathOf(batch, i));
+      i++;
+    }
+  }
+
+  /** Hands the run of datagrams from one peer on one path that starts at `first` to that peer. Returns where the run ends. */
+  #takeData(batch: DatagramBatch, first: number): number {
+    const peerId = peerIdAt(batch, first);
+    let end = first + 1;
+    while (end < batch.count && peerIdAt(batch, end) === peerId && samePath(batch.paths, first, batch.paths, end))
+      end++;
+    const { host } = this.#options;
+    const peer = peerId === undefined ? host.table.byPath(this.port.pathOf(batch, first)) : host.table.byPeerId(peerId);
+    if (peer === undefined) {
+      host.stats.dataWithoutPeer += end - first;
+      return end;
+    }
+    const known = peer.path;
+    const here =
+      known instanceof UdpPath && known.socket === this.port.number && samePath(batch.paths, first, known.words, 0);
+    const authentic = peer.peer.handleData(batch, first, end - first);
+    if (!here && authentic > 0 && !peer.peer.over) this.#roam(peer, this.port.pathOf(batch, first));
+    return end;
+  }
+
+  /** Authentic, new data came from elsewhere: the peer has moved, unless another live peer sits there. */
+  #roam(peer: ServerPeer, to: UdpPath): void {
+    const { host } = this.#options;
+    const resident = host.table.byPath(to);
+    if (resident !== undefined && resident !== peer) {
+      host.stats.roamRefused++;
+      return;
+    }
+    peer.roam(to, host.clock.now());
+    host.table.moved(peer);
+  }
+
+  #takeControl(datagram: Uint8Array, path: UdpPath): void {
+    const { host } = this.#options;
+    host.work.push(() => {
+      if (host.closed) return;
+      const head = peekControl(datagram);
+      const peer = head === undefined ? undefined : host.table.bySession(head.sessionId, path);
+      const reset = head?.opcode === Opcode.hardResetClientV2 || head?.opcode === Opcode.hardResetClientV3;
+      if (peer !== undefined && !reset) peer.peer.handleControl(datagram, path);
+      else this.#takeInitial(datagram, path, host.clock.now());
+    });
+  }
+
+  #takeInitial(datagram: Uint8Array, path: UdpPath, now: Instant): void {
+    const { host, acceptor } = this.#options;
+    const verdict = acceptor.handleInitial(datagram, path, now);
+    if (verdict.kind === 'reply') this.port.send(verdict.datagram, path);
+    if (verdict.kind !== 'session') return;
+    host.add({
+      start: verdict.start,
+      protocol: 'udp',
+      path,
+      outbox: (session) => this.port.outboxFor(() => session.path as UdpPath),
+      send: ({ datagram: out, path: to }) => this.port.send(out, to as UdpPath),
+    });
+  }
+}
+
+/** The peer id of a DATA_V2 datagram; undefined for DATA_V1 and for "none". */
+function peerIdAt(batch: DatagramBatch, i: number): number | undefined {
+  const peerId = peekPeerId(batch.arena, batch.offsets[i] ?? 0, batch.lengths[i] ?? 0);
+  return peerId === 0xff_ffff ? undefined : peerId;
+}

@@ -1,0 +1,137 @@
+/**
+ * One UDP socket of the driver: batches in, batches out, and paths between netio's records and the machines' text form.
+ */
+import type { Endpoint, PacketBatch, Path } from '@culvert/base';
+import {
+  createDatagramBatch,
+  type DatagramBatch,
+  endpointOfPath,
+  openUdp,
+  pathWords,
+  type UdpSocket,
+} from '@culvert/netio';
+import { EndOfTurn, hasRoomFor, type Outbox, resetBatch } from './outbox.ts';
+
+/** Datagrams read or written in one go. */
+const SLOTS = 256;
+const SLOT_BYTES = 2048;
+/** Batches read before other work of the loop gets its turn. */
+const READS_A_TURN = 4;
+const KERNEL_BUFFER_BYTES = 4 * 1024 * 1024;
+
+/** A path whose record the socket understands without another look. */
+export class UdpPath implements Path {
+  readonly socket: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly words: Uint32Array;
+
+  constructor(socket: number, localPort: number, words: Uint32Array, family: 4 | 6) {
+    const text = endpointOfPath(words, 0, family);
+    this.socket = socket;
+    this.local = { address: text.local, port: localPort };
+    this.remote = text.remote;
+    this.words = words;
+  }
+}
+
+export class UdpPort {
+  readonly socket: UdpSocket;
+  readonly number: number;
+  readonly #in: DatagramBatch;
+  readonly #out: DatagramBatch;
+  readonly #endOfTurn = new EndOfTurn(() => this.#flush());
+  #waitingForRoom = false;
+
+  constructor(options: {
+    readonly family: 4 | 6;
+    readonly address?: string;
+    readonly port?: number;
+    readonly number: number;
+    /** The batch is lent for the call. */
+    readonly onBatch: (batch: DatagramBatch, port: UdpPort) => void;
+  }) {
+    this.number = options.number;
+    this.socket = openUdp({
+      family: options.family,
+      ...(options.address !== undefined && { address: options.address }),
+      ...(options.port !== undefined && { port: options.port }),
+      receiveBufferBytes: KERNEL_BUFFER_BYTES,
+      sendBufferBytes: KERNEL_BUFFER_BYTES,
+    });
+    this.#in = createDatagramBatch(SLOTS, SLOTS * SLOT_BYTES);
+    this.#out = createDatagramBatch(SLOTS, SLOTS * SLOT_BYTES);
+    this.socket.onReadable(() => {
+      for (let reads = 0; reads < READS_A_TURN && !this.socket.closed; reads++) {
+        resetBatch(this.#in);
+        if (this.socket.recvBatch(this.#in) === 0) return;
+        options.onBatch(this.#in, this);
+      }
+    });
+  }
+
+  /** A copy of the path of datagram `i`. */
+  pathOf(batch: DatagramBatch, i: number): UdpPath {
+    return this.pathFrom(batch.paths.slice(i * pathWords, (i + 1) * pathWords));
+  }
+
+  pathFrom(words: Uint32Array): UdpPath {
+    return new UdpPath(this.number, this.socket.local.port, words, this.socket.family);
+  }
+
+  /** Where data for `path` is appended. */
+  outboxFor(path: () => UdpPath): Outbox {
+    return {
+      reserve: (src) => this.#reserve(src),
+      commit: (from) => this.#commit(from, path().words),
+    };
+  }
+
+  /** One control packet. A full kernel buffer loses it, and the reliability layer sends it again. */
+  send(datagram: Uint8Array, path: UdpPath): void {
+    if (!this.socket.closed) this.socket.send(datagram, path.words);
+  }
+
+  close(): void {
+    if (this.socket.closed) return;
+    this.#flush();
+    this.socket.close();
+  }
+
+  #reserve(src: PacketBatch): PacketBatch | undefined {
+    if (hasRoomFor(this.#out, src)) return this.#out;
+    if (!this.#waitingForRoom) this.#flush();
+    return hasRoomFor(this.#out, src) ? this.#out : undefined;
+  }
+
+  #commit(from: number, words: Uint32Array): void {
+    for (let slot = from; slot < this.#out.count; slot++) this.#out.paths.set(words, slot * pathWords);
+    if (!this.#waitingForRoom) this.#endOfTurn.ask();
+  }
+
+  #flush(): void {
+    const batch = this.#out;
+    if (batch.count === 0 || this.socket.closed) return;
+    const sent = this.socket.sendBatch(batch);
+    if (sent >= batch.count) {
+      resetBatch(batch);
+      return;
+    }
+    keepFrom(batch, sent);
+    if (this.#waitingForRoom) return;
+    this.#waitingForRoom = true;
+    this.socket.onWritable(() => {
+      this.#waitingForRoom = false;
+      this.#flush();
+    });
+  }
+}
+
+/** Moves the descriptors of what has not left to the front; the bytes stay where they are. */
+function keepFrom(batch: DatagramBatch, first: number): void {
+  batch.offsets.copyWithin(0, first, batch.count);
+  batch.lengths.copyWithin(0, first, batch.count);
+  batch.tags.copyWithin(0, first, batch.count);
+  batch.paths.copyWithin(0, first * pathWords, batch.count * pathWords);
+  batch.count -= first;
+}

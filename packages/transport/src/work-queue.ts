@@ -1,0 +1,44 @@
+/** How long handshakes may hold the packet thread in one turn: packets wait no longer than this. */
+const TURN_MILLIS = 4;
+
+/**
+ * Handshake work (TLS flights), bounded in number and spread over turns of the event loop, so that a storm of
+ * handshakes cannot starve the packets of links that are up.
+ */
+export class WorkQueue {
+  readonly #jobs: (() => void)[] = [];
+  readonly #limit: number;
+  readonly #now: () => number;
+  #scheduled = false;
+  /** Jobs that found the queue full. Their peers send again. */
+  dropped = 0;
+
+  constructor(options: { readonly limit: number; readonly now: () => number }) {
+    this.#limit = options.limit;
+    this.#now = options.now;
+  }
+
+  push(job: () => void): void {
+    if (this.#jobs.length >= this.#limit) {
+      this.dropped++;
+      return;
+    }
+    this.#jobs.push(job);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  clear(): void {
+    this.#jobs.length = 0;
+  }
+
+  #turn(): void {
+    const until = this.#now() + TURN_MILLIS;
+    let done = 0;
+    while (done < this.#jobs.length && this.#now() < until) this.#jobs[done++]?.();
+    this.#jobs.splice(0, done);
+    this.#scheduled = this.#jobs.length > 0;
+    if (this.#scheduled) setImmediate(() => this.#turn());
+  }
+}
