@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { WorkQueue } from './work-queue.ts';
+
+test('work beyond the budget of a turn waits for the next turn', async () => {
+  let now = 0;
+  const queue = new WorkQueue({ limit: 100, now: () => now });
+  const done: number[] = [];
+  for (let job = 0; job < 6; job++) {
+    queue.push(() => {
+      now += 2;
+      done.push(job);
+    });
+  }
+  await turn();
+  assert.deepEqual(done, [0, 1]);
+  await turn();
+  assert.deepEqual(done, [0, 1, 2, 3]);
+  await turn();
+  assert.deepEqual(done, [0, 1, 2, 3, 4, 5]);
+});
+
+test('a full queue drops and counts', async () => {
+  const queue = new WorkQueue({ limit: 2, now: () => 0 });
+  const done: number[] = [];
+  for (let job = 0; job < 5; job++) queue.push(() => done.push(job));
+  assert.equal(queue.dropped, 3);
+  await turn();
+  assert.deepEqual(done, [0, 1]);
+});
+
+test('work that is pushed while the queue runs is not lost', async () => {
+  const queue = new WorkQueue({ limit: 10, now: () => 0 });
+  const done: string[] = [];
+  queue.push(() => {
+    done.push('first');
+    queue.push(() => done.push('second'));
+  });
+  await turn();
+  await turn();
+  assert.deepEqual(done, ['first', 'second']);
+});
