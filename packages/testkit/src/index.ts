@@ -19,6 +19,9 @@ export {
   type MemoryListenOptions,
   MemoryNetwork,
 } from './memory-transport.ts';
+export { HostProcess, ProcessFailure } from './namespaces/host-process.ts';
+export { Lab, TestHost } from './namespaces/lab.ts';
+export { labIsPossible, missingForLab, onCi } from './namespaces/prerequisites.ts';
 export { openRelay, type Relay } from './relay.ts';
 export { ScriptedAdmission, sampleConfig } from './scripted-admission.ts';
 export { type SeededRandom, seededRandom } from './seeded-random.ts';
