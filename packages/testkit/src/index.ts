@@ -22,6 +22,8 @@ export {
 export { HostProcess, ProcessFailure } from './namespaces/host-process.ts';
 export { Lab, TestHost } from './namespaces/lab.ts';
 export { labIsPossible, missingForLab, onCi } from './namespaces/prerequisites.ts';
+export { type OpenvpnOptions, OpenvpnPeer, openvpnVersion, startOpenvpn, tlsCryptV2Keys } from './peers/openvpn.ts';
+export { type Identity, type IssueOptions, pem, TestCa } from './peers/test-ca.ts';
 export { openRelay, type Relay } from './relay.ts';
 export { ScriptedAdmission, sampleConfig } from './scripted-admission.ts';
 export { type SeededRandom, seededRandom } from './seeded-random.ts';
