@@ -3,7 +3,7 @@ import { commandError, run, type Tools } from './command.ts';
 
 /** What `ip` says of a thing that is not there (any more). */
 const gone =
-  /No such process|No such file or directory|No such device|Cannot find device|does not exist|Cannot assign requested address/;
+  /No such process|No such file or directory|No such device|Cannot find device|does not exist|Cannot assign requested address|address not found/i;
 
 /** Runs the lines of one family in order; the first that fails ends it. Throws HostError naming that line. */
 export async function ipBatch(family: 4 | 6, lines: readonly string[], tools: Tools): Promise<void> {
