@@ -1,0 +1,118 @@
+// The packet path: one read(2) or write(2) a packet (TUN has no call for many), one call from JavaScript a batch.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "descriptors.h"
+#include "functions.h"
+
+namespace culvert {
+
+namespace {
+
+// The largest super-packet that TUN gives (64 KiB, a frame header and a virtio header), and more.
+constexpr size_t kMostRoom = 68 * 1024;
+
+// Words of `report`: what went wrong with packets that were passed over.
+enum Report { kPassedOver = 0, kErrno = 1, kReportWords = 2 };
+
+ssize_t ReadPacket(int fd, uint8_t* into, size_t room) {
+  for (;;) {
+    const ssize_t n = read(fd, into, room);
+    if (n >= 0) return n;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+ssize_t WritePacket(int fd, const uint8_t* from, size_t length) {
+  for (;;) {
+    const ssize_t n = write(fd, from, length);
+    if (n >= 0) return n;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+bool IsFull(int error) { return error == EAGAIN || error == ENOBUFS; }
+
+/** The descriptor has no interface any more, so no packet of the batch can pass. */
+bool IsGone(int error) { return error == EBADFD || error == EBADF; }
+
+}  // namespace
+
+// readBatch(fd, arena: Uint8Array, offsets, lengths: Uint32Array, count, used, maxPacket, report: Uint32Array)
+//   : packets appended behind `count` and `used`, or -errno if there was an error before the first.
+// Stops when none waits, when no slot is free, or when the arena has no room for `maxPacket` + 1 bytes. A packet that fills
+// its room was cut by the kernel: it is dropped and counted in report[0].
+napi_value ReadBatch(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  const Span<uint8_t> arena = args.Bytes(1, "arena");
+  const Span<uint32_t> offsets = args.Words(2, "offsets");
+  const Span<uint32_t> lengths = args.Words(3, "lengths");
+  const size_t slots = std::min(offsets.size, lengths.size);
+  const size_t first = args.Integer(4, "count", 0, slots);
+  size_t at = args.Integer(5, "used", 0, std::min<size_t>(arena.size, UINT32_MAX));
+  const size_t maxPacket = args.Integer(6, "maxPacket", 1, kMostRoom - 1);
+  const Span<uint32_t> report = args.Words(7, "report");
+  if (args.ok() && report.size < kReportWords) args.WrongRange("report");
+  if (!args.ok()) return nullptr;
+
+  size_t next = first;
+  const size_t end = std::min<size_t>(arena.size, UINT32_MAX);
+  while (next < slots && end - at > maxPacket) {
+    const size_t room = std::min(end - at, kMostRoom);
+    const ssize_t n = ReadPacket(fd, arena.data + at, room);
+    if (n == -EAGAIN) break;
+    if (n < 0) {
+      if (next == first) return Number(env, n);
+      break;
+    }
+    if (static_cast<size_t>(n) == room) {
+      report.data[kPassedOver]++;
+      continue;
+    }
+    offsets.data[next] = static_cast<uint32_t>(at);
+    lengths.data[next++] = static_cast<uint32_t>(n);
+    at += n;
+  }
+  return Number(env, next - first);
+}
+
+// writeBatch(fd, arena: Uint8Array, offsets, lengths: Uint32Array, count, report: Uint32Array): packets written, or -errno if
+// the interface is gone. A packet that the kernel refuses is counted in report[0], its errno put into report[1].
+napi_value WriteBatch(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  const Span<uint8_t> arena = args.Bytes(1, "arena");
+  const Span<uint32_t> offsets = args.Words(2, "offsets");
+  const Span<uint32_t> lengths = args.Words(3, "lengths");
+  const size_t count = args.Integer(4, "count", 0, std::min(offsets.size, lengths.size));
+  const Span<uint32_t> report = args.Words(5, "report");
+  if (args.ok() && report.size < kReportWords) args.WrongRange("report");
+  if (!args.ok()) return nullptr;
+
+  uint32_t written = 0;
+  for (size_t i = 0; i < count; i++) {
+    const size_t length = Load(&lengths.data[i]);
+    const size_t at = Load(&offsets.data[i]);
+    if (length == 0) continue;
+    if (at > arena.size || arena.size - at < length) {
+      args.WrongRange("a packet");
+      return nullptr;
+    }
+    const ssize_t n = WritePacket(fd, arena.data + at, length);
+    if (n >= 0) {
+      written++;
+    } else if (IsFull(-n)) {
+      break;
+    } else if (IsGone(-n)) {
+      return Number(env, n);
+    } else {
+      report.data[kPassedOver]++;
+      report.data[kErrno] = static_cast<uint32_t>(-n);
+    }
+  }
+  return Number(env, written);
+}
+
+}  // namespace culvert

@@ -1,0 +1,48 @@
+import { createRequire } from 'node:module';
+import { TunError } from './errors.ts';
+
+/** What native/functions.h gives. A number below zero is -errno. Wrong arguments throw TypeError or RangeError. */
+interface Native {
+  openClone(): number;
+  adopt(fd: number): number;
+  release(fd: number): void;
+  attach(fd: number, name: string, flags: number): number;
+  nameOf(fd: number): string | number;
+  flagsOf(fd: number): number;
+  setPersist(fd: number, persist: number): number;
+  setOffload(fd: number, bits: number): number;
+  setHeaderSize(fd: number, bytes: number): number;
+  getMtu(fd: number): number;
+  setMtu(fd: number, mtu: number): number;
+  setUp(fd: number, up: number): number;
+  readBatch(
+    fd: number,
+    arena: Uint8Array,
+    offsets: Uint32Array,
+    lengths: Uint32Array,
+    count: number,
+    used: number,
+    maxPacket: number,
+    report: Uint32Array,
+  ): number;
+  writeBatch(
+    fd: number,
+    arena: Uint8Array,
+    offsets: Uint32Array,
+    lengths: Uint32Array,
+    count: number,
+    report: Uint32Array,
+  ): number;
+  watch(fd: number, events: number, callback: ((status: number, events: number) => void) | undefined): number;
+  close(fd: number): void;
+}
+
+export const native = load();
+
+function load(): Native {
+  try {
+    return createRequire(import.meta.url)('../build/tun-tap.node') as Native;
+  } catch (cause) {
+    throw new TunError('CULVERT_TUN_NATIVE', (cause as Error).message, { cause });
+  }
+}
