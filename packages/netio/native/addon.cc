@@ -1,0 +1,22 @@
+#include "descriptors.h"
+#include "functions.h"
+
+NAPI_MODULE_INIT() {
+  using namespace culvert;
+  static const Function functions[] = {
+      {"parseAddress", ParseAddress},
+      {"formatAddress", FormatAddress},
+      {"openUdp", OpenUdp},
+      {"localOf", LocalOf},
+      {"setBuffer", SetBuffer},
+      {"getBuffer", GetBuffer},
+      {"takeError", TakeError},
+      {"receiveBatch", ReceiveBatch},
+      {"sendBatch", SendBatch},
+      {"sendOne", SendOne},
+      {"watch", WatchDescriptor},
+      {"close", CloseDescriptor},
+  };
+  if (!Descriptors::Install(env) || !Export(env, exports, functions)) return nullptr;
+  return exports;
+}

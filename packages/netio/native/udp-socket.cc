@@ -1,0 +1,141 @@
+// A UDP socket of one family, and its options.
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include "descriptors.h"
+#include "functions.h"
+#include "path-record.h"
+
+namespace culvert {
+
+namespace {
+
+struct Wanted {
+  int family;
+  SocketAddress address;
+  socklen_t addressLength;
+  bool reusePort;
+  int pathMtu;
+  char device[IFNAMSIZ];
+};
+
+bool Set(int fd, int level, int option, int value) {
+  return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+bool SetIpv4(int fd, const Wanted& wanted) {
+  return Set(fd, IPPROTO_IP, IP_PKTINFO, 1) &&
+         (wanted.pathMtu < 0 || Set(fd, IPPROTO_IP, IP_MTU_DISCOVER, wanted.pathMtu));
+}
+
+bool SetIpv6(int fd, const Wanted& wanted) {
+  return Set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && Set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+         (wanted.pathMtu < 0 || Set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, wanted.pathMtu));
+}
+
+bool Prepare(int fd, const Wanted& wanted) {
+  if (wanted.reusePort && !Set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) return false;
+  const socklen_t deviceLength = strlen(wanted.device);
+  if (deviceLength > 0 && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, wanted.device, deviceLength) != 0) return false;
+  if (!(wanted.family == AF_INET6 ? SetIpv6(fd, wanted) : SetIpv4(fd, wanted))) return false;
+  return bind(fd, &wanted.address.any, wanted.addressLength) == 0;
+}
+
+void FillAddress(Wanted* wanted, const uint32_t* words, uint32_t scope, uint16_t port) {
+  wanted->address = {};
+  if (wanted->family == AF_INET6) {
+    wanted->address.v6.sin6_family = AF_INET6;
+    wanted->address.v6.sin6_port = htons(port);
+    wanted->address.v6.sin6_scope_id = scope;
+    memcpy(&wanted->address.v6.sin6_addr, words, 16);
+    wanted->addressLength = sizeof wanted->address.v6;
+  } else {
+    wanted->address.v4.sin_family = AF_INET;
+    wanted->address.v4.sin_port = htons(port);
+    memcpy(&wanted->address.v4.sin_addr, words, 4);
+    wanted->addressLength = sizeof wanted->address.v4;
+  }
+}
+
+}  // namespace
+
+// openUdp(version, address: Uint32Array(5) as parseAddress fills it, port, reusePort: 0 | 1, pathMtu: IP_PMTUDISC_* or -1,
+//   device: name or ''): fd or -errno.
+napi_value OpenUdp(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  Wanted wanted = {};
+  wanted.family = args.Integer(0, "version", 4, 6) == 6 ? AF_INET6 : AF_INET;
+  const Span<uint32_t> address = args.Words(1, "address");
+  const uint16_t port = static_cast<uint16_t>(args.Integer(2, "port", 0, UINT16_MAX));
+  wanted.reusePort = args.Integer(3, "reusePort", 0, 1) != 0;
+  wanted.pathMtu = static_cast<int>(args.Integer(4, "pathMtu", -1, 3));
+  args.Text(5, "device", wanted.device, sizeof wanted.device);
+  if (args.ok() && address.size < 5) args.WrongRange("address");
+  if (!args.ok()) return nullptr;
+  FillAddress(&wanted, address.data, Load(&address.data[4]), port);
+  const int fd = socket(wanted.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+  if (fd < 0) return Number(env, -errno);
+  if (!Prepare(fd, wanted)) {
+    const int failed = -errno;
+    close(fd);
+    return Number(env, failed);
+  }
+  Descriptors::Of(env).Adopt(fd);
+  return Number(env, fd);
+}
+
+// localOf(fd, words: Uint32Array(6)): words 0..3 the bound address, 4 its scope, 5 its port. 0 or -errno.
+napi_value LocalOf(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  const Span<uint32_t> words = args.Words(1, "words");
+  if (args.ok() && words.size < 6) args.WrongRange("words");
+  if (!args.ok()) return nullptr;
+  SocketAddress address = {};
+  socklen_t length = sizeof address;
+  if (getsockname(fd, &address.any, &length) != 0) return Number(env, -errno);
+  memset(words.data, 0, 6 * sizeof(uint32_t));
+  if (address.any.sa_family == AF_INET6) {
+    memcpy(words.data, &address.v6.sin6_addr, 16);
+    words.data[4] = address.v6.sin6_scope_id;
+    words.data[5] = ntohs(address.v6.sin6_port);
+  } else {
+    memcpy(words.data, &address.v4.sin_addr, 4);
+    words.data[5] = ntohs(address.v4.sin_port);
+  }
+  return Number(env, 0);
+}
+
+// Beyond net.core.rmem_max (wmem_max) where CAP_NET_ADMIN allows it, else up to there.
+napi_value SetBuffer(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  const bool receive = args.Integer(1, "receive", 0, 1) != 0;
+  const int bytes = static_cast<int>(args.Integer(2, "bytes", 1, INT32_MAX / 2));
+  if (!args.ok()) return nullptr;
+  if (Set(fd, SOL_SOCKET, receive ? SO_RCVBUFFORCE : SO_SNDBUFFORCE, bytes)) return Number(env, 0);
+  return Number(env, Set(fd, SOL_SOCKET, receive ? SO_RCVBUF : SO_SNDBUF, bytes) ? 0 : -errno);
+}
+
+napi_value GetBuffer(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  const bool receive = args.Integer(1, "receive", 0, 1) != 0;
+  if (!args.ok()) return nullptr;
+  int bytes = 0;
+  socklen_t length = sizeof bytes;
+  if (getsockopt(fd, SOL_SOCKET, receive ? SO_RCVBUF : SO_SNDBUF, &bytes, &length) != 0) return Number(env, -errno);
+  return Number(env, bytes);
+}
+
+napi_value TakeError(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  if (!args.ok()) return nullptr;
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  return Number(env, error);
+}
+
+}  // namespace culvert

@@ -1,0 +1,10 @@
+/**
+ * Batched UDP sockets that keep the local address.
+ *
+ * Owns descriptors of sockets and the layout of a path. Leaves what the bytes mean, and when to send, to the transports.
+ */
+export { createDatagramBatch, type DatagramBatch } from './batch.ts';
+export { NetioError } from './errors.ts';
+export { openUdp, type UdpOptions } from './open-udp.ts';
+export { encodePath, endpointOfPath, type IpVersion, pathWords, samePath } from './path.ts';
+export { UdpSocket, type UdpStats } from './udp-socket.ts';
