@@ -26,8 +26,8 @@ export class UdpPath implements Path {
   readonly remote: Endpoint;
   readonly words: Uint32Array;
 
-  constructor(socket: number, localPort: number, words: Uint32Array, family: 4 | 6) {
-    const text = endpointOfPath(words, 0, family);
+  constructor(socket: number, localPort: number, words: Uint32Array) {
+    const text = endpointOfPath(words);
     this.socket = socket;
     this.local = { address: text.local, port: localPort };
     this.remote = text.remote;
@@ -76,7 +76,7 @@ export class UdpPort {
   }
 
   pathFrom(words: Uint32Array): UdpPath {
-    return new UdpPath(this.number, this.socket.local.port, words, this.socket.family);
+    return new UdpPath(this.number, this.socket.local.port, words);
   }
 
   /** Where data for `path` is appended. */
