@@ -1,0 +1,30 @@
+// What certificates and CRLs say, as text and numbers.
+#pragma once
+
+#include <openssl/x509.h>
+
+#include <string>
+
+#include "napi.h"
+
+namespace culvert {
+
+// RFC 2253 text, control characters escaped.
+std::string NameText(const X509_NAME* name);
+
+// The last commonName, in UTF-8; empty where there is none.
+std::string CommonName(const X509* certificate);
+
+// Unix milliseconds; 0 for a time that is missing or cannot be read.
+double UnixMillis(const ASN1_TIME* time);
+
+// { der, subject, issuer, commonName, serial, notBefore, notAfter }
+napi_value DescribeCertificate(napi_env env, const X509* certificate);
+
+// Whether a dNSName among the subject's alternative names is `name`, letter case aside. No wildcards.
+bool HasDnsName(const X509* certificate, const std::string& name);
+
+// The text of the oldest error in OpenSSL's queue, which is then emptied.
+std::string TakeError();
+
+}  // namespace culvert

@@ -1,0 +1,102 @@
+#include "verify.h"
+
+#include <openssl/x509v3.h>
+
+#include "certificate.h"
+
+namespace culvert {
+namespace {
+
+// Chosen: a chain has a handful of certificates, each with at most one CRL.
+constexpr size_t kMaxWarnings = 8;
+
+void Record(Verdict* verdict, X509_STORE_CTX* store) {
+  Refusal& refusal = verdict->refusal;
+  if (refusal.error != X509_V_OK) return;
+  refusal.error = X509_STORE_CTX_get_error(store);
+  refusal.depth = X509_STORE_CTX_get_error_depth(store);
+  refusal.text = X509_verify_cert_error_string(refusal.error);
+  if (const X509* certificate = X509_STORE_CTX_get_current_cert(store)) {
+    refusal.subject = NameText(X509_get_subject_name(certificate));
+    refusal.issuer = NameText(X509_get_issuer_name(certificate));
+    refusal.common_name = CommonName(certificate);
+    refusal.not_before = UnixMillis(X509_get0_notBefore(certificate));
+    refusal.not_after = UnixMillis(X509_get0_notAfter(certificate));
+  }
+  if (const X509_CRL* crl = X509_STORE_CTX_get0_current_crl(store))
+    refusal.crl_next_update = UnixMillis(X509_CRL_get0_nextUpdate(crl));
+}
+
+int Refuse(Verdict* verdict, X509_STORE_CTX* store, int error) {
+  X509_STORE_CTX_set_error(store, error);
+  Record(verdict, store);
+  return 0;
+}
+
+void Warn(Verdict* verdict, const StaleCrl& warning) {
+  if (verdict->warnings.size() < kMaxWarnings) verdict->warnings.push_back(warning);
+}
+
+// A CRL that is out of date, or not there at all, proves nothing against the certificate at hand; what an expired one
+// lists is still refused, since OpenSSL goes on to look. Certificates of CAs need no CRL of their issuer.
+bool IsTolerated(Verdict* verdict, X509_STORE_CTX* store) {
+  const bool refuses = verdict->policy->stale_crl_refuses;
+  const int depth = X509_STORE_CTX_get_error_depth(store);
+  switch (X509_STORE_CTX_get_error(store)) {
+    case X509_V_ERR_UNABLE_TO_GET_CRL: {
+      if (depth > 0) return true;
+      if (refuses) return false;
+      const X509* certificate = X509_STORE_CTX_get_current_cert(store);
+      Warn(verdict, {true, NameText(X509_get_issuer_name(certificate)), 0});
+      return true;
+    }
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_CRL_HAS_EXPIRED: {
+      if (refuses) return false;
+      const X509_CRL* crl = X509_STORE_CTX_get0_current_crl(store);
+      if (crl == nullptr) return false;
+      Warn(verdict, {false, NameText(X509_CRL_get_issuer(crl)), UnixMillis(X509_CRL_get0_nextUpdate(crl))});
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+bool HasUsage(const Policy& policy, X509* leaf) {
+  if (!policy.usage_required) return true;
+  if ((X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) == 0) return false;
+  return (X509_get_extended_key_usage(leaf) & (policy.server ? XKU_SSL_CLIENT : XKU_SSL_SERVER)) != 0;
+}
+
+bool HasName(const Policy& policy, const X509* leaf) {
+  if (policy.name_rule == NameRule::kAny) return true;
+  const std::string name = CommonName(leaf);
+  if (policy.name_rule == NameRule::kPrefix) return name.compare(0, policy.name.size(), policy.name) == 0;
+  return name == policy.name || HasDnsName(leaf, policy.name);
+}
+
+}  // namespace
+
+int OnVerify(int ok, X509_STORE_CTX* store) {
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* verdict = ssl == nullptr ? nullptr : static_cast<Verdict*>(SSL_get_app_data(ssl));
+  if (verdict == nullptr) return 0;
+  if (!ok && !IsTolerated(verdict, store)) {
+    Record(verdict, store);
+    return 0;
+  }
+  if (!ok) {
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 1;
+  }
+  // The last step of the walk down the chain: signatures and times of everything above are good by now.
+  if (X509_STORE_CTX_get_error_depth(store) > 0) return 1;
+  X509* leaf = X509_STORE_CTX_get_current_cert(store);
+  if (leaf == nullptr || !HasUsage(*verdict->policy, leaf))
+    return Refuse(verdict, store, X509_V_ERR_INVALID_PURPOSE);
+  if (!HasName(*verdict->policy, leaf)) return Refuse(verdict, store, X509_V_ERR_HOSTNAME_MISMATCH);
+  return 1;
+}
+
+}  // namespace culvert
