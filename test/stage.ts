@@ -1,0 +1,121 @@
+/** Ways to run a stage: test files of node:test, a command, the interop matrix. Each ends in the same counts. */
+import { spawn } from 'node:child_process';
+import { run, type TestsStream } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+export interface Outcome {
+  readonly pass: number;
+  /** Names of the tests. */
+  readonly failures: readonly string[];
+  /** Names of the tests, each with its reason. */
+  readonly skips: readonly string[];
+  readonly seconds: number;
+}
+
+/** One test file may take so long. */
+const FILE_LIMIT_MILLIS = 600_000;
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Runs the files one by one: the machine's cores belong to the test that measures time. No file at all is a failure. */
+export async function runTestFiles(files: readonly string[]): Promise<Outcome> {
+  const started = performance.now();
+  if (files.length === 0) return { pass: 0, failures: ['no test file is there'], skips: [], seconds: 0 };
+  const counts = { pass: 0, failures: [] as string[], skips: [] as string[] };
+  for (const file of files) {
+    const before = { ...counts, failures: counts.failures.length, skips: counts.skips.length };
+    const began = performance.now();
+    await count(
+      run({ files: [`${root}${file}`], concurrency: 1, timeout: FILE_LIMIT_MILLIS, cwd: root }),
+      file,
+      counts,
+    );
+    const [pass, fail, skip] = [
+      counts.pass - before.pass,
+      counts.failures.length - before.failures,
+      counts.skips.length - before.skips,
+    ];
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    const extra = `${fail > 0 ? `, ${fail} FAILED` : ''}${skip > 0 ? `, ${skip} skipped` : ''}`;
+    console.log(`${file}: ${pass} passed${extra} (${seconds} s)`);
+    if (pass + fail + skip === 0) counts.failures.push(`${file}: has no test`);
+  }
+  return { ...counts, seconds: (performance.now() - started) / 1000 };
+}
+
+async function count(
+  stream: TestsStream,
+  file: string,
+  counts: { pass: number; failures: string[]; skips: string[] },
+): Promise<void> {
+  for await (const { type, data } of stream) {
+    if (type === 'test:stdout' || type === 'test:stderr') process.stderr.write(data.message);
+    // A parent fails with its subtests, which have been counted.
+    if (type === 'test:fail' && failureType(data.details.error) !== 'subtestsFailed') {
+      counts.failures.push(`${file}: ${data.name}`);
+      console.log(`FAILED: ${data.name}\n${indent(reasonOf(data.details.error))}`);
+    }
+    if (type !== 'test:pass' || data.details.type === 'suite') continue;
+    if (data.skip !== undefined && data.skip !== false) {
+      counts.skips.push(`${data.name}${typeof data.skip === 'string' ? `: ${data.skip}` : ''}`);
+    } else {
+      counts.pass++;
+    }
+  }
+}
+
+/** A stage that is one command: it passes or fails as a whole. */
+export async function runCommand(command: string, args: readonly string[] = []): Promise<Outcome> {
+  const started = performance.now();
+  const { code } = await execute(command, args, 'inherit');
+  const seconds = (performance.now() - started) / 1000;
+  return {
+    pass: code === 0 ? 1 : 0,
+    failures: code === 0 ? [] : [`${command}: exit code ${code}`],
+    skips: [],
+    seconds,
+  };
+}
+
+/** The interop matrix; each of its rows counts as a test. */
+export async function runInterop(): Promise<Outcome> {
+  const started = performance.now();
+  const { code, stdout } = await execute('scripts/node', ['test/interop/run.ts', '--json'], 'pipe');
+  const seconds = (performance.now() - started) / 1000;
+  try {
+    const { rows } = JSON.parse(stdout) as { rows: { id: string; result: string; detail: string }[] };
+    const named = (result: string) =>
+      rows.filter((row) => row.result === result).map((row) => `${row.id}: ${row.detail}`);
+    const failures = named('fail');
+    if (code !== 0 && failures.length === 0) failures.push(`test/interop/run.ts: exit code ${code}`);
+    return { pass: named('pass').length, failures, skips: named('skip'), seconds };
+  } catch {
+    return { pass: 0, failures: [`test/interop/run.ts: exit code ${code}, and no matrix`], skips: [], seconds };
+  }
+}
+
+/** Its diagnostics go to our stderr. */
+function execute(command: string, args: readonly string[], output: 'inherit' | 'pipe') {
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', output, 'inherit'] });
+  let stdout = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  return new Promise<{ code: number | null; stdout: string }>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout }));
+  });
+}
+
+function failureType(error: Error): unknown {
+  return (error as { failureType?: unknown }).failureType;
+}
+
+function reasonOf(error: Error): string {
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return cause.stack ?? cause.message;
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '    ');
+}
