@@ -7,7 +7,16 @@ import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { dumpHost, inNamespace, quiet, setUpHost, sh } from '../test/namespace.ts';
-import { forwardingChanges, gatewayTable, HostChanges, pinnedRoutes, recover, redirectRoutes, wayTo } from './index.ts';
+import {
+  forwardingChanges,
+  gatewayTable,
+  type HostChange,
+  HostChanges,
+  pinnedRoutes,
+  recover,
+  redirectRoutes,
+  wayTo,
+} from './index.ts';
 
 inNamespace(import.meta.url, () => {
   const directory = mkdtempSync(join(tmpdir(), 'cv-host-'));
@@ -122,6 +131,41 @@ inNamespace(import.meta.url, () => {
     await route.undo();
     assert.equal(sh('ip route show 172.19.0.0/16'), '');
     assert.match(sh('ip link show dev tun0'), /[<,]UP[,>]/);
+    await changes.close();
+  });
+
+  test('changes that replace others leave alone what is in both', async () => {
+    const before = dumpHost(resolvConf);
+    const changes = await HostChanges.open(options);
+    const monitor = spawn('ip', ['monitor', 'route'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let seen = '';
+    monitor.stdout.on('data', (chunk) => {
+      seen += chunk;
+    });
+    const tunnel = (address: string, via: string, server: string): HostChange[] => [
+      { kind: 'sysctl', key: 'net/ipv4/conf/tun0/promote_secondaries', value: '1' },
+      { kind: 'address', device: 'tun0', address },
+      { kind: 'link', device: 'tun0', up: true },
+      { kind: 'route', network: '198.51.100.7', via, device: 'up0' },
+      ...redirectRoutes('tun0', 4),
+      { kind: 'dns', device: 'tun0', servers: [server], search: [], all: true },
+    ];
+    const first = await changes.apply(tunnel('10.8.0.2/24', '192.0.2.1', '10.8.0.1'));
+    while (!seen.includes('128.0.0.0/1')) await delay(5);
+    seen = '';
+    const second = await changes.replace(first, tunnel('10.8.0.3/24', '192.0.2.9', '10.8.0.99'));
+    while (!seen.includes('192.0.2.9')) await delay(5);
+    assert.doesNotMatch(seen, /0\.0\.0\.0\/1|128\.0\.0\.0\/1/, 'the redirect never went');
+    assert.match(sh('ip -o address show dev tun0'), /10\.8\.0\.3\/24/);
+    assert.doesNotMatch(sh('ip -o address show dev tun0'), /10\.8\.0\.2\/24/);
+    assert.match(sh('ip route get 198.51.100.7'), /via 192\.0\.2\.9/);
+    assert.match(sh('ip route get 203.0.113.9'), / dev tun0 .*src 10\.8\.0\.3/);
+    assert.match(readFileSync(resolvConf, 'utf8'), /nameserver 10\.8\.0\.99\n/);
+    await first.undo();
+    assert.match(sh('ip -o address show dev tun0'), /10\.8\.0\.3\/24/, 'the replaced call is void');
+    await second.undo();
+    monitor.kill();
+    assert.equal(dumpHost(resolvConf), before);
     await changes.close();
   });
 

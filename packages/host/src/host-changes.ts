@@ -36,6 +36,7 @@ type AnyKind = Kind<HostChange, unknown>;
 export class HostChanges {
   readonly #journal: Journal;
   readonly #tools: Tools;
+  readonly #applied = new WeakMap<AppliedChanges, readonly Entry[]>();
   /** Calls take turns. */
   #turn: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -67,15 +68,40 @@ export class HostChanges {
    */
   apply(changes: readonly HostChange[]): Promise<AppliedChanges> {
     for (const change of changes) kindOf(change).check(change);
+    return this.#inTurn(() => this.#applyAll(changes));
+  }
+
+  /**
+   * Makes `changes` stand where those of an earlier call stood. What is in both is not touched, so that a tunnel whose server
+   * changed one route does not leak meanwhile; what is only in `old` is undone. `old` is void afterwards.
+   *
+   * Addresses that go are taken away last: a device that loses its last address loses its routes.
+   */
+  replace(old: AppliedChanges, changes: readonly HostChange[]): Promise<AppliedChanges> {
+    for (const change of changes) kindOf(change).check(change);
     return this.#inTurn(async () => {
-      const made: Entry[] = [];
+      const standing = this.#applied.get(old) ?? [];
+      this.#applied.delete(old);
+      const wanted = new Set(changes.map((change) => JSON.stringify(change)));
+      const kept = standing.filter(({ change }) => wanted.has(JSON.stringify(change)));
+      const stale = standing.filter(({ change }) => !wanted.has(JSON.stringify(change)));
+      const present = new Set(kept.map(({ change }) => JSON.stringify(change)));
+      const missing = changes.filter((change) => !present.has(JSON.stringify(change)));
+      const isAddress = (change: HostChange) => change.kind === 'address';
+      const made = [...kept];
       try {
-        for (const run of runsOfOneKind(changes)) await this.#make(run, made);
+        await this.#makeAll(missing.filter(isAddress), made);
+        await this.#undo(stale.filter(({ change }) => !isAddress(change)));
+        await this.#makeAll(
+          missing.filter((change) => !isAddress(change)),
+          made,
+        );
+        await this.#undo(stale);
       } catch (error) {
-        await this.#undo(made);
+        await this.#undo([...stale, ...made]);
         throw error;
       }
-      return { undo: () => this.#inTurn(() => this.#undo(made.splice(0))) };
+      return this.#handle(made);
     });
   }
 
@@ -91,6 +117,34 @@ export class HostChanges {
   close(): Promise<void> {
     this.#closed ??= this.undoAll().then(() => this.#journal.close());
     return this.#closed;
+  }
+
+  async #applyAll(changes: readonly HostChange[]): Promise<AppliedChanges> {
+    const made: Entry[] = [];
+    try {
+      await this.#makeAll(changes, made);
+    } catch (error) {
+      await this.#undo(made);
+      throw error;
+    }
+    return this.#handle(made);
+  }
+
+  #handle(entries: readonly Entry[]): AppliedChanges {
+    const applied: AppliedChanges = {
+      undo: () =>
+        this.#inTurn(async () => {
+          const standing = this.#applied.get(applied) ?? [];
+          this.#applied.delete(applied);
+          await this.#undo(standing);
+        }),
+    };
+    this.#applied.set(applied, entries);
+    return applied;
+  }
+
+  async #makeAll(changes: readonly HostChange[], made: Entry[]): Promise<void> {
+    for (const run of runsOfOneKind(changes)) await this.#make(run, made);
   }
 
   async #make(changes: readonly HostChange[], made: Entry[]): Promise<void> {

@@ -14,3 +14,4 @@ export { isDomain } from './dns.ts';
 export { HostError } from './errors.ts';
 export { forwardingChanges, gatewayTable } from './gateway.ts';
 export { type AppliedChanges, HostChanges, type HostOptions, recover } from './host-changes.ts';
+export { watchRoutes } from './watch-routes.ts';
