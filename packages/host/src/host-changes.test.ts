@@ -169,6 +169,18 @@ inNamespace(import.meta.url, () => {
     await changes.close();
   });
 
+  test('a route that vanished is made again by a replacement that wants it', async () => {
+    const before = dumpHost(resolvConf);
+    const changes = await HostChanges.open(options);
+    const pins = await pinnedRoutes('198.51.100.7', 'tun0');
+    const first = await changes.apply(pins);
+    sh('ip route del 198.51.100.7 via 192.0.2.1');
+    await changes.replace(first, pins);
+    assert.match(sh('ip route get 198.51.100.7'), /via 192\.0\.2\.1 dev up0/);
+    await changes.close();
+    assert.equal(dumpHost(resolvConf), before);
+  });
+
   test('undo takes what is gone already for undone', async () => {
     sh('ip link add gone0 type veth peer name gone1');
     const changes = await HostChanges.open(options);

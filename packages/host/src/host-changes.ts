@@ -73,7 +73,8 @@ export class HostChanges {
 
   /**
    * Makes `changes` stand where those of an earlier call stood. What is in both is not touched, so that a tunnel whose server
-   * changed one route does not leak meanwhile; what is only in `old` is undone. `old` is void afterwards.
+   * changed one route does not leak meanwhile (unless it vanished: then it is made again); what is only in `old` is undone.
+   * `old` is void afterwards.
    *
    * Addresses that go are taken away last: a device that loses its last address loses its routes.
    */
@@ -83,8 +84,8 @@ export class HostChanges {
       const standing = this.#applied.get(old) ?? [];
       this.#applied.delete(old);
       const wanted = new Set(changes.map((change) => JSON.stringify(change)));
-      const kept = standing.filter(({ change }) => wanted.has(JSON.stringify(change)));
-      const stale = standing.filter(({ change }) => !wanted.has(JSON.stringify(change)));
+      const kept = await this.#stillThere(standing.filter(({ change }) => wanted.has(JSON.stringify(change))));
+      const stale = standing.filter((entry) => !kept.includes(entry));
       const present = new Set(kept.map(({ change }) => JSON.stringify(change)));
       const missing = changes.filter((change) => !present.has(JSON.stringify(change)));
       const isAddress = (change: HostChange) => change.kind === 'address';
@@ -128,6 +129,20 @@ export class HostChanges {
       throw error;
     }
     return this.#handle(made);
+  }
+
+  /** Without the routes and addresses that vanished meanwhile: the kernel drops those of a device that goes down. */
+  async #stillThere(entries: readonly Entry[]): Promise<readonly Entry[]> {
+    const there: Entry[] = [];
+    for (const run of runsOfOneKind(entries, (entry) => entry.change)) {
+      const [first] = run;
+      if (first === undefined) continue;
+      const vanishes = first.change.kind === 'route' || first.change.kind === 'address';
+      const changes = run.map(({ change }) => change);
+      const missing = vanishes ? await kindOf(first.change).before(changes, this.#tools) : [];
+      there.push(...run.filter((_, i) => missing[i] === undefined));
+    }
+    return there;
   }
 
   #handle(entries: readonly Entry[]): AppliedChanges {
