@@ -193,11 +193,11 @@ inline napi_value WatchDescriptor(napi_env env, napi_callback_info info) {
   return Number(env, Descriptors::Of(env).Watch(fd, events, args.value(2)));
 }
 
-/** close(fd): nothing. */
+/** close(fd): nothing. A descriptor that is not ours (any more) is left alone. */
 inline napi_value CloseDescriptor(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
-  const int fd = OwnDescriptor(args, 0);
-  if (args.ok()) Descriptors::Of(env).Close(fd);
+  const int fd = static_cast<int>(args.Integer(0, "fd", INT32_MIN, INT32_MAX));
+  if (args.ok() && Descriptors::Of(env).Has(fd)) Descriptors::Of(env).Close(fd);
   return nullptr;
 }
 

@@ -69,12 +69,13 @@ export function closeUnless<T>(fd: number, act: () => T): T {
   }
 }
 
-/** The system's error for -errno, to stand as `cause`. */
+/** What a descriptor says whose interface is gone (EBADFD of linux/errno.h); libuv has no name for it. */
+const EBADFD = -77;
+
+/** The system's error for -errno, to stand as `cause`; its message and `code` are the name. */
 export function systemError(returned: number): Error {
-  return Object.assign(new Error(getSystemErrorName(returned)), {
-    errno: returned,
-    code: getSystemErrorName(returned),
-  });
+  const code = returned === EBADFD ? 'EBADFD' : getSystemErrorName(returned);
+  return Object.assign(new Error(code), { errno: returned, code });
 }
 
 function attach(fd: number, settings: AttachSettings): Attachment {
@@ -120,7 +121,7 @@ function checkName(name: string): void {
 
 function openError(returned: number): TunError {
   const cause = systemError(returned);
-  switch (getSystemErrorName(returned)) {
+  switch (cause.message) {
     case 'ENOENT':
     case 'ENODEV':
     case 'ENXIO':
@@ -136,7 +137,7 @@ function openError(returned: number): TunError {
 function attachError(returned: number, name: string): TunError {
   const cause = systemError(returned);
   const shown = name === '' ? 'a new device' : JSON.stringify(name);
-  switch (getSystemErrorName(returned)) {
+  switch (cause.message) {
     case 'EPERM':
       return new TunError('CULVERT_TUN_PERMISSION', shown, { cause });
     case 'EBUSY':

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { enterFreshNamespace } from '../test/fresh-namespace.ts';
+import { hostileBytes, hostileNumber, hostileWords } from '../test/hostile.ts';
+import { openTun, TunError } from './index.ts';
+import { native } from './native.ts';
+
+const skip = enterFreshNamespace();
+
+const batch = fc.record({
+  arena: hostileBytes,
+  offsets: hostileWords(64),
+  lengths: hostileWords(64),
+  count: hostileNumber,
+  used: hostileNumber,
+});
+
+/** Runs `act`: it may work, or refuse in one of the ways that the face names. That the process lives on is the point. */
+function worksOrRefuses(act: () => unknown): 'works' | 'refuses' {
+  try {
+    act();
+    return 'works';
+  } catch (error) {
+    assert.ok(error instanceof TypeError || error instanceof RangeError || error instanceof TunError, String(error));
+    return 'refuses';
+  }
+}
+
+test('no batch, however wrong, makes reading or writing do more than throw', { skip }, () => {
+  using device = openTun();
+  device.setUp();
+  const seen = { works: 0, refuses: 0 };
+  fc.assert(
+    fc.property(batch, (wrong) => {
+      seen[worksOrRefuses(() => device.writeBatch(wrong as never))]++;
+      seen[worksOrRefuses(() => device.readBatch(wrong as never))]++;
+    }),
+    { numRuns: 3_000 },
+  );
+  assert.ok(seen.works > 100 && seen.refuses > 100, `both outcomes were reached (${JSON.stringify(seen)})`);
+});
+
+test('packets outside of the arena are never written', { skip }, () => {
+  using device = openTun();
+  const arena = new Uint8Array(100);
+  fc.assert(
+    fc.property(fc.nat(0xffff_ffff), fc.integer({ min: 1, max: 0xffff_ffff }), (offset, length) => {
+      fc.pre(offset + length > arena.length);
+      const wrong = { arena, offsets: Uint32Array.of(offset), lengths: Uint32Array.of(length), count: 1, used: 0 };
+      assert.throws(() => device.writeBatch(wrong), RangeError);
+    }),
+  );
+});
+
+const anything = fc.array(fc.oneof(hostileNumber, hostileBytes, hostileWords(8)), { maxLength: 9 });
+const calls = Object.entries(native)
+  .filter(([name]) => !['openClone', 'adopt', 'release', 'close'].includes(name))
+  .map(([name, call]) => ({ name, call: call as (...args: unknown[]) => unknown }));
+
+test('the native functions take no descriptor but their own', { skip }, () => {
+  const refuses = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
+  for (const { name, call } of calls) {
+    fc.assert(
+      // No device is open, so every number is somebody else's.
+      fc.property(anything, (args) => assert.throws(() => call(...args), refuses, name)),
+      { numRuns: 100 },
+    );
+  }
+});
+
+test('the native functions survive any arguments behind a good descriptor', { skip }, () => {
+  using device = openTun();
+  for (const { call } of calls) {
+    fc.assert(
+      fc.property(anything, (args) => {
+        worksOrRefuses(() => call(device.fd, ...args));
+      }),
+      { numRuns: 100 },
+    );
+  }
+});
