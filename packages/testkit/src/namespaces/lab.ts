@@ -116,6 +116,13 @@ export class Lab implements AsyncDisposable {
     return path;
   }
 
+  /** The same, executable. */
+  writeProgram(name: string, text: string): string {
+    const path = join(this.folder, name);
+    writeFileSync(path, text, { mode: 0o700 });
+    return path;
+  }
+
   async close(): Promise<void> {
     const running = this.hosts.flatMap((host) => host.processes);
     await Promise.all(running.map((child) => child.stop('SIGKILL')));

@@ -1,0 +1,156 @@
+/** The cases: what an administrator would try, one by one, with every peer in every role over every protocol. */
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import type { Millis } from '@culvert/base';
+import { eventually, type TestHost } from '@culvert/testkit';
+import type { ClientEnd, End, Misdeed, Program, Scenario } from './end.ts';
+import { type ClientKind, office, password, type World } from './world.ts';
+
+export interface Stage {
+  readonly world: World;
+  readonly server: Program;
+  readonly client: Program;
+  /** Starts it and waits until it listens. */
+  serve(changes?: Partial<Scenario>): Promise<End>;
+  /** Starts it; the case waits for what it expects. */
+  dial(changes?: Partial<Scenario>): Promise<ClientEnd>;
+  /** The log of everything that ran, for the report of a failure. */
+}
+
+export interface Case {
+  readonly name: string;
+  /** What is shown, in a word for the matrix's reader. Returns a detail worth reading. */
+  run(stage: Stage): Promise<string>;
+}
+
+const UP_WITHIN: Millis = 30_000;
+const REFUSED_WITHIN: Millis = 40_000;
+const BIG = 100_000_000;
+const TRANSFER_PORT = 7000;
+const node = fileURLToPath(new URL('../../scripts/node', import.meta.url));
+const transferProgram = fileURLToPath(new URL('transfer.ts', import.meta.url));
+
+export const cases: readonly Case[] = [
+  { name: 'ping4', run: (stage) => pings(stage, office.ipv4) },
+  { name: 'ping6', run: (stage) => pings(stage, office.ipv6) },
+  { name: 'outer6', run: (stage) => pings(stage, office.ipv4, { outer: 6 }) },
+  { name: 'big-packets', run: bigPackets },
+  { name: 'download-100mb', run: (stage) => transfers(stage, 'get') },
+  { name: 'upload-100mb', run: (stage) => transfers(stage, 'put') },
+  { name: 'rekey-under-traffic', run: rekeysUnderTraffic },
+  { name: 'server-restarts', run: serverRestarts },
+  { name: 'client-restarts', run: clientRestarts },
+  { name: 'right-password', run: (stage) => pings(stage, office.ipv4, { password: password.right }) },
+  { name: 'wrong-password', run: (stage) => isRefused(stage, 'wrong-password', { password: password.wrong }) },
+  ...(['foreign', 'expired', 'revoked'] as const).map((who: ClientKind & Misdeed) => ({
+    name: `${who}-certificate`,
+    run: (stage: Stage) => isRefused(stage, who, { who }),
+  })),
+];
+
+/** Both ends up, and the first packet through. */
+async function connect(stage: Stage, changes: Partial<Scenario> = {}): Promise<{ server: End; client: ClientEnd }> {
+  const server = await stage.serve(changes);
+  const client = await stage.dial(changes);
+  await client.up(UP_WITHIN);
+  await reachOffice(stage.world.client, office.ipv4);
+  return { server, client };
+}
+
+async function reachOffice(from: TestHost, address: string, within: Millis = 10_000): Promise<void> {
+  const ping = async () => (await from.spawn('ping', ['-c', '1', '-W', '1', address]).exited).code === 0;
+  await eventually(`an answer from ${address}`, ping, within);
+}
+
+async function pings(stage: Stage, address: string, changes: Partial<Scenario> = {}): Promise<string> {
+  await connect(stage, changes);
+  await reachOffice(stage.world.client, address);
+  return lossless(await stage.world.client.exec('ping', ['-c', '20', '-i', '0.05', '-W', '2', address]));
+}
+
+/** Larger than the tunnel, so that they go through it in fragments. */
+async function bigPackets(stage: Stage): Promise<string> {
+  await connect(stage);
+  for (const size of ['1472', '1400', '4000']) {
+    lossless(await stage.world.client.exec('ping', ['-c', '3', '-i', '0.1', '-W', '2', '-s', size, office.ipv4]));
+  }
+  return '1472, 1400 and 4000 bytes of payload';
+}
+
+async function transfers(stage: Stage, what: 'get' | 'put'): Promise<string> {
+  await connect(stage);
+  await stage.world.office.spawn(node, [transferProgram, 'serve', String(TRANSFER_PORT)]).waitFor('serving');
+  const words = [transferProgram, what, office.ipv4, String(TRANSFER_PORT), String(BIG)];
+  const [bytes, seconds] = (await stage.world.client.exec(node, words)).split(' ').map(Number);
+  assert.equal(bytes, BIG);
+  return `sha256 right, ${Math.round((BIG * 8) / (seconds ?? 1) / 1e6)} Mbit/s`;
+}
+
+/** Both ends' logs tell of at least three key exchanges, and no packet is lost over them. */
+async function rekeysUnderTraffic(stage: Stage): Promise<string> {
+  const { server, client } = await connect(stage, { renegotiateAfter: 3 });
+  const summary = lossless(
+    await stage.world.client.exec('ping', ['-c', '1200', '-i', '0.01', '-W', '2', '-s', '1000', office.ipv4]),
+  );
+  const exchanges = Math.min(stage.server.keyExchanges(server.log()), stage.client.keyExchanges(client.log()));
+  assert.ok(exchanges >= 3, `the ends tell of ${exchanges} key exchanges only`);
+  return `${exchanges} key exchanges, ${summary}`;
+}
+
+async function serverRestarts(stage: Stage): Promise<string> {
+  const { server } = await connect(stage);
+  await server.stop('SIGKILL');
+  await stage.serve();
+  const started = performance.now();
+  await reachOffice(stage.world.client, office.ipv4, 60_000);
+  return `killed; back after ${((performance.now() - started) / 1000).toFixed(1)} s`;
+}
+
+async function clientRestarts(stage: Stage): Promise<string> {
+  const { client } = await connect(stage);
+  await client.stop('SIGKILL');
+  const second = await stage.dial();
+  await second.up(UP_WITHIN);
+  await reachOffice(stage.world.client, office.ipv4);
+  await second.stop('SIGTERM');
+  const third = await stage.dial();
+  await third.up(UP_WITHIN);
+  await reachOffice(stage.world.client, office.ipv4);
+  return 'killed, and asked to end; up again both times';
+}
+
+async function isRefused(stage: Stage, misdeed: Misdeed, changes: Partial<Scenario>): Promise<string> {
+  const server = await stage.serve(changes);
+  const client = await stage.dial(changes);
+  await client.refused(REFUSED_WITHIN);
+  const code = (await stage.world.client.spawn('ping', ['-c', '1', '-W', '1', office.ipv4]).exited).code;
+  assert.notEqual(code, 0, 'the office is out of reach');
+  const atServer = await loggedReason(
+    `the server (${stage.server.name})`,
+    server,
+    stage.server.reasons.server[misdeed],
+  );
+  const expected = stage.client.reasons.client(stage.server.name)[misdeed];
+  const atClient = await loggedReason(`the client (${stage.client.name})`, client, expected);
+  return `server: ${atServer}; client: ${atClient}`;
+}
+
+async function loggedReason(who: string, end: End, reason: RegExp): Promise<string> {
+  const line = await eventually(
+    `${who} logs ${reason}`,
+    () =>
+      end
+        .log()
+        .split('\n')
+        .find((line) => reason.test(line)),
+    5_000,
+  );
+  return line.replace(/^\S+ \S+ /, '').slice(0, 160);
+}
+
+/** The summary line of ping, none of whose packets was lost. */
+function lossless(output: string): string {
+  const [, summary = 'no summary'] = /^(\d+ packets transmitted.*?loss)/m.exec(output) ?? [];
+  assert.match(summary, / 0% packet loss/);
+  return summary;
+}

@@ -1,0 +1,121 @@
+/** Runs the cases for each role and protocol. A case without a result is a fail. */
+import { missingForLab } from '@culvert/testkit';
+import { type Case, cases, type Stage } from './cases.ts';
+import type { End, Program, Protocol, Scenario } from './end.ts';
+import { culvert } from './ends/culvert.ts';
+import { openvpn } from './ends/openvpn.ts';
+import { buildWorld, type World } from './world.ts';
+
+/** What Culvert is; "none" shows that the harness itself works, with the peer at both ends. */
+export type Role = 'server' | 'client' | 'none';
+
+export interface Plan {
+  /** case/role/transport/protocol. */
+  readonly id: string;
+  readonly transport: string;
+  readonly role: Role;
+  readonly protocol: Protocol;
+  readonly theCase: Case;
+}
+
+export interface Row {
+  readonly id: string;
+  readonly peer: string;
+  readonly version: string;
+  readonly transport: string;
+  readonly protocol: Protocol;
+  readonly role: Role;
+  readonly case: string;
+  readonly result: 'pass' | 'fail' | 'skip';
+  readonly detail: string;
+  readonly seconds: number;
+}
+
+const TRANSPORT = 'openvpn';
+
+export function plans(options: { readonly roles: readonly Role[]; readonly only: string | undefined }): Plan[] {
+  const all = options.roles.flatMap((role) =>
+    (['udp', 'tcp'] as const).flatMap((protocol) =>
+      cases.map((theCase) => ({
+        id: `${theCase.name}/${role}/${TRANSPORT}/${protocol}`,
+        transport: TRANSPORT,
+        role,
+        protocol,
+        theCase,
+      })),
+    ),
+  );
+  return all.filter(({ id }) => options.only === undefined || new RegExp(options.only).test(id));
+}
+
+/** Runs the plans in one world after the other; `onRow` hears of each result as it comes. */
+export async function runPlans(todo: readonly Plan[], onRow: (row: Row, log: string) => void): Promise<Row[]> {
+  const rows: Row[] = [];
+  const version = (await openvpn.version()) ?? 'not installed';
+  const missing = missingForLab(['openvpn', 'openssl', 'ping', 'sysctl']);
+  const world = missing.length === 0 ? await buildWorld() : undefined;
+  try {
+    for (const plan of todo) {
+      const { result, detail, seconds, log } = world === undefined ? withoutLab(missing) : await runOne(world, plan);
+      const { id, transport, protocol, role, theCase } = plan;
+      const about = { id, peer: 'openvpn', version, transport, protocol, role, case: theCase.name };
+      rows.push({ ...about, result, detail, seconds });
+      onRow({ ...about, result, detail, seconds }, log);
+    }
+  } finally {
+    await world?.lab.close();
+  }
+  return rows;
+}
+
+interface Result extends Pick<Row, 'result' | 'detail' | 'seconds'> {
+  /** What both ends said. */
+  readonly log: string;
+}
+
+function withoutLab(missing: readonly string[]): Result {
+  const onCi = process.env['CI'] === '1';
+  return { result: onCi ? 'fail' : 'skip', detail: missing.join('; '), seconds: 0, log: '' };
+}
+
+async function runOne(world: World, { theCase, role, protocol }: Plan): Promise<Result> {
+  const started = performance.now();
+  const ends: [string, End][] = [];
+  const stage = stageFor(world, role, protocol, ends);
+  const logs = () => ends.map(([name, end]) => `--- ${name}\n${end.log()}`).join('\n');
+  try {
+    const detail = await theCase.run(stage);
+    return { result: 'pass', detail, seconds: secondsSince(started), log: logs() };
+  } catch (error) {
+    const detail = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+    return { result: 'fail', detail, seconds: secondsSince(started), log: `${logs()}\n--- ${String(error)}` };
+  } finally {
+    for (const [, end] of ends.reverse()) await end.stop('SIGTERM');
+    for (const host of [world.client, world.gateway, world.office]) {
+      await Promise.all(host.processes.splice(0).map((child) => child.stop('SIGKILL')));
+    }
+  }
+}
+
+function stageFor(world: World, role: Role, protocol: Protocol, ends: [string, End][]): Stage {
+  const server: Program = role === 'server' ? culvert : openvpn;
+  const client: Program = role === 'client' ? culvert : openvpn;
+  const usual: Scenario = { protocol, outer: 4, who: 'good', password: undefined, renegotiateAfter: undefined };
+  const kept = <E extends End>(name: string, end: E): E => {
+    ends.push([name, end]);
+    return end;
+  };
+  return {
+    world,
+    server,
+    client,
+    serve: async (changes = {}) =>
+      kept(`server: ${server.name}`, await server.startServer(world, { ...usual, ...changes })),
+    dial: async (changes = {}) =>
+      kept(`client: ${client.name}`, await client.startClient(world, { ...usual, ...changes })),
+  };
+}
+
+function secondsSince(started: number): number {
+  return Math.round((performance.now() - started) / 100) / 10;
+}

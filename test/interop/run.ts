@@ -1,0 +1,74 @@
+/**
+ * The interop matrix: every case with real peers, in every role of ours, over every protocol.
+ *
+ *   npm run interop -- [--json] [--transport openvpn] [--role server|client|none]... [--only PATTERN] [--list] [--log]
+ *
+ * --role none runs the peer against itself: it shows that the harness works. --only takes a regular expression over ids.
+ * --log prints what both ends said, of failed cases always. Exit code 1 when a case failed or had no result.
+ */
+import { parseArgs } from 'node:util';
+import { plans, type Role, type Row, runPlans } from './matrix.ts';
+
+const roles: readonly Role[] = ['server', 'client', 'none'];
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      transport: { type: 'string' },
+      role: { type: 'string', multiple: true, default: ['server', 'client'] },
+      only: { type: 'string' },
+      list: { type: 'boolean', default: false },
+      log: { type: 'boolean', default: false },
+    },
+  });
+  if (values.transport !== undefined && values.transport !== 'openvpn') {
+    throw new Error(`there is no transport ${values.transport}; there is openvpn`);
+  }
+  const chosen = values.role.map((role) => {
+    const known = roles.find((one) => one === role);
+    if (known === undefined) throw new Error(`there is no role ${role}; there are ${roles.join(', ')}`);
+    return known;
+  });
+  return { ...values, roles: chosen };
+}
+
+/** People read stderr as the cases run; programs read one object on stdout at the end. */
+function tell(row: Row, log: string, showLog: boolean): void {
+  const mark = { pass: 'pass', fail: 'FAIL', skip: 'skip' }[row.result];
+  process.stderr.write(`${mark}  ${row.id.padEnd(44)} ${row.seconds.toFixed(1).padStart(5)} s  ${row.detail}\n`);
+  if (showLog || row.result === 'fail') process.stderr.write(`${log.replace(/^/gm, '      | ')}\n`);
+}
+
+function printMatrix(rows: readonly Row[]): void {
+  const columns = [...new Set(rows.map(({ role, protocol }) => `${role}/${protocol}`))];
+  const names = [...new Set(rows.map((row) => row.case))];
+  const width = Math.max(...names.map((name) => name.length)) + 2;
+  const { peer, version } = rows[0] ?? { peer: '', version: '' };
+  console.log(`\nPeer: ${peer} ${version}. Columns: what Culvert was, and the protocol.\n`);
+  console.log(''.padEnd(width) + columns.map((column) => column.padEnd(12)).join(''));
+  for (const name of names) {
+    const cell = (column: string) =>
+      rows.find((row) => row.case === name && `${row.role}/${row.protocol}` === column)?.result ?? '-';
+    console.log(name.padEnd(width) + columns.map((column) => cell(column).padEnd(12)).join(''));
+  }
+}
+
+async function main(): Promise<void> {
+  const { json, roles: chosen, only, list, log } = options();
+  const todo = plans({ roles: chosen, only });
+  if (list) {
+    for (const { id } of todo) console.log(id);
+    return;
+  }
+  const rows = await runPlans(todo, (row, text) => tell(row, text, log));
+  const count = (result: Row['result']) => rows.filter((row) => row.result === result).length;
+  if (json) console.log(JSON.stringify({ rows }, null, 2));
+  else printMatrix(rows);
+  process.stderr.write(`\n${count('pass')} pass, ${count('fail')} fail, ${count('skip')} skip\n`);
+  if (count('fail') > 0 || rows.length !== todo.length || rows.length === 0) process.exitCode = 1;
+}
+
+// An interrupted run removes its namespaces too: the lab does so when the process exits.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+await main();
