@@ -10,7 +10,7 @@ export type DropCause =
   | 'tooBig' // larger than the link's MTU
   | 'ttl' // its hop limit ran out between two links
   | 'deviceFull' // the kernel would not take it
-  | 'sendFailed'; // the transport threw; a fault of ours
+  | 'sendFailed'; // a fault of ours: the transport threw, or called back without end
 
 export type DropCounts = Record<DropCause, number>;
 

@@ -1,8 +1,24 @@
+/**
+ * The tunnel core: moves inner packets between a device and links. A gateway's core has thousands of links, a client's one.
+ *
+ * Owns which link a packet is for, whether it may pass, and what is counted. Leaves sealing and sockets to the transport behind
+ * `Link.send`, and routing beyond the links to the kernel behind the device.
+ *
+ * On the way of a packet nothing is allocated: headers are read into one object, groups are chains of indices, and batches are
+ * lent. A queue is nowhere: what a link or the device does not take at once is dropped and counted.
+ */
 import type { CloseReason, Instant, Logger, PacketBatch } from '@culvert/base';
+import type { AttachedLink } from './attached-link.ts';
 import type { Link } from './contracts.ts';
 import { createDropCounts, type DropCounts, type LinkCounters } from './counters.ts';
 import type { PacketDevice } from './device.ts';
 import type { FilterPolicy } from './filter-policy.ts';
+import { CompiledPolicy } from './filter-rules.ts';
+import { defaultFlowTimeouts, FlowClock, type FlowTimeouts } from './flow-timeouts.ts';
+import { Forwarder } from './forwarder.ts';
+import { FilterScratch, LinkFilter } from './link-filter.ts';
+import { FlowSweeper, limitOf, limitReached } from './link-limits.ts';
+import { LinkTable } from './link-table.ts';
 
 export interface TunnelCoreOptions {
   readonly role: 'gateway' | 'client';
@@ -14,13 +30,14 @@ export interface TunnelCoreOptions {
   /** The device's MTU in bytes. */
   readonly mtu: number;
   /** Gateway: packets from one client to another are dropped. @default true */
-  readonly clientIsolation?: boolean;
-  /** @default gateway: every client may open flows to the networks pushed to it and to its gateway's address; client: no filter */
-  readonly filter?: FilterPolicy;
+  readonly clientIsolation?: boolean | undefined;
+  /** @default gateway: `{ rules: [] }`, which lets clients open flows to what is pushed to them; client: no filter */
+  readonly filter?: FilterPolicy | undefined;
   /** Client: destinations taken from the tunnel beside the link's own addresses. @default none */
-  readonly accept?: readonly string[];
-  /** Flows remembered a link; the one that was silent longest makes room. @default 4096 */
-  readonly flowsPerLink?: number;
+  readonly accept?: readonly string[] | undefined;
+  /** Flows remembered a link; the one nearest to its timeout makes room. @default 4096 */
+  readonly flowsPerLink?: number | undefined;
+  readonly flowTimeouts?: Partial<FlowTimeouts> | undefined;
 }
 
 /** A link as the core sees it, for status and metrics. */
@@ -29,53 +46,161 @@ export interface LinkView {
   readonly counters: Readonly<LinkCounters>;
   /** When the last packet passed, in either direction. */
   readonly lastActive: Instant;
+  /** Flows in the filter's table. */
   readonly flows: number;
 }
 
-/** Moves inner packets between a device and links. A gateway's core has thousands of links, a client's one. */
+const DEFAULT_FLOWS = 4096;
+
 export class TunnelCore {
   /** Drops that belong to no link. */
   readonly dropped: DropCounts = createDropCounts();
+  readonly #options: TunnelCoreOptions;
+  readonly #table: LinkTable;
+  readonly #forwarder: Forwarder;
+  readonly #flowClock: FlowClock;
+  readonly #scratch = new FilterScratch();
+  readonly #sweeper: FlowSweeper;
+  #policy: CompiledPolicy | undefined;
+  #wake: Instant | undefined;
 
+  /** Throws CoreError for a filter rule that is wrong, WireError for an `accept` that is no network. */
   constructor(options: TunnelCoreOptions) {
-    void options;
+    this.#options = options;
+    this.#table = new LinkTable(options.role === 'client' ? options.accept : []);
+    this.#flowClock = new FlowClock({ ...defaultFlowTimeouts, ...options.flowTimeouts });
+    this.#policy = this.#compile(options.filter);
+    const now = options.now();
+    this.#sweeper = new FlowSweeper(now);
+    this.#forwarder = new Forwarder({
+      isClient: options.role === 'client',
+      isolate: options.clientIsolation ?? true,
+      device: options.device,
+      table: this.#table,
+      dropped: this.dropped,
+      epoch: now,
+      log: options.log,
+    });
   }
 
-  /** Takes the link: its addresses and networks lead to it from here on, until it is closed. Throws CoreError when another link has one of them. */
+  // In: what happened.
+
+  /**
+   * Takes the link: its addresses and networks lead to it until it is closed. Throws CoreError when another link has one of them.
+   * A client has one link: attaching another replaces it.
+   */
   attach(link: Link): void {
-    void link;
+    if (this.#table.get(link) !== undefined) throw new TypeError(`link ${link.id} is attached already`);
+    if (this.#options.role === 'client') for (const entry of [...this.#table]) this.#detach(entry);
+    const entry = this.#table.add(link, this.#options.now());
+    this.#configure(entry);
+    if (this.#options.role === 'client') this.#forwarder.uplink = entry;
+    link.onPackets((batch) => this.#forwarder.handleLinkPackets(entry, batch, this.#options.now()));
+    const gone = () => this.#detach(entry);
+    link.closed.then(gone, gone);
   }
 
   /** Reads `link.config` again after `link.update`. Throws CoreError, and changes nothing, when another link has one of its addresses. */
   refresh(link: Link): void {
-    void link;
+    const entry = this.#table.get(link);
+    if (entry === undefined) return;
+    this.#table.refresh(entry);
+    this.#configure(entry);
   }
 
-  /** Packets that the device gave: each goes to the link that has its destination. Sets nothing in the batch but may patch its bytes. */
+  /** Packets that the device gave: each goes to the link that has its destination. May patch the packets and set their length to 0. */
   handleDevicePackets(batch: PacketBatch, now: Instant): void {
-    void batch;
-    void now;
+    this.#forwarder.handleDevicePackets(batch, now);
   }
 
-  handleTimeout(now: Instant): void {
-    void now;
-  }
-
-  pollTimeout(): Instant | undefined {
-    return undefined;
-  }
-
-  /** Takes effect at once, on known flows too. Undefined is the default policy. */
+  /** Takes effect at once, on known flows too. Undefined is the role's default. Throws CoreError, and changes nothing, for a rule that is wrong. */
   setFilter(policy: FilterPolicy | undefined): void {
-    void policy;
+    this.#policy = this.#compile(policy);
+    for (const entry of this.#table) this.#setRules(entry);
   }
 
   /** Closes the links that `which` chooses. Returns how many. */
   closeLinks(which: (link: Link) => boolean, why: CloseReason): number {
-    void which;
-    void why;
-    return 0;
+    let closed = 0;
+    for (const entry of [...this.#table]) {
+      if (entry.closing || !which(entry.link)) continue;
+      this.#close(entry, why);
+      closed++;
+    }
+    return closed;
   }
 
-  *links(): IterableIterator<LinkView> {}
+  /** Ends links whose idle or session limit is reached, and forgets flows whose time is over. */
+  handleTimeout(now: Instant): void {
+    this.#sweeper.handleTimeout(now, this.#table, this.#forwarder.tickAt(now));
+    this.#wake = undefined;
+    for (const entry of [...this.#table]) {
+      if (entry.closing) continue;
+      const why = limitReached(entry, now);
+      if (why === undefined) this.#wakeAt(limitOf(entry));
+      else this.#close(entry, why);
+    }
+  }
+
+  // Out: what to do next.
+
+  /** When to call `handleTimeout`. Early is harmless; late lets a link live longer than its limit. */
+  pollTimeout(): Instant | undefined {
+    if (this.#table.size === 0) return undefined;
+    const sweep = this.#sweeper.pollTimeout();
+    return this.#wake === undefined || sweep < this.#wake ? sweep : this.#wake;
+  }
+
+  *links(): IterableIterator<LinkView> {
+    for (const { link, counters, lastActive, filter } of this.#table) {
+      yield { link, counters, lastActive, flows: filter?.flows.size ?? 0 };
+    }
+  }
+
+  /** What the core has in its table for the link; undefined once it is gone. */
+  view(link: Link): LinkView | undefined {
+    const entry = this.#table.get(link);
+    if (entry === undefined) return undefined;
+    return { link, counters: entry.counters, lastActive: entry.lastActive, flows: entry.filter?.flows.size ?? 0 };
+  }
+
+  #compile(policy: FilterPolicy | undefined): CompiledPolicy | undefined {
+    if (policy === undefined && this.#options.role === 'client') return undefined;
+    return new CompiledPolicy(policy ?? { rules: [] });
+  }
+
+  #configure(entry: AttachedLink): void {
+    entry.setMtu(Math.min(entry.link.config.mtu, this.#options.mtu));
+    this.#setRules(entry);
+    this.#wakeAt(limitOf(entry));
+  }
+
+  #setRules(entry: AttachedLink): void {
+    const { principal, config } = entry.link;
+    const clientsMayMeet = this.#options.clientIsolation === false;
+    const rules = this.#policy?.forLink(principal.groups, config, clientsMayMeet);
+    if (rules === undefined) entry.filter = undefined;
+    else if (entry.filter !== undefined) entry.filter.setRules(rules);
+    else {
+      const flows = this.#options.flowsPerLink ?? DEFAULT_FLOWS;
+      entry.filter = new LinkFilter(rules, { flows, clock: this.#flowClock, scratch: this.#scratch });
+    }
+  }
+
+  #wakeAt(limit: Instant | undefined): void {
+    if (limit !== undefined && (this.#wake === undefined || limit < this.#wake)) this.#wake = limit;
+  }
+
+  #close(entry: AttachedLink, why: CloseReason): void {
+    entry.closing = true;
+    this.#options.log.debug('closing a link', { link: entry.link.id, cause: why.cause, detail: why.detail });
+    entry.link.close(why).catch((error: unknown) => {
+      this.#options.log.error('a link failed to close', { link: entry.link.id, error });
+    });
+  }
+
+  #detach(entry: AttachedLink): void {
+    if (this.#forwarder.uplink === entry) this.#forwarder.uplink = undefined;
+    this.#table.remove(entry);
+  }
 }

@@ -1,0 +1,105 @@
+import type { Instant, PacketBatch } from '@culvert/base';
+import type { PacketHeaders } from '@culvert/wire';
+import type { InnerAddress, Link } from './contracts.ts';
+import { createLinkCounters, type LinkCounters } from './counters.ts';
+import type { LinkFilter } from './link-filter.ts';
+import {
+  type AddressWords,
+  addressWords,
+  innerNetwork,
+  maskWord,
+  type NetworkWords,
+  networkWords,
+} from './network-words.ts';
+
+/** IP and TCP headers without options (RFC 6691). */
+const TCP_IPV4_HEADERS = 40;
+const TCP_IPV6_HEADERS = 60;
+
+/** Chosen: enough for every flow that starts within a second, too few to serve as an amplifier. */
+const ERRORS_A_SECOND = 32;
+
+/** A link's end of one inner network. */
+export class InnerEnd {
+  readonly address: AddressWords;
+  readonly gateway: AddressWords;
+  readonly network: NetworkWords;
+
+  /** Throws WireError. */
+  constructor(inner: InnerAddress) {
+    this.address = addressWords(inner.address);
+    this.gateway = addressWords(inner.gateway);
+    this.network = networkWords(innerNetwork(inner));
+  }
+
+  /** Whether the destination lies in the inner network, the gateway's own address aside. */
+  holdsPeer(h: PacketHeaders): boolean {
+    const { network: n, gateway: g } = this;
+    const inside =
+      ((h.destination0 ^ n.a) & maskWord(n.prefix, 0)) === 0 &&
+      ((h.destination1 ^ n.b) & maskWord(n.prefix, 1)) === 0 &&
+      ((h.destination2 ^ n.c) & maskWord(n.prefix, 2)) === 0 &&
+      ((h.destination3 ^ n.d) & maskWord(n.prefix, 3)) === 0;
+    if (!inside) return false;
+    return h.destination0 !== g.a || h.destination1 !== g.b || h.destination2 !== g.c || h.destination3 !== g.d;
+  }
+}
+
+/** A link in the core: what its configuration means for packets, its filter and its counts. */
+export class AttachedLink {
+  readonly slot: number;
+  readonly link: Link;
+  readonly counters: LinkCounters = createLinkCounters();
+  /** Networks that lead to this link: its own addresses, and what lies behind it. */
+  claims: readonly NetworkWords[] = [];
+  ipv4: InnerEnd | undefined;
+  ipv6: InnerEnd | undefined;
+  mtu = 0;
+  maximumSegmentIpv4 = 0;
+  maximumSegmentIpv6 = 0;
+  filter: LinkFilter | undefined;
+  lastActive: Instant;
+  attached = true;
+  /** The core asked it to close. */
+  closing = false;
+  /** Which `LinkGroups` it was last put into, and where there. */
+  groups: object | undefined;
+  group = 0;
+  #errorSecond = 0;
+  #errors = 0;
+
+  constructor(slot: number, link: Link, now: Instant) {
+    this.slot = slot;
+    this.link = link;
+    this.lastActive = now;
+  }
+
+  setMtu(mtu: number): void {
+    this.mtu = mtu;
+    this.maximumSegmentIpv4 = mtu - TCP_IPV4_HEADERS;
+    this.maximumSegmentIpv6 = mtu - TCP_IPV6_HEADERS;
+  }
+
+  end(version: number): InnerEnd | undefined {
+    return version === 4 ? this.ipv4 : this.ipv6;
+  }
+
+  /** Sends, whatever the transport does: one link's fault must not cost the others their packets. */
+  send(batch: PacketBatch): void {
+    try {
+      this.link.send(batch);
+    } catch {
+      this.counters.dropped.sendFailed += batch.count;
+    }
+  }
+
+  /** Whether one more ICMP error may be sent on this link's account now. */
+  mayComplain(now: Instant): boolean {
+    const second = Math.floor(now / 1000);
+    if (second !== this.#errorSecond) {
+      this.#errorSecond = second;
+      this.#errors = 0;
+    }
+    return this.#errors++ < ERRORS_A_SECOND;
+  }
+}

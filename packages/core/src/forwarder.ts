@@ -1,0 +1,285 @@
+/** The way of a packet: between the device and links, and from link to link. */
+import type { Instant, Logger, PacketBatch } from '@culvert/base';
+import { adjustChecksum, clampMaximumSegmentSize, Fragment, PacketHeaders, TcpFlag } from '@culvert/wire';
+import type { AttachedLink } from './attached-link.ts';
+import type { DropCause, DropCounts } from './counters.ts';
+import type { PacketDevice } from './device.ts';
+import { TICK } from './flow-timeouts.ts';
+import { Fragmenter } from './fragmentation.ts';
+import { IcmpErrors } from './icmp-errors.ts';
+import { isMartianDestination } from './inner-address-checks.ts';
+import { LinkGroups } from './link-groups.ts';
+import type { LinkTable } from './link-table.ts';
+import type { AddressWords } from './network-words.ts';
+
+export interface ForwarderOptions {
+  readonly isClient: boolean;
+  readonly isolate: boolean;
+  readonly device: Pick<PacketDevice, 'writeBatch'>;
+  readonly table: LinkTable;
+  /** Takes the drops that belong to no link. */
+  readonly dropped: DropCounts;
+  /** Flows count their ticks from here. */
+  readonly epoch: Instant;
+  readonly log: Logger;
+}
+
+/** Chosen: a link in memory may answer within `send`, and its answer be answered; no deeper. */
+const MAX_DEPTH = 4;
+
+export class Forwarder {
+  /** Client: the link that takes everything. */
+  uplink: AttachedLink | undefined;
+  readonly #o: ForwarderOptions;
+  readonly #headers = new PacketHeaders();
+  readonly #groups: readonly LinkGroups[] = Array.from({ length: MAX_DEPTH }, () => new LinkGroups());
+  readonly #toDevice = new IcmpErrors();
+  readonly #toLink = new IcmpErrors();
+  readonly #fragmenter = new Fragmenter();
+  #depth = 0;
+  #now: Instant;
+  #tick = 0;
+  #deviceFails = false;
+
+  constructor(options: ForwarderOptions) {
+    this.#o = options;
+    this.#now = options.epoch;
+  }
+
+  tickAt(now: Instant): number {
+    return Math.floor((now - this.#o.epoch) / TICK);
+  }
+
+  handleDevicePackets(batch: PacketBatch, now: Instant): void {
+    const groups = this.#enter(batch, now, this.#o.dropped);
+    if (groups === undefined) return;
+    try {
+      for (let i = 0; i < batch.count; i++) {
+        if (batch.lengths[i] !== 0) this.#fromDevice(batch, i, groups);
+      }
+      groups.send(batch);
+      this.#sendErrorsToDevice();
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  handleLinkPackets(from: AttachedLink, batch: PacketBatch, now: Instant): void {
+    if (!from.attached) return;
+    const groups = this.#enter(batch, now, from.counters.dropped);
+    if (groups === undefined) return;
+    try {
+      let toDevice = 0;
+      for (let i = 0; i < batch.count; i++) {
+        if (batch.lengths[i] !== 0 && this.#fromLink(from, batch, i, groups)) toDevice++;
+      }
+      groups.send(batch);
+      if (toDevice > 0) this.#writeDevice(batch, toDevice, from.counters.dropped);
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #enter(batch: PacketBatch, now: Instant, dropped: DropCounts): LinkGroups | undefined {
+    const groups = this.#groups[this.#depth];
+    if (groups === undefined) {
+      dropped.sendFailed += batch.count;
+      return undefined;
+    }
+    this.#depth++;
+    this.#now = now;
+    this.#tick = this.tickAt(now);
+    groups.begin(batch);
+    return groups;
+  }
+
+  #fromDevice(batch: PacketBatch, i: number, groups: LinkGroups): void {
+    const h = this.#headers;
+    const { dropped, isClient } = this.#o;
+    const readable = h.read(batch.view, batch.offsets[i] as number, batch.lengths[i] as number);
+    if (!readable || isMartianDestination(h)) {
+      drop(batch, i, dropped, readable ? 'martian' : 'malformed');
+      return;
+    }
+    const to = isClient ? this.uplink : this.#linkAtDestination();
+    if (to === undefined) drop(batch, i, dropped, 'noRoute');
+    else if (to.filter !== undefined && !to.filter.passes(batch.view, h, isClient, this.#tick)) {
+      drop(batch, i, to.counters.dropped, 'filtered');
+    } else if (h.length <= to.mtu) this.#give(batch, i, to, groups);
+    else this.#tooBigFromDevice(batch, i, to);
+  }
+
+  /** Whether the packet goes to the device; else it is with the groups, or its length is 0. */
+  #fromLink(from: AttachedLink, batch: PacketBatch, i: number, groups: LinkGroups): boolean {
+    const h = this.#headers;
+    const { dropped } = from.counters;
+    const readable = h.read(batch.view, batch.offsets[i] as number, batch.lengths[i] as number);
+    const cause = readable ? this.#refusal(from, h) : 'malformed';
+    if (cause !== undefined) {
+      drop(batch, i, dropped, cause);
+      return false;
+    }
+    const to = this.#o.isClient ? undefined : this.#linkAtDestination();
+    if (to !== undefined) {
+      this.#betweenLinks(from, to, batch, i, groups);
+      return false;
+    }
+    if (from.filter !== undefined && !from.filter.passes(batch.view, h, !this.#o.isClient, this.#tick)) {
+      drop(batch, i, dropped, 'filtered');
+      return false;
+    }
+    this.#take(batch, i, from);
+    return true;
+  }
+
+  #linkAtDestination(): AttachedLink | undefined {
+    const h = this.#headers;
+    return this.#o.table.find(h.version, h.destination0, h.destination1, h.destination2, h.destination3);
+  }
+
+  /** Why a packet of this link goes nowhere, by its addresses alone. */
+  #refusal(from: AttachedLink, h: PacketHeaders): DropCause | undefined {
+    const { isClient, isolate, table } = this.#o;
+    if (isClient) return this.#linkAtDestination() === from ? undefined : 'notOurs';
+    if (table.find(h.version, h.source0, h.source1, h.source2, h.source3) !== from) return 'spoofed';
+    if (isMartianDestination(h)) return 'martian';
+    const to = this.#linkAtDestination();
+    if (to === undefined) return from.end(h.version)?.holdsPeer(h) ? 'noRoute' : undefined;
+    if (to === from) return 'noRoute';
+    return isolate ? 'isolated' : undefined;
+  }
+
+  #betweenLinks(from: AttachedLink, to: AttachedLink, batch: PacketBatch, i: number, groups: LinkGroups): void {
+    const h = this.#headers;
+    const { view } = batch;
+    const at = batch.offsets[i] as number;
+    const isAnswer = to.filter?.belongs(view, h, false, this.#tick) ?? false;
+    if (!isAnswer && from.filter?.passes(view, h, true, this.#tick) === false) {
+      drop(batch, i, from.counters.dropped, 'filtered');
+    } else if (h.hopLimit <= 1) {
+      const gateway = this.#complaintTo(from);
+      if (gateway !== undefined) this.#toLink.timeExceeded(view, h, at, gateway);
+      drop(batch, i, from.counters.dropped, 'ttl');
+      this.#sendErrorsTo(from);
+    } else {
+      decrementHopLimit(view, at, h.version);
+      if (h.length > to.mtu) {
+        this.#tooBigBetweenLinks(from, to, batch, i);
+        return;
+      }
+      this.#take(batch, i, from);
+      this.#give(batch, i, to, groups);
+    }
+  }
+
+  #tooBigBetweenLinks(from: AttachedLink, to: AttachedLink, batch: PacketBatch, i: number): void {
+    const h = this.#headers;
+    if (this.#fragmenter.cut(batch.view, h, batch.offsets[i] as number, to.mtu)) {
+      this.#take(batch, i, from);
+      this.#sendFragments(batch, i, to);
+      return;
+    }
+    const gateway = this.#complaintTo(from);
+    if (gateway !== undefined) this.#toLink.tooBig(batch.view, h, batch.offsets[i] as number, to.mtu, gateway);
+    drop(batch, i, from.counters.dropped, 'tooBig');
+    this.#sendErrorsTo(from);
+  }
+
+  /** In whose name a link is told about its packet; undefined: it is told nothing now. */
+  #complaintTo(from: AttachedLink): AddressWords | undefined {
+    return from.mayComplain(this.#now) ? from.end(this.#headers.version)?.gateway : undefined;
+  }
+
+  /** The packet came from this link and may pass. */
+  #take(batch: PacketBatch, i: number, from: AttachedLink): void {
+    const h = this.#headers;
+    batch.lengths[i] = h.length;
+    from.lastActive = this.#now;
+    from.counters.packetsIn++;
+    from.counters.bytesIn += h.length;
+    clamp(batch.view, h, from);
+  }
+
+  /** The packet goes to this link. */
+  #give(batch: PacketBatch, i: number, to: AttachedLink, groups: LinkGroups): void {
+    const h = this.#headers;
+    batch.lengths[i] = h.length;
+    to.lastActive = this.#now;
+    to.counters.packetsOut++;
+    to.counters.bytesOut += h.length;
+    clamp(batch.view, h, to);
+    groups.add(to, i);
+  }
+
+  #tooBigFromDevice(batch: PacketBatch, i: number, to: AttachedLink): void {
+    const h = this.#headers;
+    const at = batch.offsets[i] as number;
+    if (this.#fragmenter.cut(batch.view, h, at, to.mtu)) {
+      this.#sendFragments(batch, i, to);
+      return;
+    }
+    // The kernel takes no packet from the device whose source is an address of this machine: a gateway complains in the name of the
+    // link's own address, a client in that of its gateway.
+    const end = to.end(h.version);
+    const source = this.#o.isClient ? end?.gateway : end?.address;
+    if (source !== undefined && to.mayComplain(this.#now)) this.#toDevice.tooBig(batch.view, h, at, to.mtu, source);
+    drop(batch, i, to.counters.dropped, 'tooBig');
+  }
+
+  /** The packet was cut: its fragments go to this link, each as its own packet. */
+  #sendFragments(batch: PacketBatch, i: number, to: AttachedLink): void {
+    batch.lengths[i] = 0;
+    to.lastActive = this.#now;
+    to.counters.packetsOut++;
+    to.counters.bytesOut += this.#headers.length;
+    to.send(this.#fragmenter.batch);
+  }
+
+  #sendErrorsTo(link: AttachedLink): void {
+    if (this.#toLink.batch.count === 0) return;
+    link.send(this.#toLink.batch);
+    this.#toLink.clear();
+  }
+
+  #sendErrorsToDevice(): void {
+    const { batch } = this.#toDevice;
+    if (batch.count === 0) return;
+    this.#writeDevice(batch, batch.count, this.#o.dropped);
+    this.#toDevice.clear();
+  }
+
+  /** One write: what the device does not take at once is lost, as on any full wire. */
+  #writeDevice(batch: PacketBatch, count: number, dropped: DropCounts): void {
+    try {
+      dropped.deviceFull += count - this.#o.device.writeBatch(batch);
+      this.#deviceFails = false;
+    } catch (error) {
+      dropped.deviceFull += count;
+      if (!this.#deviceFails) this.#o.log.error('the device takes no packets', { error });
+      this.#deviceFails = true;
+    }
+  }
+}
+
+function drop(batch: PacketBatch, i: number, counts: DropCounts, cause: DropCause): void {
+  batch.lengths[i] = 0;
+  counts[cause]++;
+}
+
+/** Both ends of a TCP connection learn the link's segment size from each other's SYN. */
+function clamp(view: DataView, h: PacketHeaders, link: AttachedLink): void {
+  if ((h.tcpFlags & TcpFlag.syn) === 0 || h.fragment !== Fragment.none) return;
+  const limit = h.version === 4 ? link.maximumSegmentIpv4 : link.maximumSegmentIpv6;
+  clampMaximumSegmentSize(view, h.upperAt, h.upperLength, limit);
+}
+
+/** IPv4's checksum covers the TTL, which shares a word with the protocol. */
+function decrementHopLimit(view: DataView, at: number, version: number): void {
+  if (version === 6) {
+    view.setUint8(at + 7, view.getUint8(at + 7) - 1);
+    return;
+  }
+  const word = view.getUint16(at + 8);
+  view.setUint16(at + 8, word - 0x100);
+  view.setUint16(at + 10, adjustChecksum(view.getUint16(at + 10), word, word - 0x100));
+}
