@@ -1,0 +1,15 @@
+/** The CA directory, certificates and CRLs, and OpenVPN's key files. */
+export { type KeyAlgorithm, keyAlgorithms } from './algorithms.ts';
+export { writeFileAtomically } from './atomic-file.ts';
+export { CaDirectory, type CreateOptions, defaultDays, type IssueOptions } from './ca-directory.ts';
+export type { CertificateRole } from './certificate.ts';
+export { type ParsedCrl, parseCrl, type RevocationReason, revocationReasons } from './crl.ts';
+export type { Authority, CertificateRecord } from './database.ts';
+export { PkiError } from './errors.ts';
+export {
+  generateStaticKey,
+  generateTlsCryptV2ClientKey,
+  generateTlsCryptV2ServerKey,
+  parseStaticKey,
+  parseTlsCryptV2ServerKey,
+} from './openvpn-keys.ts';
