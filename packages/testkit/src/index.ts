@@ -13,6 +13,7 @@ export {
   simulatedPath,
   type WireOptions,
 } from './lossy-link.ts';
+export { MemoryDevice, type MemoryDeviceOptions } from './memory-device.ts';
 export {
   createMemoryTransport,
   type MemoryDialOptions,
