@@ -59,7 +59,7 @@ export const notApplied: Readonly<Record<string, string>> = {
   'route-noexec': 'route-nopull',
   'session-timeout': 'a profile without it: the gateway limits sessions',
   'setenv-safe': 'a profile without it',
-  shaper: 'a profile without it: traffic shaping is the gateway’s',
+  shaper: "a profile without it: traffic shaping is the gateway's",
   'tls-cert-profile': 'a profile without it: signatures weaker than SHA-256 are refused',
   'tls-cipher': 'a profile without it: only forward-secret AEAD suites are offered',
   'tls-ciphersuites': 'a profile without it: only the suites of TLS 1.3 are offered',

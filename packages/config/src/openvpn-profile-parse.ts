@@ -250,7 +250,7 @@ class Parser {
     }
     const trust: readonly (ProfileFile | undefined)[] = [profile.ca, profile.pkcs12];
     if (trust.every((file) => file === undefined) && profile.peerFingerprints.length === 0) {
-      missing('error', 'ca', 'the certificate of the CA that issued the server’s');
+      missing('error', 'ca', "the certificate of the CA that issued the server's");
     }
     if ((profile.certificate === undefined) !== (profile.privateKey === undefined)) {
       if (profile.certificate === undefined) missing('error', 'cert', 'the certificate that belongs to key');

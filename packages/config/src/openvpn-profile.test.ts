@@ -214,7 +214,7 @@ test('parsing what was printed gives the same profile, without a problem', () =>
     fc.property(aProfile(), (profile) => {
       const { profile: back, problems } = parse(printOpenvpnProfile(profile));
       assert.deepEqual(problems, []);
-      assert.deepEqual(back, structuredClone(profile)); // fast-check’s records have no prototype
+      assert.deepEqual(back, structuredClone(profile)); // fast-check's records have no prototype
     }),
     { numRuns: 500 },
   );

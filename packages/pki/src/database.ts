@@ -105,7 +105,7 @@ export class CaDatabase {
     try {
       const { application_id: application } = database.#get('PRAGMA application_id');
       const { user_version: version } = database.#get('PRAGMA user_version');
-      if (application !== APPLICATION_ID) throw new PkiError('CULVERT_PKI_DAMAGED', 'it is another program’s');
+      if (application !== APPLICATION_ID) throw new PkiError('CULVERT_PKI_DAMAGED', "it is another program's");
       if (Number(version) > SCHEMA_VERSION)
         throw new PkiError('CULVERT_PKI_VERSION', `${version}, known is ${SCHEMA_VERSION}`);
       const { quick_check: check } = database.#get('PRAGMA quick_check(1)');
