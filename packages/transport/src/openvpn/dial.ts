@@ -1,6 +1,6 @@
 /** `dial` of the openvpn transport: one session to one server, over UDP or TCP. */
 import { connect } from 'node:net';
-import { type CloseReason, createPacketBatch, type Path, type Transmit } from '@culvert/base';
+import type { CloseReason, Path, Transmit } from '@culvert/base';
 import { createOpenvpnAeadKey } from '@culvert/cipher';
 import type { Link, TransportEvent } from '@culvert/core';
 import { type DatagramBatch, encodePath, pathWords, samePath } from '@culvert/netio';
@@ -12,19 +12,19 @@ import type { OpenvpnDialOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import { overheadOf } from './overhead.ts';
 import { Peer } from './peer.ts';
-import { createStreamScratch, StreamPort } from './stream-port.ts';
+import type { Scratch } from './scratch.ts';
+import { StreamPort } from './stream-port.ts';
 import { maxPacketOf, pathOf } from './tcp-listener.ts';
 import { type UdpPath, UdpPort } from './udp-port.ts';
 
 const DEFAULT_MTU = 1_500;
 const DEFAULT_REPLAY_WINDOW = 1_024;
 const DEFAULT_HANDSHAKE_WINDOW = 60_000;
-const INNER_SLOTS = 256;
-const INNER_SLOT_BYTES = 2_048;
 
 export interface DialHandlers {
   onEvent(event: TransportEvent): void;
   nextId(): number;
+  readonly scratch: Scratch;
   readonly signal: AbortSignal;
 }
 
@@ -39,7 +39,7 @@ interface Wire {
 
 export async function dial(to: OpenvpnDialOptions, on: DialHandlers): Promise<Link> {
   if (on.signal.aborted) throw new TransportError('CULVERT_TRANSPORT_STOPPED');
-  const wire = to.protocol === 'udp' ? udpWire(to) : await tcpWire(to, on.signal);
+  const wire = to.protocol === 'udp' ? udpWire(to, on.scratch) : await tcpWire(to, on);
   return new Dialling(to, on, wire).link;
 }
 
@@ -71,7 +71,7 @@ class Dialling {
     this.#peer = new Peer({
       session: this.#session,
       clock: systemClock,
-      inner: createPacketBatch(INNER_SLOTS, INNER_SLOTS * INNER_SLOT_BYTES),
+      inner: on.scratch.inner,
       send: (transmit) => wire.send(transmit),
       onEvent: (event) => this.#handle(event),
       onOver: (reason) => this.#over(reason),
@@ -152,12 +152,13 @@ function createSession(to: OpenvpnDialOptions, path: Path): ClientSession {
 }
 
 /** A socket of its own, whose local address the kernel chooses for each datagram, so that a laptop may change networks. */
-function udpWire(to: OpenvpnDialOptions): Wire {
+function udpWire(to: OpenvpnDialOptions, scratch: Scratch): Wire {
   const family = to.remote.address.includes(':') ? 6 : 4;
   let peer: Peer | undefined;
   const port: UdpPort = new UdpPort({
     family,
     number: 0,
+    scratch: scratch.datagrams,
     onBatch: (batch) => {
       if (peer !== undefined) takeBatch(batch, peer, path);
     },
@@ -210,7 +211,7 @@ function sameRemote(batch: DatagramBatch, i: number, path: UdpPath): boolean {
   return batch.paths[at + REMOTE_PORT_WORD] === path.words[REMOTE_PORT_WORD];
 }
 
-async function tcpWire(to: OpenvpnDialOptions, signal: AbortSignal): Promise<Wire> {
+async function tcpWire(to: OpenvpnDialOptions, { signal, scratch }: DialHandlers): Promise<Wire> {
   const { address, port: remotePort } = to.remote;
   const socket = connect({ host: address, port: remotePort, noDelay: true, signal });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -226,7 +227,7 @@ async function tcpWire(to: OpenvpnDialOptions, signal: AbortSignal): Promise<Wir
   socket.setTimeout(0);
   const path = pathOf(socket, 0);
   let peer: Peer | undefined;
-  const port = new StreamPort(socket, path, maxPacketOf(to.mtu ?? DEFAULT_MTU), createStreamScratch(), {
+  const port = new StreamPort(socket, path, maxPacketOf(to.mtu ?? DEFAULT_MTU), scratch.stream, {
     onData: (batch) => peer?.handleData(batch, 0, batch.count),
     onControl: (packet) => peer?.handleControl(packet, path),
     onEnd: (error) =>

@@ -5,6 +5,7 @@ import { Acceptor } from '@culvert/openvpn';
 import { systemRandom, systemWallClock } from '../clock.ts';
 import type { ListenAddress, OpenvpnListenOptions } from './options.ts';
 import { PeerHost } from './peer-host.ts';
+import type { Scratch } from './scratch.ts';
 import { TcpListener } from './tcp-listener.ts';
 import { UdpListener } from './udp-listener.ts';
 
@@ -18,6 +19,7 @@ export async function listen(
     onLink(link: Link): void;
     onEvent(event: TransportEvent): void;
     nextId(): number;
+    readonly scratch: Scratch;
     readonly log: Logger;
     readonly signal: AbortSignal;
   },

@@ -1,14 +1,7 @@
 /**
  * What the UDP and TCP sides of a listener share: the table of peers, the work queue, the limits, and how a session becomes a peer.
  */
-import {
-  type CloseReason,
-  createPacketBatch,
-  type MonotonicClock,
-  type PacketBatch,
-  type Path,
-  type Transmit,
-} from '@culvert/base';
+import type { CloseReason, MonotonicClock, Path, Transmit } from '@culvert/base';
 import { createOpenvpnAeadKey } from '@culvert/cipher';
 import type { Admission, Link, TransportEvent } from '@culvert/core';
 import { ServerSession, type SessionStart } from '@culvert/openvpn';
@@ -17,6 +10,7 @@ import { WorkQueue } from '../work-queue.ts';
 import type { OpenvpnListenOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import { PeerTable } from './peer-table.ts';
+import type { Scratch } from './scratch.ts';
 import { ServerPeer } from './server-peer.ts';
 
 const DEFAULT_MAX_LINKS = 4_096;
@@ -25,8 +19,6 @@ const DEFAULT_REPLAY_WINDOW = 1_024;
 const DEFAULT_MTU = 1_500;
 /** Control datagrams that may wait for their turn. */
 const WORK_LIMIT = 1_024;
-const INNER_SLOTS = 256;
-const INNER_SLOT_BYTES = 2_048;
 
 export interface NewPeer {
   readonly start: SessionStart;
@@ -43,13 +35,14 @@ export interface PeerHostHandlers {
   onLink(link: Link): void;
   onEvent(event: TransportEvent): void;
   nextId(): number;
+  readonly scratch: Scratch;
 }
 
 export class PeerHost {
   readonly table: PeerTable;
   readonly clock: MonotonicClock = systemClock;
   readonly work: WorkQueue;
-  readonly inner: PacketBatch = createPacketBatch(INNER_SLOTS, INNER_SLOTS * INNER_SLOT_BYTES);
+  readonly scratch: Scratch;
   readonly stats = {
     dataWithoutPeer: 0,
     roamRefused: 0,
@@ -65,6 +58,7 @@ export class PeerHost {
   constructor(options: OpenvpnListenOptions, on: PeerHostHandlers) {
     this.#options = options;
     this.#on = on;
+    this.scratch = on.scratch;
     this.table = new PeerTable(options.maxLinks ?? DEFAULT_MAX_LINKS);
     this.work = new WorkQueue({ limit: WORK_LIMIT, now: () => this.clock.now() });
   }
@@ -93,7 +87,7 @@ export class PeerHost {
       session,
       outbox: from.outbox(session),
       clock: this.clock,
-      inner: this.inner,
+      inner: this.scratch.inner,
       admission: this.#on.admission,
       send: (transmit) => from.send(transmit),
       onLink: (link) => {

@@ -8,7 +8,7 @@ import type { Acceptor } from '@culvert/openvpn';
 import { TransportError } from '../errors.ts';
 import type { PeerHost } from './peer-host.ts';
 import type { ServerPeer } from './server-peer.ts';
-import { createStreamScratch, StreamPort } from './stream-port.ts';
+import { StreamPort } from './stream-port.ts';
 
 /** A connection that has not sent its first packet within this is closed. */
 const FIRST_PACKET_MILLIS = 10_000;
@@ -32,7 +32,6 @@ export interface TcpListenerOptions {
 export class TcpListener {
   readonly #options: TcpListenerOptions;
   readonly #server: Server;
-  readonly #scratch = createStreamScratch();
   readonly #silent = new Set<Socket>();
 
   constructor(options: TcpListenerOptions) {
@@ -77,7 +76,7 @@ export class TcpListener {
     };
     const path = pathOf(socket, this.#options.nextNumber());
     let peer: ServerPeer | undefined;
-    const port: StreamPort = new StreamPort(socket, path, maxPacketOf(this.#options.mtu), this.#scratch, {
+    const port: StreamPort = new StreamPort(socket, path, maxPacketOf(this.#options.mtu), host.scratch.stream, {
       onData: (batch) => peer?.peer.handleData(batch, 0, batch.count),
       onControl: (packet) => {
         settled();

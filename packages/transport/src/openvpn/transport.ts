@@ -3,14 +3,16 @@ import type { Transport } from '@culvert/core';
 import { dial } from './dial.ts';
 import { listen } from './listen.ts';
 import type { OpenvpnDialOptions, OpenvpnListenOptions } from './options.ts';
+import { createScratch } from './scratch.ts';
 
 export function createOpenvpnTransport(): Transport<OpenvpnListenOptions, OpenvpnDialOptions> {
   let ids = 0;
+  const scratch = createScratch();
   const nextId = (): number => ++ids;
   return {
     name: 'openvpn',
     capabilities: { roaming: true, rekey: true, ipv6Outside: true, ipv6Inside: true },
-    listen: (at, on) => listen(at, { ...on, nextId }),
-    dial: (to, on) => dial(to, { ...on, nextId }),
+    listen: (at, on) => listen(at, { ...on, nextId, scratch }),
+    dial: (to, on) => dial(to, { ...on, nextId, scratch }),
   };
 }

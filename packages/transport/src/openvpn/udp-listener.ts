@@ -31,6 +31,7 @@ export class UdpListener {
       ...(options.address !== undefined && { address: options.address }),
       port: options.port,
       number: options.number,
+      scratch: options.host.scratch.datagrams,
       onBatch: (batch) => this.#take(batch),
     });
   }

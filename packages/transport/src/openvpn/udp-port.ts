@@ -19,6 +19,10 @@ const SLOT_BYTES = 2048;
 const READS_A_TURN = 4;
 const KERNEL_BUFFER_BYTES = 4 * 1024 * 1024;
 
+export function createDatagrams(): DatagramBatch {
+  return createDatagramBatch(SLOTS, SLOTS * SLOT_BYTES);
+}
+
 /** A path whose record the socket understands without another look. */
 export class UdpPath implements Path {
   readonly socket: number;
@@ -48,6 +52,8 @@ export class UdpPort {
     readonly address?: string;
     readonly port?: number;
     readonly number: number;
+    /** What is read goes here; in use for the length of a call, so ports of one thread share it. */
+    readonly scratch: DatagramBatch;
     /** The batch is lent for the call. */
     readonly onBatch: (batch: DatagramBatch, port: UdpPort) => void;
   }) {
@@ -59,8 +65,8 @@ export class UdpPort {
       receiveBufferBytes: KERNEL_BUFFER_BYTES,
       sendBufferBytes: KERNEL_BUFFER_BYTES,
     });
-    this.#in = createDatagramBatch(SLOTS, SLOTS * SLOT_BYTES);
-    this.#out = createDatagramBatch(SLOTS, SLOTS * SLOT_BYTES);
+    this.#in = options.scratch;
+    this.#out = createDatagrams();
     this.socket.onReadable(() => {
       for (let reads = 0; reads < READS_A_TURN && !this.socket.closed; reads++) {
         resetBatch(this.#in);

@@ -1,0 +1,101 @@
+/** The openvpn transport over real sockets and the real TLS engine passes the suite that every transport must pass. */
+import { createSocket } from 'node:dgram';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import type { Listener } from '@culvert/core';
+import { openRelay, pem, type Relay, TestCa, type TransportBed, transportCompliance } from '@culvert/testkit';
+import { type CertificateTlsContext, createTlsContext } from '@culvert/tls';
+import type { OpenvpnDialOptions, OpenvpnListenOptions } from './options.ts';
+import { createOpenvpnTransport } from './transport.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'culvert-compliance-'));
+let ca: TestCa;
+let server: CertificateTlsContext;
+let client: CertificateTlsContext;
+
+before(async () => {
+  ca = await TestCa.create(folder);
+  const context = async (role: 'server' | 'client') => {
+    const identity = await ca.issue(role, { role });
+    return createTlsContext({
+      role,
+      ca: pem(ca.certificate),
+      certificate: pem(identity.certificate),
+      privateKey: pem(identity.key),
+    });
+  };
+  server = await context('server');
+  client = await context('client');
+});
+after(() => {
+  server.close();
+  client.close();
+  rmSync(folder, { recursive: true });
+});
+
+const key = new Uint8Array(256).map((_, i) => (i * 7) & 0xff);
+type Bed = TransportBed<OpenvpnListenOptions, OpenvpnDialOptions>;
+
+for (const protocol of ['udp', 'tcp'] as const) {
+  const relays = new Map<Bed, Relay[]>();
+  transportCompliance<OpenvpnListenOptions, OpenvpnDialOptions>({
+    name: `openvpn over ${protocol}`,
+    setup: ({ rekeyAfter }) => {
+      const open: Relay[] = [];
+      let listening: Listener | undefined;
+      const transport = createOpenvpnTransport();
+      const bed: Bed = {
+        transport: { ...transport, capabilities: { ...transport.capabilities, roaming: protocol === 'udp' } },
+        listenOptions: {
+          listen: [{ address: '127.0.0.1', port: 0, protocol }],
+          tls: server,
+          wrap: { kind: 'tls-crypt', key },
+          maxInitialPackets: 100_000,
+          ...(rekeyAfter !== undefined && { renegotiateAfter: rekeyAfter }),
+        },
+        dialOptions: async (listener) => {
+          listening = listener;
+          let [relay] = open;
+          const [endpoint] = listener.endpoints;
+          if (endpoint === undefined) throw new Error('the listener has no endpoint');
+          if (relay === undefined) {
+            relay = await openRelay(protocol, endpoint);
+            open.push(relay);
+          }
+          return {
+            remote: relay.endpoint,
+            protocol,
+            tls: client,
+            wrap: { kind: 'tls-crypt', key },
+            renegotiateAfter: 0,
+          };
+        },
+        cutWire: () => open.forEach((relay) => relay.cut()),
+        healWire: () => open.forEach((relay) => relay.heal()),
+        roam: () => open.forEach((relay) => relay.roam()),
+        hostile: (bytes) => {
+          const [endpoint] = listening?.endpoints ?? [];
+          if (endpoint !== undefined) (protocol === 'udp' ? sendDatagram : sendStream)(bytes, endpoint);
+        },
+      };
+      relays.set(bed, open);
+      return bed;
+    },
+    teardown: async (bed) => {
+      await Promise.all((relays.get(bed) ?? []).map((relay) => relay.close()));
+    },
+  });
+}
+
+function sendDatagram(bytes: Uint8Array, to: { readonly address: string; readonly port: number }): void {
+  const socket = createSocket('udp4');
+  socket.send(bytes, to.port, to.address, () => socket.close());
+}
+
+function sendStream(bytes: Uint8Array, to: { readonly address: string; readonly port: number }): void {
+  const socket = connect(to.port, to.address, () => socket.end(bytes));
+  socket.on('error', () => socket.destroy());
+}
