@@ -73,9 +73,15 @@ for (const protocol of ['udp', 'tcp'] as const) {
             renegotiateAfter: 0,
           };
         },
-        cutWire: () => open.forEach((relay) => relay.cut()),
-        healWire: () => open.forEach((relay) => relay.heal()),
-        roam: () => open.forEach((relay) => relay.roam()),
+        cutWire: () => {
+          for (const relay of open) relay.cut();
+        },
+        healWire: () => {
+          for (const relay of open) relay.heal();
+        },
+        roam: () => {
+          for (const relay of open) relay.roam();
+        },
         hostile: (bytes) => {
           const [endpoint] = listening?.endpoints ?? [];
           if (endpoint !== undefined) (protocol === 'udp' ? sendDatagram : sendStream)(bytes, endpoint);
