@@ -33,6 +33,9 @@ export interface Row {
 
 const TRANSPORT = 'openvpn';
 
+/** Of each end's log, in the report of a failure. */
+const LOG_LINES = 40;
+
 export function plans(options: { readonly roles: readonly Role[]; readonly only: string | undefined }): Plan[] {
   const all = options.roles.flatMap((role) =>
     (['udp', 'tcp'] as const).flatMap((protocol) =>
@@ -82,7 +85,7 @@ async function runOne(world: World, { theCase, role, protocol }: Plan): Promise<
   const started = performance.now();
   const ends: [string, End][] = [];
   const stage = stageFor(world, role, protocol, ends);
-  const logs = () => ends.map(([name, end]) => `--- ${name}\n${end.log()}`).join('\n');
+  const logs = () => ends.map(([name, end]) => `--- ${name}\n${lastLines(end.log())}`).join('\n');
   try {
     const detail = await theCase.run(stage);
     return { result: 'pass', detail, seconds: secondsSince(started), log: logs() };
@@ -114,6 +117,10 @@ function stageFor(world: World, role: Role, protocol: Protocol, ends: [string, E
     dial: async (changes = {}) =>
       kept(`client: ${client.name}`, await client.startClient(world, { ...usual, ...changes })),
   };
+}
+
+function lastLines(log: string): string {
+  return log.trimEnd().split('\n').slice(-LOG_LINES).join('\n');
 }
 
 function secondsSince(started: number): number {
