@@ -1,0 +1,99 @@
+/** The SQLite store behind the asynchronous face: on this thread for command lines, on a thread of its own for the gateway. */
+import { Worker } from 'node:worker_threads';
+import { StoreError, type StoreErrorCode } from './errors.ts';
+import { SqliteStore } from './sqlite-store.ts';
+import type { Store } from './store.ts';
+
+/** One call to the thread, and its answer. Errors cross as their code and detail. */
+export interface StoreRequest {
+  readonly id: number;
+  readonly method: keyof Store;
+  readonly args: readonly unknown[];
+}
+export type StoreReply =
+  | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'error'; readonly id: number; readonly code: StoreErrorCode; readonly detail: string | undefined }
+  | { readonly kind: 'changed' };
+
+/** For command lines: calls run at once, on this thread. Throws StoreError when the file cannot be opened. */
+export function openStore(path: string): Store {
+  const store = new SqliteStore(path);
+  return storeFrom(async (method, args) => (store[method] as (...args: readonly unknown[]) => unknown)(...args));
+}
+
+/**
+ * For the gateway: the file is opened on a thread of its own, so that nobody's packets wait for the disk.
+ * `onChange` is called within about 250 ms after another process has changed the store.
+ * Rejects with StoreError when the file cannot be opened.
+ */
+export async function openStoreThread(path: string, onChange: () => void): Promise<Store> {
+  const thread = new StoreThread(path, onChange);
+  const store = storeFrom((method, args) => thread.call(method, args));
+  try {
+    await store.users();
+  } catch (error) {
+    await thread.stop();
+    throw error;
+  }
+  return { ...store, close: () => store.close().finally(() => thread.stop()) };
+}
+
+function storeFrom(call: (method: keyof Store, args: readonly unknown[]) => Promise<unknown>): Store {
+  const method =
+    <Method extends keyof Store>(name: Method) =>
+    (...args: Parameters<Store[Method]>) =>
+      call(name, args) as ReturnType<Store[Method]>;
+  return {
+    user: method('user'),
+    users: method('users'),
+    addUser: method('addUser'),
+    changeUser: method('changeUser'),
+    removeUser: method('removeUser'),
+    passwordHash: method('passwordHash'),
+    leases: method('leases'),
+    putLease: method('putLease'),
+    close: method('close'),
+  };
+}
+
+class StoreThread {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  #nextId = 1;
+  #dead: StoreError | undefined;
+
+  constructor(path: string, onChange: () => void) {
+    this.#worker = new Worker(new URL('./store-thread.ts', import.meta.url), { workerData: { path } });
+    this.#worker.on('message', (reply: StoreReply) => (reply.kind === 'changed' ? onChange() : this.#settle(reply)));
+    this.#worker.on('error', (error) =>
+      this.#die(new StoreError('CULVERT_STORE_FAILED', error.message, { cause: error })),
+    );
+    this.#worker.on('exit', () => this.#die(new StoreError('CULVERT_STORE_FAILED', 'its thread has ended')));
+  }
+
+  call(method: keyof Store, args: readonly unknown[]): Promise<unknown> {
+    if (this.#dead !== undefined) return Promise.reject(this.#dead);
+    const id = this.#nextId++;
+    const waiting = Promise.withResolvers<unknown>();
+    this.#waiting.set(id, waiting);
+    this.#worker.postMessage({ id, method, args } satisfies StoreRequest);
+    return waiting.promise;
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #settle(reply: Exclude<StoreReply, { kind: 'changed' }>): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (reply.kind === 'result') waiting?.resolve(reply.value);
+    else waiting?.reject(new StoreError(reply.code, reply.detail));
+  }
+
+  #die(error: StoreError): void {
+    this.#dead ??= error;
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#dead);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,52 @@
+/** What the gateway remembers. SQLite keeps it today; every method is asynchronous so that a server may keep it later. */
+
+export interface User {
+  /** As the peer spells it: a certificate's common name, or the user name beside a password. Case matters. */
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly hasPassword: boolean;
+  readonly groups: readonly string[];
+  /** The inner addresses that this user always has, canonical text. */
+  readonly ipv4: string | undefined;
+  readonly ipv6: string | undefined;
+  /** Networks behind the user's end, canonical text. */
+  readonly networksBehind: readonly string[];
+  /** Unix milliseconds. */
+  readonly created: number;
+}
+
+/** What can be told of a user. What is absent stays as it is; null takes an address away. */
+export interface UserChange {
+  readonly enabled?: boolean;
+  readonly groups?: readonly string[];
+  readonly ipv4?: string | null;
+  readonly ipv6?: string | null;
+  readonly networksBehind?: readonly string[];
+  /** As PasswordHasher made it; null takes the password away. */
+  readonly passwordHash?: string | null;
+}
+
+export interface StoredLease {
+  readonly user: string;
+  /** Canonical text. */
+  readonly address: string;
+}
+
+/** Every method rejects with StoreError. What a resolved promise reports is on the disk: it survives a crash and a power cut. */
+export interface Store {
+  user(name: string): Promise<User | undefined>;
+  /** In the order of names. */
+  users(): Promise<readonly User[]>;
+  /** CULVERT_STORE_USER_EXISTS, CULVERT_STORE_ADDRESS_TAKEN. */
+  addUser(name: string, fields: UserChange): Promise<void>;
+  /** CULVERT_STORE_NO_USER, CULVERT_STORE_ADDRESS_TAKEN. */
+  changeUser(name: string, change: UserChange): Promise<void>;
+  /** Also forgets the user's leases. CULVERT_STORE_NO_USER. */
+  removeUser(name: string): Promise<void>;
+  passwordHash(name: string): Promise<string | undefined>;
+  /** Who last held which address, the one used longest ago first. */
+  leases(version: 4 | 6): Promise<readonly StoredLease[]>;
+  /** `user` holds `address` from now on; whoever held it before is forgotten. */
+  putLease(user: string, version: 4 | 6, address: string): Promise<void>;
+  close(): Promise<void>;
+}
