@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 
 namespace culvert {
 
@@ -60,7 +61,7 @@ class Arguments {
     return Typed<uint32_t>(index, napi_uint32_array, name, "a Uint32Array");
   }
 
-  /** Text of at most `capacity - 1` bytes of UTF-8. */
+  /** Text of at most `capacity - 1` bytes of UTF-8, none of them zero. */
   bool Text(size_t index, const char* name, char* into, size_t capacity) {
     into[0] = '\0';
     if (!ok_) return false;
@@ -73,7 +74,9 @@ class Arguments {
       WrongRange(name);
       return false;
     }
-    return napi_get_value_string_utf8(env_, values_[index], into, capacity, &length) == napi_ok;
+    napi_get_value_string_utf8(env_, values_[index], into, capacity, &length);
+    if (strlen(into) != length) WrongRange(name);
+    return ok_;
   }
 
   void WrongType(const char* name, const char* wanted) {

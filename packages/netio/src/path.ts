@@ -65,7 +65,7 @@ export function samePath(a: Uint32Array, aAt: number, b: Uint32Array, bAt: numbe
 export function parseAddress(text: string, family: IpVersion): Uint32Array {
   const words = new Uint32Array(5);
   // Longer than any address with a zone; the native side has a buffer of 128.
-  if (text.length > 100 || native.parseAddress(text, words) !== family) {
+  if (text.length > 100 || text.includes('\u0000') || native.parseAddress(text, words) !== family) {
     throw new NetioError('CULVERT_NETIO_ADDRESS', `${JSON.stringify(text.slice(0, 100))} is no IPv${family} address`);
   }
   return words;

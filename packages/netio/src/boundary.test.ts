@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import { enterFreshNamespace } from '../test/fresh-namespace.ts';
+import { hostileBytes, hostileNumber, hostileWords } from '../test/hostile.ts';
+import { pathTo } from '../test/sockets.ts';
+import { NetioError, openUdp } from './index.ts';
+import { native } from './native.ts';
+
+const skip = enterFreshNamespace();
+
+const batch = fc.record({
+  arena: hostileBytes,
+  offsets: hostileWords(64),
+  lengths: hostileWords(64),
+  paths: hostileWords(640),
+  count: hostileNumber,
+  used: hostileNumber,
+});
+const anything = fc.array(fc.oneof(hostileNumber, hostileBytes, hostileWords(16)), { maxLength: 10 });
+const functions = Object.entries(native).map(([name, call]) => ({
+  name,
+  call: call as (...args: unknown[]) => unknown,
+}));
+
+/** Runs `act`: it may work, or refuse in one of the ways that the face names. That the process lives on is the point. */
+function worksOrRefuses(act: () => unknown): 'works' | 'refuses' {
+  try {
+    act();
+    return 'works';
+  } catch (error) {
+    assert.ok(error instanceof TypeError || error instanceof RangeError || error instanceof NetioError, String(error));
+    return 'refuses';
+  }
+}
+
+test('no batch, however wrong, makes sending or receiving do more than throw', { skip }, () => {
+  using socket = openUdp({ family: 4 });
+  using peer = openUdp({ family: 4 });
+  const seen = { works: 0, refuses: 0 };
+  const path = pathTo(socket, '127.0.0.1');
+  fc.assert(
+    fc.property(batch, hostileNumber, (wrong, from) => {
+      peer.send(Buffer.from('something to receive'), path);
+      seen[worksOrRefuses(() => socket.recvBatch(wrong as never))]++;
+      seen[worksOrRefuses(() => socket.sendBatch(wrong as never, from as never))]++;
+      seen[worksOrRefuses(() => socket.send(wrong.arena as never, wrong.paths as never))]++;
+    }),
+    { numRuns: 3_000 },
+  );
+  assert.ok(seen.works > 100 && seen.refuses > 100, `both outcomes were reached (${JSON.stringify(seen)})`);
+});
+
+test('datagrams outside of the arena are never sent', { skip }, () => {
+  using socket = openUdp({ family: 6 });
+  const arena = new Uint8Array(100);
+  fc.assert(
+    fc.property(fc.nat(0xffff_ffff), fc.integer({ min: 1, max: 0xffff_ffff }), (offset, length) => {
+      fc.pre(offset + length > arena.length);
+      const wrong = {
+        arena,
+        view: new DataView(arena.buffer),
+        tags: new Uint32Array(1),
+        offsets: Uint32Array.of(offset),
+        lengths: Uint32Array.of(length),
+        paths: pathTo(socket, '::1'),
+        count: 1,
+        used: 0,
+      };
+      assert.throws(() => socket.sendBatch(wrong), RangeError);
+    }),
+  );
+});
+
+test('the native functions take no descriptor but their own', { skip }, () => {
+  const refuses = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
+  const others = ['parseAddress', 'formatAddress', 'openUdp', 'close'];
+  for (const { name, call } of functions.filter(({ name }) => !others.includes(name))) {
+    fc.assert(
+      // No socket is open, so every number is somebody else's.
+      fc.property(anything, (args) => assert.throws(() => call(...args), refuses, name)),
+      { numRuns: 100 },
+    );
+  }
+});
+
+test('the native functions survive any arguments behind a good descriptor', { skip }, () => {
+  using socket = openUdp({ family: 6 });
+  const fd = findDescriptor();
+  assert.equal(native.getBuffer(fd, 1), socket.bufferSizes.receive);
+  for (const { call } of functions.filter(({ name }) => name !== 'close')) {
+    fc.assert(
+      fc.property(anything, (args) => {
+        worksOrRefuses(() => call(fd, ...args));
+        worksOrRefuses(() => call(...args));
+      }),
+      { numRuns: 200 },
+    );
+  }
+});
+
+test('two threads use sockets at once, and one that is ended while waiting closes its own', { skip }, async () => {
+  const before = readdirSync('/proc/self/fd').length;
+  const source = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData).then(({ createDatagramBatch, encodePath, openUdp }) => {
+      const [a, b] = [openUdp({ family: 4 }), openUdp({ family: 4 })];
+      const batch = createDatagramBatch(64, 131072);
+      let rounds = 0;
+      for (const socket of [a, b]) socket.onReadable(() => {
+        batch.count = batch.used = 0;
+        socket.recvBatch(batch);
+        socket.sendBatch(batch);
+        if (++rounds === 1000) parentPort.postMessage(rounds);
+      });
+      for (let n = 0; n < 64; n++) a.send(Buffer.from('to and fro'), encodePath({ remote: { address: '127.0.0.1', port: b.local.port } }, 4));
+    });`;
+  const workerData = new URL('./index.ts', import.meta.url).href;
+  const workers = [1, 2].map(() => new Worker(source, { eval: true, workerData }));
+  await Promise.all(workers.map((worker) => once(worker, 'message')));
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  assert.equal(readdirSync('/proc/self/fd').length, before);
+});
+
+/** The one descriptor that is open in the addon. */
+function findDescriptor(): number {
+  for (let fd = 0; fd < 1_000; fd++) {
+    try {
+      native.getBuffer(fd, 1);
+      return fd;
+    } catch {}
+  }
+  throw new Error('no socket is open');
+}
