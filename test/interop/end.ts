@@ -14,7 +14,21 @@ export interface Scenario {
   readonly password: string | undefined;
   /** Seconds; undefined: not during the case. Set at the peer, which then starts the exchange. */
   readonly renegotiateAfter: number | undefined;
+  /** The largest inner packet. */
+  readonly mtu: number;
+  /** Set for throughput: the best settings known of the program. */
+  readonly fast: boolean;
 }
+
+export const usualScenario: Scenario = {
+  protocol: 'udp',
+  outer: 4,
+  who: 'good',
+  password: undefined,
+  renegotiateAfter: undefined,
+  mtu: 1500,
+  fast: false,
+};
 
 export interface End {
   /** All that it logged so far. */

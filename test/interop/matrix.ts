@@ -1,7 +1,7 @@
 /** Runs the cases for each role and protocol. A case without a result is a fail. */
 import { missingForLab } from '@culvert/testkit';
 import { type Case, cases, type Stage } from './cases.ts';
-import type { End, Program, Protocol, Scenario } from './end.ts';
+import { type End, type Program, type Protocol, type Scenario, usualScenario } from './end.ts';
 import { culvert } from './ends/culvert.ts';
 import { openvpn } from './ends/openvpn.ts';
 import { buildWorld, type World } from './world.ts';
@@ -103,7 +103,7 @@ async function runOne(world: World, { theCase, role, protocol }: Plan): Promise<
 function stageFor(world: World, role: Role, protocol: Protocol, ends: [string, End][]): Stage {
   const server: Program = role === 'server' ? culvert : openvpn;
   const client: Program = role === 'client' ? culvert : openvpn;
-  const usual: Scenario = { protocol, outer: 4, who: 'good', password: undefined, renegotiateAfter: undefined };
+  const usual: Scenario = { ...usualScenario, protocol };
   const kept = <E extends End>(name: string, end: E): E => {
     ends.push([name, end]);
     return end;
