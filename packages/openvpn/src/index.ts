@@ -1,5 +1,6 @@
 /** The OpenVPN protocol as sans-IO machines, both roles. */
 export { Acceptor, type AcceptorOptions, type DropReason, type Verdict } from './acceptor.ts';
+export { ClientSession } from './client-session.ts';
 export { OpenvpnError } from './errors.ts';
 export type {
   AeadName,
@@ -16,5 +17,18 @@ export type {
   SessionStats,
 } from './face.ts';
 export { isData, Opcode, peekControl, peekPeerId } from './opcode.ts';
-export { ClientSession, ServerSession } from './session.ts';
+export { ServerSession } from './server-session.ts';
+export type { Session } from './session.ts';
 export type { SessionStart } from './session-start.ts';
+export {
+  formatStaticKey,
+  formatTlsCryptV2ClientKey,
+  formatTlsCryptV2ServerKey,
+  makeStaticKey,
+  makeTlsCryptV2ClientKey,
+  makeTlsCryptV2ServerKey,
+  parseStaticKey,
+  parseTlsCryptV2ClientKey,
+  parseTlsCryptV2ServerKey,
+  type TlsCryptV2ClientKey,
+} from './static-key.ts';

@@ -9,6 +9,8 @@ export interface SessionStart {
   readonly ownSessionId: Uint8Array;
   /** Carries the client's key where that came wrapped (tls-crypt-v2). */
   readonly wrap: ControlWrap;
+  /** The key that a dynamic wrap is mixed with (256 bytes), where there is one. */
+  readonly staticKey: Uint8Array | undefined;
   /** The first datagram, still wrapped; the session processes it. */
   readonly datagram: Uint8Array;
   /** Our reset has not been sent yet (a stream, or a client whose state is kept). */

@@ -1,98 +1,546 @@
-import type { CloseReason, Instant, Machine, PacketBatch, Path, Transmit } from '@culvert/base';
+/**
+ * One peer, from its first packet to goodbye: what both roles share.
+ *
+ *   handshake ──key method 2 went over──► claimed ──configured──► up ──► closing ──► closed
+ *                                                                └─ rekey: a second KeyExchange beside the first, which it replaces
+ *
+ * Owns wraps, key exchanges, the data channel, keepalive, rekeying and deadlines. Leaves admission and configuration to
+ * `server-session.ts` and `client-session.ts`.
+ */
 import type {
-  ClientSessionOptions,
-  PushedConfig,
-  ServerSessionOptions,
-  SessionEvent,
-  SessionOptions,
-  SessionStats,
-} from './face.ts';
+  CloseReason,
+  Instant,
+  Machine,
+  Millis,
+  PacketBatch,
+  Path,
+  PeerCertificate,
+  Transmit,
+} from '@culvert/base';
+import { type ControlMessage, decodeControlMessages } from './control-message.ts';
+import { bodyHeadBytes, decodeBody, encodeBody, encodeHead } from './control-packet.ts';
+import { DataChannel } from './data-channel.ts';
+import type { AeadName, SessionEvent, SessionOptions, SessionStats } from './face.ts';
+import type { Framing } from './framing.ts';
+import { Keepalive } from './keepalive.ts';
+import { type ExchangeEvent, KeyExchange } from './key-exchange.ts';
+import type { KeyMethod2 } from './key-method-2.ts';
+import { occExitMessage, pingMessage } from './magic.ts';
+import type { Features } from './negotiation.ts';
+import { Opcode, peekControl } from './opcode.ts';
+import { emptyStats, type SessionSettings, settingsOf } from './session-settings.ts';
+import { encodeText, sanitize } from './text.ts';
+import { CONTROL_HEAD_BYTES, type ControlWrap } from './wrap/control-wrap.ts';
+import { createDynamicWrap, DYNAMIC_TLS_CRYPT_LABEL } from './wrap/dynamic.ts';
+import { STATIC_KEY_BYTES } from './wrap/tls-crypt.ts';
 
-/** One peer, either role. */
-abstract class Session implements Machine<SessionEvent> {
-  readonly stats: SessionStats = {
-    malformed: 0,
-    unauthenticated: 0,
-    replayed: 0,
-    retransmits: 0,
-    duplicates: 0,
-    packetsIn: 0,
-    bytesIn: 0,
-    packetsOut: 0,
-    bytesOut: 0,
-    dataUnauthenticated: 0,
-    dataReplayed: 0,
-    dataNoKey: 0,
-    dataRefused: 0,
-    droppedOut: 0,
-  };
+// Chosen by us.
+/** Our last words are sent again for so long while nobody acknowledges them. */
+const LINGER: Millis = 3_000;
+/** A peer that asks for new keys more often is answered when it asks again. */
+const SHORTEST_REKEY: Millis = 1_000;
+/** Most acknowledgements that ride on a packet with data. */
+const ACKS_ON_DATA = 4;
+
+/** TLS alerts about the certificate or the right to connect: admission was refused, the protocol was kept (RFC 8446, section 6.2). */
+const refusalAlerts: ReadonlySet<number> = new Set([42, 43, 44, 45, 46, 48, 49, 116]);
+
+export interface SessionInit {
+  readonly role: 'server' | 'client';
+  readonly ownSessionId: Uint8Array;
+  readonly peerSessionId: Uint8Array | undefined;
+  readonly wrap: ControlWrap;
+  /** What a dynamic wrap is mixed with. */
+  readonly staticKey: Uint8Array | undefined;
+  /** What opens the first exchange; undefined: the acceptor did. */
+  readonly opening: Opcode | undefined;
+}
+
+export abstract class Session implements Machine<SessionEvent> {
+  readonly stats: SessionStats = emptyStats();
+  /** What the two ends agreed on, for status and logs. */
   readonly facts: Record<string, string> = {};
-  constructor(_options: SessionOptions) {}
+
+  protected readonly options: SessionOptions;
+  protected readonly settings: SessionSettings;
+  protected phase: 'handshake' | 'claimed' | 'up' | 'closing' | 'closed' = 'handshake';
+  /** When the present phase must be over. */
+  protected deadline: Instant | undefined;
+  protected features: Features | undefined;
+  protected active: KeyExchange;
+  protected next: KeyExchange | undefined;
+
+  readonly #init: SessionInit;
+  #path: Path;
+  #peerSessionId: Uint8Array | undefined;
+  #dynamicWrap: ControlWrap | undefined;
+  #data: DataChannel | undefined;
+  #keepalive: Keepalive | undefined;
+  #renegotiateAt: Instant | undefined;
+  #lastRekey: Instant;
+  #wantRekey: Instant | undefined;
+  #reason: CloseReason | undefined;
+  #events: SessionEvent[] = [];
+  #outbox: Transmit[] = [];
+  /** Counts of exchanges that are gone. */
+  #pastRetransmits = 0;
+  #pastDuplicates = 0;
+
+  constructor(options: SessionOptions, init: SessionInit) {
+    this.options = options;
+    this.settings = settingsOf(options);
+    this.#init = init;
+    this.#path = options.path;
+    this.#peerSessionId = init.peerSessionId;
+    this.#lastRekey = options.now;
+    this.deadline = (options.now + this.settings.handshakeWindow) as Instant;
+    this.facts['wrap'] = init.wrap.name;
+    this.active = this.#createExchange(0, init.opening, options.now);
+  }
 
   /** Where the peer is now. */
   get path(): Path {
-    throw new Error('not yet');
+    return this.#path;
   }
   /** The peer's session id, as `peekControl` reads it; undefined until a client has its server's. */
   get peerSessionId(): bigint | undefined {
-    return undefined;
+    const id = this.#peerSessionId;
+    return id === undefined ? undefined : new DataView(id.buffer, id.byteOffset).getBigUint64(0);
   }
 
   // In.
-  /** Control packets only (the opcode is not DATA_*). Over a stream: one packet without its length. */
-  handleDatagram(_datagram: Uint8Array, _path: Path, _now: Instant): void {}
-  handleTimeout(_now: Instant): void {}
+
+  /** Control packets only (the opcode is not DATA_*). Over a stream: one packet without its length. Never throws for what it holds. */
+  handleDatagram(datagram: Uint8Array, path: Path, now: Instant): void {
+    if (this.phase === 'closed') return;
+    this.#takeControl(datagram, path, now);
+    this.settle(now);
+  }
+
+  handleTimeout(now: Instant): void {
+    if (this.phase === 'closed') return;
+    if (this.#wantRekey !== undefined) this.renegotiate(now);
+    if (this.#renegotiateAt !== undefined && now >= this.#renegotiateAt) {
+      // The next is scheduled when the new key is there.
+      this.#renegotiateAt = undefined;
+      this.renegotiate(now);
+    }
+    this.#data?.handleTimeout(now);
+    this.#checkKeepalive(now);
+    this.#checkDeadlines(now);
+    this.handleRoleTimeout(now);
+    this.settle(now);
+  }
+
   /** Start a new key exchange; nothing happens while one is under way or before the session is up. */
-  renegotiate(_now: Instant): void {}
+  renegotiate(now: Instant): void {
+    this.#wantRekey = undefined;
+    if (this.phase !== 'up' || this.next !== undefined || !this.active.established) return;
+    this.#startRekey(now);
+    this.settle(now);
+  }
+
   /** Authenticated data came from a new path: send there from now on. */
-  handleRoam(_path: Path, _now: Instant): void {}
+  handleRoam(path: Path, _now: Instant): void {
+    if (this.options.protocol === 'udp') this.#path = path;
+  }
+
   /** Say goodbye and end; the `closed` event follows when the peer has acknowledged it, or after a short while. */
-  close(_reason: CloseReason, _now: Instant): void {}
+  close(reason: CloseReason, now: Instant): void {
+    if (this.phase === 'closing' || this.phase === 'closed') return;
+    if (this.active.established) this.sayGoodbye(reason, now);
+    this.endWith(reason, now);
+    this.settle(now);
+  }
+
   /** End at once without a word: free the keys and TLS engines. Idempotent. `closed` does not follow. */
-  dispose(): void {}
+  dispose(): void {
+    this.phase = 'closed';
+    this.active.close();
+    this.next?.close();
+    this.#data?.close();
+  }
 
   // Data path.
+
   /** Appends one datagram for each packet of `src` (skipping lengths 0) to `dst`. Returns how many packets were dropped. */
-  seal(_src: PacketBatch, _dst: PacketBatch, _now: Instant): number {
-    return 0;
+  seal(src: PacketBatch, dst: PacketBatch, now: Instant): number {
+    const data = this.phase === 'up' ? this.#data : undefined;
+    if (data === undefined) {
+      let dropped = 0;
+      for (let i = 0; i < src.count; i++) if ((src.lengths[i] ?? 0) > 0) dropped++;
+      this.stats.droppedOut += dropped;
+      return dropped;
+    }
+    const before = dst.count;
+    const dropped = data.seal(src, dst);
+    if (dst.count > before) this.#keepalive?.sent(now);
+    this.#checkWear(data, now);
+    return dropped;
   }
+
   /**
    * Opens the DATA datagrams `src[first .. first+count)`, appending one slot for each to `dst`, in order: the inner packet, or
    * length 0 for what failed or was meant for us (pings). `dst.tags` is the packet id, and 0 for what failed or was a replay.
-   * Returns how many were authentic and new.
+   * `dst` needs as many free slots, and as many bytes, as the datagrams have. Returns how many were authentic and new.
    */
-  open(_src: PacketBatch, _first: number, _count: number, _dst: PacketBatch, _now: Instant): number {
-    return 0;
+  open(src: PacketBatch, first: number, count: number, dst: PacketBatch, now: Instant): number {
+    if (this.phase !== 'up' || this.#data === undefined) {
+      this.stats.dataNoKey += count;
+      appendEmpty(dst, count);
+      return 0;
+    }
+    const authentic = this.#data.open(src, first, count, dst);
+    if (authentic === 0) return 0;
+    this.#keepalive?.received(now);
+    this.#checkWear(this.#data, now);
+    if (this.#data.exitSeen) {
+      this.finish({ cause: 'peer', detail: 'the peer said goodbye' });
+    }
+    return authentic;
   }
 
   // Out. Drain in this order.
+
   pollTransmit(): Transmit | undefined {
-    return undefined;
+    return this.#outbox.shift();
   }
+
   pollEvent(): SessionEvent | undefined {
-    return undefined;
+    return this.#events.shift();
   }
+
   pollTimeout(): Instant | undefined {
-    return undefined;
+    if (this.phase === 'closed') return undefined;
+    const candidates = [
+      this.deadline,
+      this.active.timeout,
+      this.next?.timeout,
+      this.next === undefined ? undefined : this.#rekeyDeadline(this.next),
+      this.roleTimeout(),
+      this.#wantRekey,
+      ...(this.phase === 'up' ? [this.#renegotiateAt, this.#keepalive?.next, this.#data?.timeout] : []),
+    ];
+    let earliest: Instant | undefined;
+    for (const due of candidates) if (due !== undefined && (earliest === undefined || due < earliest)) earliest = due;
+    return earliest;
+  }
+
+  // What the roles add.
+
+  protected abstract handleSecure(exchange: KeyExchange, now: Instant): void;
+  protected abstract handleKeyMethod(
+    exchange: KeyExchange,
+    message: KeyMethod2,
+    certificate: PeerCertificate | undefined,
+    now: Instant,
+  ): void;
+  protected abstract handleMessage(message: ControlMessage, now: Instant): void;
+  protected abstract sayGoodbye(reason: CloseReason, now: Instant): void;
+  /** Why the present phase did not end in time, with likely causes. */
+  protected abstract describeDeadline(): string;
+  protected abstract handleRoleTimeout(now: Instant): void;
+  protected abstract roleTimeout(): Instant | undefined;
+
+  // What the roles use.
+
+  protected emit(event: SessionEvent): void {
+    this.#events.push(event);
+  }
+
+  protected note(message: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    this.emit({ kind: 'note', message, fields });
+  }
+
+  /** Send a command, NUL-terminated. */
+  protected sendMessage(text: string, now: Instant): void {
+    this.active.write(encodeText(`${text}\0`), now);
+  }
+
+  /** Goodbye through the data channel: OCC EXIT, twice since nobody acknowledges it. */
+  protected sendExitAsData(now: Instant): void {
+    for (let n = 0; n < 2; n++) this.#sendAsData(occExitMessage, now);
+  }
+
+  /** Make the data channel, with the keys of the exchange that is there. */
+  protected bringUp(
+    agreed: {
+      readonly cipher: AeadName;
+      readonly features: Features;
+      readonly peerId: number | undefined;
+      readonly framing: Framing;
+      readonly keepalive: { readonly interval: Millis; readonly timeout: Millis };
+    },
+    now: Instant,
+  ): void {
+    const { cipher, features, peerId, framing, keepalive } = agreed;
+    this.features = features;
+    const { createDataKey, replayWindow } = this.settings;
+    const { role } = this.#init;
+    this.#data = new DataChannel({ role, cipher, peerId, framing, createDataKey, replayWindow, stats: this.stats });
+    this.#addDataKey(this.#data, features, now);
+    if (features.dynamicTlsCrypt) this.#makeDynamicWrap();
+    this.#keepalive = new Keepalive(keepalive, now);
+    this.phase = 'up';
+    this.deadline = undefined;
+    this.#scheduleRenegotiation(now);
+    this.facts['cipher'] = cipher;
+    this.facts['keys'] = features.tlsKeyExport ? 'TLS exporter' : 'PRF';
+    if (framing !== 'none') this.facts['framing'] = framing;
+  }
+
+  /** The exchange of a rekey has all it needs: its keys and its TLS session replace the old. */
+  protected promote(exchange: KeyExchange, now: Instant): void {
+    if (exchange !== this.next || this.#data === undefined || this.features === undefined) return;
+    this.#retire(this.active);
+    this.active = exchange;
+    this.next = undefined;
+    this.#addDataKey(this.#data, this.features, now);
+    this.#scheduleRenegotiation(now);
+    this.emit({ kind: 'rekeyed' });
+  }
+
+  /** End with `reason` once what is queued was acknowledged, or after a while. */
+  protected endWith(reason: CloseReason, now: Instant): void {
+    if (this.phase === 'closing' || this.phase === 'closed') return;
+    this.phase = 'closing';
+    this.#reason = reason;
+    this.deadline = (now + LINGER) as Instant;
+  }
+
+  /** End now. What is in the outbox still goes out. */
+  protected finish(reason: CloseReason): void {
+    if (this.phase === 'closed') return;
+    this.#reason ??= reason;
+    this.dispose();
+    this.emit({ kind: 'closed', reason: this.#reason });
+  }
+
+  /** Handle what the exchanges report, then move what is due into the outbox. */
+  protected settle(now: Instant): void {
+    if (this.phase === 'closed') return;
+    this.#drain(this.active, now);
+    if (this.next !== undefined) this.#drain(this.next, now);
+    if (this.#init.role === 'server' && this.phase === 'up' && this.active.idle) this.#data?.confirm();
+    this.#flush(this.active, now);
+    if (this.next !== undefined) this.#flush(this.next, now);
+    this.#count();
+    if (this.phase === 'closing' && this.active.idle && this.#reason !== undefined) this.finish(this.#reason);
+  }
+
+  #takeControl(datagram: Uint8Array, path: Path, now: Instant): void {
+    const head = peekControl(datagram);
+    if (head === undefined || !this.#acceptsOpcode(head.opcode)) {
+      this.stats.malformed++;
+      return;
+    }
+    if (!this.#isPeer(datagram, path, head.opcode)) {
+      this.stats.unauthenticated++;
+      return;
+    }
+    const unwrapped = this.#wrapFor(head.keyId).unwrap(datagram);
+    if (unwrapped.kind !== 'body') {
+      this.stats[unwrapped.kind]++;
+      return;
+    }
+    const body = decodeBody(head.opcode, unwrapped.body);
+    const forUs = body?.ackedSession === undefined || sameBytes(body.ackedSession, this.#init.ownSessionId);
+    const isReset = head.opcode >= Opcode.hardResetClientV2 && head.opcode !== Opcode.controlWkcV1;
+    if (body === undefined || !forUs || (isReset && body.packetId !== 0)) {
+      this.stats.malformed++;
+      return;
+    }
+    const exchange = this.#exchangeFor(head.opcode, head.keyId, now);
+    if (exchange === undefined) return;
+    this.#peerSessionId ??= datagram.slice(1, CONTROL_HEAD_BYTES);
+    exchange.handlePacket(head.opcode as Opcode, body, now);
+  }
+
+  #acceptsOpcode(opcode: number): boolean {
+    if (opcode === Opcode.controlV1 || opcode === Opcode.ackV1 || opcode === Opcode.softResetV1) return true;
+    if (this.#init.role === 'client') return opcode === Opcode.hardResetServerV2;
+    return opcode === Opcode.hardResetClientV2 || opcode === Opcode.hardResetClientV3 || opcode === Opcode.controlWkcV1;
+  }
+
+  /** Control packets come from the address that the session is bound to, and with the peer's session id (openvpn ssl.c). */
+  #isPeer(datagram: Uint8Array, path: Path, opcode: number): boolean {
+    const { address, port } = this.#path.remote;
+    if (path.remote.address !== address || path.remote.port !== port) return false;
+    const id = datagram.subarray(1, CONTROL_HEAD_BYTES);
+    if (this.#peerSessionId !== undefined) return sameBytes(id, this.#peerSessionId);
+    return opcode === Opcode.hardResetServerV2 && id.some((byte) => byte !== 0);
+  }
+
+  #wrapFor(keyId: number): ControlWrap {
+    return keyId > 0 && this.#dynamicWrap !== undefined ? this.#dynamicWrap : this.#init.wrap;
+  }
+
+  #exchangeFor(opcode: number, keyId: number, now: Instant): KeyExchange | undefined {
+    if (keyId === this.active.keyId) return this.active;
+    if (keyId === this.next?.keyId) return this.next;
+    const mayRekey = this.phase === 'up' && this.next === undefined && this.active.established;
+    if (opcode !== Opcode.softResetV1 || !mayRekey || keyId !== nextKeyId(this.active.keyId)) return undefined;
+    if (now < this.#lastRekey + SHORTEST_REKEY) return undefined;
+    return this.#startRekey(now);
+  }
+
+  #startRekey(now: Instant): KeyExchange {
+    this.#lastRekey = now;
+    this.next = this.#createExchange(nextKeyId(this.active.keyId), Opcode.softResetV1, now);
+    return this.next;
+  }
+
+  #createExchange(keyId: number, opening: Opcode | undefined, now: Instant): KeyExchange {
+    const { createTls, random } = this.options;
+    const payloadBytes = (opcode: Opcode) => {
+      const wrap = this.#wrapFor(keyId);
+      const withKey = opcode === Opcode.controlWkcV1 ? wrap.wrappedKeyBytes : 0;
+      return this.settings.maxControlBytes - CONTROL_HEAD_BYTES - wrap.overhead - bodyHeadBytes(ACKS_ON_DATA) - withKey;
+    };
+    const { tlsTimeout } = this.settings;
+    return new KeyExchange({ keyId, role: this.#init.role, opening, random, createTls, payloadBytes, tlsTimeout, now });
+  }
+
+  #drain(exchange: KeyExchange, now: Instant): void {
+    for (let event = exchange.pollEvent(); event !== undefined; event = exchange.pollEvent()) {
+      if (this.phase === 'closed') return;
+      this.#handleExchange(exchange, event, now);
+    }
+  }
+
+  #handleExchange(exchange: KeyExchange, event: ExchangeEvent, now: Instant): void {
+    switch (event.kind) {
+      case 'secure':
+        this.facts['tls'] = `${event.protocol} ${event.cipher}`;
+        this.handleSecure(exchange, now);
+        return;
+      case 'key-method':
+        this.handleKeyMethod(exchange, event.message, event.certificate, now);
+        return;
+      case 'record':
+        this.#handleRecord(exchange, event.bytes, now);
+        return;
+      case 'ended':
+        if (this.phase === 'up') this.note('the peer ended its TLS session');
+        else
+          this.endWith({ cause: 'peer', detail: 'the peer ended the TLS session before the connection was up' }, now);
+        return;
+      case 'failed': {
+        const refused = event.alert !== undefined && refusalAlerts.has(event.alert.number);
+        this.endWith({ cause: refused ? 'refused' : 'protocol', detail: sanitize(event.reason) }, now);
+        return;
+      }
+    }
+  }
+
+  #handleRecord(exchange: KeyExchange, bytes: Uint8Array, now: Instant): void {
+    if (exchange !== this.active || !exchange.established) return;
+    for (const message of decodeControlMessages(bytes)) {
+      if (this.phase === 'closing' || this.phase === 'closed') return;
+      this.handleMessage(message, now);
+    }
+  }
+
+  #addDataKey(data: DataChannel, features: Features, now: Instant): void {
+    const { role, ownSessionId } = this.#init;
+    const peer = this.#peerSessionId ?? ownSessionId;
+    const [client, server] = role === 'client' ? [ownSessionId, peer] : [peer, ownSessionId];
+    const key2 = this.active.deriveDataKeys(features.tlsKeyExport ? 'exporter' : 'prf', client, server);
+    const { handshakeWindow, renegotiateAfter, transitionWindow } = this.settings;
+    // 2.x does so as well: a peer whose admission takes time drops what comes under the new key until then.
+    const wait = renegotiateAfter > 0 ? Math.min(handshakeWindow, renegotiateAfter / 2) : handshakeWindow;
+    data.addKey(this.active.keyId, key2, { now, useAt: (now + wait) as Instant, transition: transitionWindow });
+    key2.fill(0);
+  }
+
+  #makeDynamicWrap(): void {
+    const { role, staticKey } = this.#init;
+    const exported = this.active.exportKeyingMaterial(DYNAMIC_TLS_CRYPT_LABEL, STATIC_KEY_BYTES);
+    const time = Math.floor(this.options.wallClock.unixMillis() / 1_000);
+    this.#dynamicWrap = createDynamicWrap({ role, exported, staticKey, time });
+    exported.fill(0);
+    this.facts['rekeyWrap'] = this.#dynamicWrap.name;
+  }
+
+  /** A server draws from the last tenth before the limit, so that its clients do not come all at once (openvpn reneg-sec). */
+  #scheduleRenegotiation(now: Instant): void {
+    const { renegotiateAfter } = this.settings;
+    if (renegotiateAfter <= 0) return;
+    const [high = 0, low = 0] = this.options.random.bytes(2);
+    const early = this.#init.role === 'server' ? (renegotiateAfter / 10) * ((high * 256 + low) / 65_536) : 0;
+    this.#renegotiateAt = (now + renegotiateAfter - early) as Instant;
+  }
+
+  #checkWear(data: DataChannel, now: Instant): void {
+    if (this.next !== undefined || this.#wantRekey !== undefined) return;
+    if (data.isWorn(this.settings.renegotiateBytes, this.settings.renegotiatePackets)) this.#wantRekey = now;
+  }
+
+  #checkKeepalive(now: Instant): void {
+    if (this.phase !== 'up' || this.#keepalive === undefined) return;
+    const due = this.#keepalive.check(now);
+    if (due === 'lost') {
+      const seconds = Math.round(this.#keepalive.silence / 1_000);
+      this.finish({ cause: 'lost', detail: `nothing was heard from the peer for ${seconds} s` });
+    } else if (due === 'ping') this.#sendAsData(pingMessage, now);
+  }
+
+  #checkDeadlines(now: Instant): void {
+    if (this.phase === 'closed') return;
+    if (this.deadline !== undefined && now >= this.deadline) {
+      this.finish({ cause: 'lost', detail: this.describeDeadline() });
+    } else if (this.next !== undefined && now >= this.#rekeyDeadline(this.next)) {
+      const seconds = Math.round(this.settings.handshakeWindow / 1_000);
+      this.finish({ cause: 'lost', detail: `the peer made no new key with us in ${seconds} s` });
+    }
+  }
+
+  #rekeyDeadline(exchange: KeyExchange): Instant {
+    return (exchange.startedAt + this.settings.handshakeWindow) as Instant;
+  }
+
+  #sendAsData(message: Uint8Array, now: Instant): void {
+    this.#keepalive?.sent(now);
+    const datagram = this.#data?.sealOne(message);
+    if (datagram !== undefined) this.#outbox.push({ datagram, path: this.#path });
+  }
+
+  #flush(exchange: KeyExchange, now: Instant): void {
+    if (this.phase === 'closed') return;
+    const wrap = this.#wrapFor(exchange.keyId);
+    for (let packet = exchange.poll(now); packet !== undefined; packet = exchange.poll(now)) {
+      const head = encodeHead(packet.opcode, exchange.keyId, this.#init.ownSessionId);
+      const body = encodeBody({ ...packet, ackedSession: this.#peerSessionId });
+      this.#outbox.push({ datagram: wrap.wrap(head, body), path: this.#path });
+    }
+  }
+
+  #retire(exchange: KeyExchange): void {
+    this.#pastRetransmits += exchange.retransmits;
+    this.#pastDuplicates += exchange.duplicates;
+    exchange.close();
+  }
+
+  #count(): void {
+    this.stats.retransmits = this.#pastRetransmits + this.active.retransmits + (this.next?.retransmits ?? 0);
+    this.stats.duplicates = this.#pastDuplicates + this.active.duplicates + (this.next?.duplicates ?? 0);
   }
 }
 
-export class ServerSession extends Session {
-  // biome-ignore lint/complexity/noUselessConstructor: narrows the options
-  constructor(options: ServerSessionOptions) {
-    super(options);
-  }
-  /** Let the peer in with this configuration: answers the initial claim. */
-  admit(_config: PushedConfig, _now: Instant): void {}
-  /** Turn the peer away; `tell` is what it may know. `closed` follows with the cause `refused`. */
-  refuse(_tell: string, _now: Instant): void {}
-  /** Answers the claim of a rekey. */
-  reauthenticated(_ok: boolean, _tell: string, _now: Instant): void {}
+/** 1 to 7 and again from 1; 0 is the first key's alone (openvpn ssl.c key_state_init). */
+function nextKeyId(keyId: number): number {
+  return (keyId % 7) + 1;
 }
 
-export class ClientSession extends Session {
-  // biome-ignore lint/complexity/noUselessConstructor: narrows the options
-  constructor(options: ClientSessionOptions) {
-    super(options);
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function appendEmpty(dst: PacketBatch, count: number): void {
+  for (let i = 0; i < count && dst.count < dst.offsets.length; i++) {
+    dst.offsets[dst.count] = dst.used;
+    dst.lengths[dst.count] = 0;
+    dst.tags[dst.count] = 0;
+    dst.count++;
   }
 }

@@ -4,6 +4,7 @@ export type { TransportBed, TransportComplianceOptions, Wishes } from './complia
 export { batchOf, ipv4Packet, ipv6Packet, packetsOf } from './compliance/packets.ts';
 export { transportCompliance } from './compliance/transport.ts';
 export { eventually, inTime } from './eventually.ts';
+export { createFakeTlsContext, FakeTlsEngine, type FakeTlsOptions, fakeCertificate } from './fake-tls.ts';
 export { type LogLine, nullLogger, RecordingLogger } from './loggers.ts';
 export {
   LossyLink,

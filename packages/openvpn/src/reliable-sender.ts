@@ -1,0 +1,128 @@
+/**
+ * The sending half of the control channel's reliability: numbered packets, a window, retransmission (openvpn reliable.c).
+ *
+ * Owns packet ids and timers of what is not yet acknowledged. Leaves wrapping and acknowledgements of the peer's packets to others.
+ */
+import type { Instant, Millis } from '@culvert/base';
+import type { Opcode } from './opcode.ts';
+
+// Fixed by openvpn.
+/** So many acknowledgements of later packets mean that this one was lost (reliable.h N_ACK_RETRANSMIT). */
+const LATER_ACKS = 3;
+
+// Chosen by us.
+/** The window of OpenVPN 2.6 (ssl_pkt.h TLS_RELIABLE_N_SEND_BUFFERS); every version buffers 12 packets to receive. */
+const WINDOW = 6;
+/** Doubling stops here: a handshake lasts at most a minute, and silence for half of it would waste the minute on a bad wire. */
+const LONGEST_TIMEOUT: Millis = 8_000;
+/** A measured round trip brings the first retransmission down to three of it, but never below this. */
+const SHORTEST_TIMEOUT: Millis = 400;
+
+export interface OutgoingPacket {
+  readonly id: number;
+  readonly opcode: Opcode;
+  readonly payload: Uint8Array;
+}
+
+interface Pending extends OutgoingPacket {
+  sentAt: Instant | undefined;
+  nextTry: Instant;
+  timeout: Millis;
+  tries: number;
+  laterAcks: number;
+}
+
+export class ReliableSender {
+  retransmits = 0;
+  #pending: Pending[] = [];
+  #nextId: number;
+  readonly #longest: Millis;
+  #timeout: Millis;
+  /** Undefined over a stream: nothing is sent twice. */
+  readonly #retransmit: boolean;
+
+  /** @param firstTimeout undefined: the wire is reliable. @param firstId 1 where packet 0 was sent without us. */
+  constructor(firstTimeout: Millis | undefined, firstId = 0) {
+    this.#retransmit = firstTimeout !== undefined;
+    this.#timeout = firstTimeout ?? 0;
+    this.#longest = Math.max(LONGEST_TIMEOUT, this.#timeout);
+    this.#nextId = firstId;
+  }
+
+  /** Packets that may be queued now. */
+  get room(): number {
+    const oldest = this.#pending[0]?.id ?? this.#nextId;
+    return Math.max(0, WINDOW - (this.#nextId - oldest));
+  }
+
+  get nextId(): number {
+    return this.#nextId;
+  }
+
+  /** Nothing waits for an acknowledgement. */
+  get idle(): boolean {
+    return this.#pending.length === 0;
+  }
+
+  /** Queue a packet; it is due at once. The caller has looked at `room`. */
+  push(opcode: Opcode, payload: Uint8Array, now: Instant): void {
+    this.#pending.push({
+      id: this.#nextId++,
+      opcode,
+      payload,
+      sentAt: undefined,
+      nextTry: now,
+      timeout: this.#timeout,
+      tries: 0,
+      laterAcks: 0,
+    });
+  }
+
+  acknowledge(ids: readonly number[], now: Instant): void {
+    for (const id of ids) {
+      const at = this.#pending.findIndex((packet) => packet.id === id);
+      const packet = this.#pending[at];
+      if (packet === undefined) continue;
+      this.#measure(packet, now);
+      this.#pending.splice(at, 1);
+      for (const earlier of this.#pending) if (earlier.id < id && earlier.tries > 0) earlier.laterAcks++;
+    }
+  }
+
+  /** The next packet that must go out now, marked as sent. */
+  poll(now: Instant): OutgoingPacket | undefined {
+    const due = this.#pending.find((packet) => this.#isDue(packet, now));
+    if (due === undefined) return undefined;
+    if (due.tries > 0) {
+      this.retransmits++;
+      due.timeout = Math.min(due.timeout * 2, this.#longest);
+    }
+    due.tries++;
+    due.sentAt = now;
+    due.laterAcks = 0;
+    due.nextTry = (now + due.timeout) as Instant;
+    return due;
+  }
+
+  /** When the next packet is due. */
+  get timeout(): Instant | undefined {
+    let earliest: Instant | undefined;
+    for (const packet of this.#pending) {
+      if (packet.tries > 0 && !this.#retransmit) continue;
+      if (earliest === undefined || packet.nextTry < earliest) earliest = packet.nextTry;
+    }
+    return earliest;
+  }
+
+  #isDue(packet: Pending, now: Instant): boolean {
+    if (packet.tries === 0) return true;
+    return this.#retransmit && (packet.nextTry <= now || packet.laterAcks >= LATER_ACKS);
+  }
+
+  /** Only packets that were sent once tell a round trip (Karn's rule). */
+  #measure(packet: Pending, now: Instant): void {
+    if (!this.#retransmit || packet.tries !== 1 || packet.sentAt === undefined) return;
+    const wanted = Math.max(SHORTEST_TIMEOUT, 3 * (now - packet.sentAt));
+    this.#timeout = Math.min(wanted, this.#timeout);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * The client key of tls-crypt-v2, wrapped for its server (openvpn doc/tls-crypt-v2.txt).
+ *
+ *   0        32                                        length - 2
+ *   | tag 32 | AES-256-CTR(client key 256 | metadata) | length 2 |
+ *
+ * tag = HMAC-SHA256(Ka, length | client key | metadata); the counter block starts as the tag's first 16 bytes. `length` counts all of it.
+ * Metadata is a type and its bytes: 0 is the issuer's own, 1 a Unix time of 8 bytes.
+ */
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
+import { OpenvpnError } from '../errors.ts';
+import { CONTROL_HEAD_BYTES } from './control-wrap.ts';
+import { STATIC_KEY_BYTES } from './tls-crypt.ts';
+
+const TAG_BYTES = 32;
+const LENGTH_BYTES = 2;
+/** tls_crypt.h TLS_CRYPT_V2_MAX_WKC_LEN. */
+export const LONGEST_WRAPPED_KEY = 1_024;
+const SHORTEST_WRAPPED_KEY = TAG_BYTES + STATIC_KEY_BYTES + LENGTH_BYTES;
+
+export interface KeyMetadata {
+  readonly type: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Throws OpenvpnError for metadata that is too long. */
+export function wrapClientKey(serverKey: Uint8Array, clientKey: Uint8Array, metadata: KeyMetadata): Uint8Array {
+  const plain = new Uint8Array(STATIC_KEY_BYTES + 1 + metadata.bytes.length);
+  plain.set(clientKey);
+  plain[STATIC_KEY_BYTES] = metadata.type;
+  plain.set(metadata.bytes, STATIC_KEY_BYTES + 1);
+  const length = TAG_BYTES + plain.length + LENGTH_BYTES;
+  if (length > LONGEST_WRAPPED_KEY) {
+    const most = LONGEST_WRAPPED_KEY - SHORTEST_WRAPPED_KEY - 1;
+    throw new OpenvpnError(
+      'CULVERT_OPENVPN_WRAPPED_KEY',
+      `metadata has ${metadata.bytes.length} bytes, at most ${most} fit`,
+    );
+  }
+  const wrapped = new Uint8Array(length);
+  const view = new DataView(wrapped.buffer);
+  view.setUint16(length - LENGTH_BYTES, length);
+  const tag = createHmac('sha256', serverKey.subarray(64, 96))
+    .update(wrapped.subarray(length - LENGTH_BYTES))
+    .update(plain)
+    .digest();
+  wrapped.set(tag);
+  wrapped.set(createCipheriv('aes-256-ctr', serverKey.subarray(0, 32), tag.subarray(0, 16)).update(plain), TAG_BYTES);
+  return wrapped;
+}
+
+/** Undefined for what this server key did not wrap. */
+export function unwrapClientKey(
+  serverKey: Uint8Array,
+  wrapped: Uint8Array,
+): { readonly clientKey: Uint8Array; readonly metadata: KeyMetadata } | undefined {
+  if (wrapped.length < SHORTEST_WRAPPED_KEY || wrapped.length > LONGEST_WRAPPED_KEY) return undefined;
+  const lengthField = wrapped.subarray(wrapped.length - LENGTH_BYTES);
+  if (trailingLength(wrapped) !== wrapped.length) return undefined;
+  const tag = wrapped.subarray(0, TAG_BYTES);
+  const decipher = createDecipheriv('aes-256-ctr', serverKey.subarray(0, 32), tag.subarray(0, 16));
+  const plain = Uint8Array.from(decipher.update(wrapped.subarray(TAG_BYTES, wrapped.length - LENGTH_BYTES)));
+  const expected = createHmac('sha256', serverKey.subarray(64, 96)).update(lengthField).update(plain).digest();
+  if (!timingSafeEqual(tag, expected)) return undefined;
+  const metadata = { type: plain[STATIC_KEY_BYTES] ?? 0, bytes: plain.subarray(STATIC_KEY_BYTES + 1) };
+  return { clientKey: plain.subarray(0, STATIC_KEY_BYTES), metadata };
+}
+
+/** The two parts of a datagram that ends in a wrapped key, or undefined where the length at its end is impossible. */
+export function splitWrappedKey(
+  datagram: Uint8Array,
+): { readonly packet: Uint8Array; readonly wrapped: Uint8Array } | undefined {
+  if (datagram.length < CONTROL_HEAD_BYTES + SHORTEST_WRAPPED_KEY) return undefined;
+  const length = trailingLength(datagram);
+  if (length < SHORTEST_WRAPPED_KEY || length > datagram.length - CONTROL_HEAD_BYTES) return undefined;
+  const at = datagram.length - length;
+  return { packet: datagram.subarray(0, at), wrapped: datagram.subarray(at) };
+}
+
+function trailingLength(bytes: Uint8Array): number {
+  return ((bytes[bytes.length - 2] ?? 0) << 8) | (bytes[bytes.length - 1] ?? 0);
+}
