@@ -1,18 +1,98 @@
-/** Our own programs as either end, started as a user starts them. */
-import type { Program } from '../end.ts';
+/** Our own programs as either end, started as a user starts them: culvertd from a YAML file, culvert from the .ovpn file that openvpn takes. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type HostProcess, inTime } from '@culvert/testkit';
+import type { End, Program, Reasons, Scenario } from '../end.ts';
+import { inner, officeNetworks, password, type World } from '../world.ts';
+import { clientConfig } from './openvpn.ts';
+
+const project = fileURLToPath(new URL('../../..', import.meta.url));
+const programs = {
+  culvertd: `${project}packages/gateway/bin/culvertd`,
+  culvert: `${project}packages/client/bin/culvert`,
+};
+
+const reasons: Reasons = {
+  server: {
+    foreign: /signed by a CA that is not ours/,
+    expired: /certificate expired on/,
+    revoked: /certificate was revoked/,
+    'wrong-password': /password is wrong|wrong password/,
+  },
+  // Version 2.6 sends no alert over UDP: then we can only name what is likely when the deadline ends.
+  client: () => {
+    const certificate = /refused our certificate|certificate/i;
+    return { foreign: certificate, expired: certificate, revoked: certificate, 'wrong-password': /password/i };
+  },
+};
 
 export const culvert: Program = {
   name: 'culvert',
-  reasons: {
-    server: { foreign: /x/, expired: /x/, revoked: /x/, 'wrong-password': /x/ },
-    client: () => ({ foreign: /x/, expired: /x/, revoked: /x/, 'wrong-password': /x/ }),
+  reasons,
+  version: async () => (JSON.parse(readFileSync(`${project}package.json`, 'utf8')) as { version: string }).version,
+  startServer,
+  startClient: async (world, scenario) => {
+    const child = await startClient(world, scenario);
+    return {
+      ...endOf(child),
+      up: async (within) => void (await child.waitFor(/\bup\b/, within)),
+      refused: async (within) => void (await inTime('culvert gives up', child.exited, within)),
+    };
   },
-  version: async () => '0.1.0',
-  startServer: async () => {
-    throw new Error('not yet');
-  },
-  startClient: async () => {
-    throw new Error('not yet');
-  },
-  keyExchanges: () => 0,
+  keyExchanges: (log) => 1 + [...log.matchAll(/new keys/g)].length,
 };
+
+function endOf(child: HostProcess): End {
+  return { log: () => child.output, stop: async (signal) => void (await child.stop(signal)) };
+}
+
+async function startServer(world: World, scenario: Scenario): Promise<End> {
+  const { lab, gateway } = world;
+  const state = join(lab.folder, 'culvertd');
+  mkdirSync(state, { recursive: true, mode: 0o700 });
+  const config = lab.write('culvertd.yaml', serverConfig(world, scenario, state));
+  if (scenario.password !== undefined) {
+    await gateway.spawn(programs.culvertd, ['user', 'add', 'alice', '--config', config, '--password-file', '-'], {
+      input: `${password.right}\n`,
+    }).exited;
+  }
+  const child = gateway.spawn(programs.culvertd, ['run', '--config', config]);
+  await child.waitFor(/listening/);
+  return endOf(child);
+}
+
+function serverConfig(world: World, { protocol, password: shown, mtu }: Scenario, state: string): string {
+  const { ca, server, wrap } = world;
+  return `
+state: ${state}
+control: ${state}/control.sock
+user: root
+network: { ipv4: ${inner.ipv4}, ipv6: ${inner.ipv6}, device: culvert0, mode: nat, mtu: ${mtu} }
+push:
+  routes: [${officeNetworks.ipv4}, ${officeNetworks.ipv6}]
+  dns: { servers: [10.77.0.2] }
+tls:
+  ca: ${ca.certificate}
+  certificate: ${server.certificate}
+  privateKey: ${server.key}
+  crl: { file: ${ca.crl} }
+auth: { certificate: required, password: ${shown === undefined ? 'none' : 'required'} }
+transports:
+  openvpn:
+    listen: [{ protocol: ${protocol}, port: 1194 }]
+    wrap: { tlsCryptV2: ${wrap.server} }
+keepalive: { interval: 1s, timeout: 6s }
+log: { level: debug }
+`;
+}
+
+/** A fresh profile directory each time: `import` refuses to replace. */
+async function startClient(world: World, scenario: Scenario): Promise<HostProcess> {
+  const { lab, client } = world;
+  const env = { CULVERT_PROFILES: `${lab.folder}/profiles`, CULVERT_RUN: `${lab.folder}/run` };
+  const profile = lab.write('office.ovpn', clientConfig(world, scenario));
+  await client.spawn(programs.culvert, ['remove', 'office'], { env }).exited;
+  await client.exec(programs.culvert, ['import', profile, '--name', 'office'], { env });
+  return client.spawn(programs.culvert, ['up', 'office'], { env });
+}
