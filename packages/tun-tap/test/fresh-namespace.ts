@@ -27,6 +27,7 @@ export function enterFreshNamespace(): string | false {
 
 /** A reason to skip; where prerequisites must be there (CI) an error. */
 export function missing(reason: string): string {
-  if (process.env['CI'] === '1' || process.env['CULVERT_CI'] === '1') throw new Error(reason);
+  if (process.env['CI'] === '1' || process.env['CI'] === 'true' || process.env['CULVERT_CI'] === '1')
+    throw new Error(reason);
   return reason;
 }
