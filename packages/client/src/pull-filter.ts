@@ -41,7 +41,7 @@ function routeOption(network: string): string {
 
 /** The first filter whose text begins the option decides; without one it passes. */
 function passes(option: string, filters: Filters): boolean {
-  const decided = filters.find(({ text }) => option.startsWith(text.trim()));
+  const decided = filters.find(({ text }) => option.startsWith(text));
   if (decided?.action === 'reject') {
     throw new ClientError(
       'CULVERT_CLIENT_PUSHED',
