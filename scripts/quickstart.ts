@@ -134,7 +134,7 @@ async function useTunnel({ client, office }: Demo): Promise<void> {
   for (const url of [`http://${OFFICE.ipv4}/`, `http://[${OFFICE.ipv6}]/`]) {
     done(`curl ${url}: ${(await client.exec('curl', ['-sS', '--max-time', '10', url])).trim()}`);
   }
-  await office.spawn('iperf3', ['--server']).waitFor('Server listening');
+  await office.spawn('iperf3', ['--server', '--forceflush']).waitFor('Server listening');
   for (const [what, extra] of [
     ['upload', []],
     ['download', ['--reverse']],

@@ -1,7 +1,7 @@
 /**
  * Benchmarks beside the peers, in one run, as ratios.
  *
- *   npm run bench -- throughput [--json] [--seconds N] [--runs N]
+ *   npm run bench -- throughput [--json] [--seconds N] [--runs N] [--only NAME]...
  */
 import { parseArgs } from 'node:util';
 import { missingForLab } from '@culvert/testkit';
@@ -13,6 +13,7 @@ async function main(): Promise<void> {
       json: { type: 'boolean', default: false },
       seconds: { type: 'string', default: '5' },
       runs: { type: 'string', default: '3' },
+      only: { type: 'string', multiple: true },
     },
     allowPositionals: true,
   });
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
   const rows = await measureThroughput({
     seconds: Number(values.seconds),
     runs: Number(values.runs),
+    only: values.only,
     onProgress: (line) => console.error(line),
   });
   if (values.json) console.log(JSON.stringify({ conditions: settings, rows }, null, 2));

@@ -27,6 +27,8 @@ export interface ThroughputRow {
 export interface ThroughputOptions {
   readonly seconds: number;
   readonly runs: number;
+  /** Names of the pairs to measure; openvpn is always among them. Undefined: all. */
+  readonly only: readonly string[] | undefined;
   /** Hears of each measurement as it comes. */
   onProgress(line: string): void;
 }
@@ -51,10 +53,11 @@ export async function conditions(): Promise<string[]> {
 
 export async function measureThroughput(options: ThroughputOptions): Promise<ThroughputRow[]> {
   const world = await buildWorld();
-  const figures = new Map(pairs.map(({ name }) => [name, { up: [] as number[], down: [] as number[] }]));
+  const chosen = pairs.filter(({ name }) => name === 'openvpn' || (options.only?.includes(name) ?? true));
+  const figures = new Map(chosen.map(({ name }) => [name, { up: [] as number[], down: [] as number[] }]));
   try {
     for (let run = 1; run <= options.runs; run++) {
-      for (const pair of pairs) {
+      for (const pair of chosen) {
         const { up, down } = await measurePair(world, pair, options.seconds);
         figures.get(pair.name)?.up.push(up);
         figures.get(pair.name)?.down.push(down);
@@ -79,7 +82,7 @@ async function measurePair(
     await dialled.up(20_000);
     const ping = async () => (await world.client.spawn('ping', ['-c1', '-W1', office.ipv4]).exited).code === 0;
     await eventually('the office answers', ping);
-    const listener = world.office.spawn('iperf3', ['--server']);
+    const listener = world.office.spawn('iperf3', ['--server', '--forceflush']);
     await listener.waitFor('Server listening');
     const up = await iperf(world, seconds, []);
     const down = await iperf(world, seconds, ['--reverse']);
