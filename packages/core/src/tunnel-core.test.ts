@@ -1,0 +1,519 @@
+/** Where packets go, who may send them, and what becomes of links: forged packets through a whole core. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { checksumsHold, forge } from '../test/forged-packets.ts';
+import { Office } from '../test/office.ts';
+import { CoreError } from './errors.ts';
+import type { FilterPolicy } from './filter-policy.ts';
+
+const server = '192.168.10.5';
+const server6 = 'fd10::5';
+const [alice, bob] = ['10.8.0.2', '10.8.0.3'];
+const [alice6, bob6] = ['fd00::2', 'fd00::3'];
+const everything: FilterPolicy = { rules: [{ action: 'allow', direction: 'fromOffice' }], default: 'allow' };
+
+const viewOf = (packet: Uint8Array) => new DataView(packet.buffer, packet.byteOffset, packet.length);
+
+describe('forwarding', () => {
+  test('each packet of the office goes to the link that has its destination, in order, one call a link', () => {
+    const office = new Office({ filter: everything });
+    const [a, b] = [office.connect(), office.connect({ networksBehind: ['10.50.0.0/16', 'fd50::/48'] })];
+    const toA = [1, 2].map((n) => forge({ from: server, to: alice, ports: [n, n] }));
+    const toB = [bob6, '10.50.3.3', 'fd50::9'].map((to) => forge({ from: to.includes(':') ? server6 : server, to }));
+    office.send(...[toB[0], toA[0], toB[1], toA[1], toB[2]].filter((packet) => packet !== undefined));
+    assert.deepEqual(a.received(), toA);
+    assert.deepEqual(b.received(), toB);
+    assert.deepEqual([a.sends, b.sends], [1, 1]);
+    const { counters } = office.core.view(b) ?? {};
+    assert.equal(counters?.packetsOut, 3);
+    assert.equal(
+      counters?.bytesOut,
+      toB.reduce((sum, { length }) => sum + length, 0),
+    );
+  });
+
+  test('what a link brings reaches the device unchanged, and counts', () => {
+    const office = new Office();
+    const link = office.connect();
+    const packets = [forge({ from: alice, to: server }), forge({ from: alice6, to: server6, protocol: 'tcp' })];
+    link.bring(...packets);
+    assert.deepEqual(office.delivered(), packets);
+    assert.deepEqual(office.core.view(link)?.counters.packetsIn, 2);
+  });
+
+  test('padding behind a packet is cut off', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect();
+    const packet = forge({ from: alice, to: server });
+    link.bring(Uint8Array.of(...packet, 0, 0, 0));
+    assert.deepEqual(office.delivered(), [packet]);
+    const back = forge({ from: server, to: alice });
+    office.send(Uint8Array.of(...back, 0));
+    assert.deepEqual(link.received(), [back]);
+  });
+
+  test('what has no link, is not IP, or is for many is dropped and counted', () => {
+    const office = new Office({ filter: everything });
+    office.connect();
+    office.send(
+      forge({ from: server, to: '10.8.0.99' }),
+      Uint8Array.of(1, 2, 3),
+      forge({ from: server, to: '224.0.0.251' }),
+      forge({ from: 'fe80::1', to: 'ff02::2' }),
+      forge({ from: server6, to: 'fe80::2' }),
+      forge({ from: server, to: '255.255.255.255' }),
+    );
+    const { noRoute, malformed, martian } = office.core.dropped;
+    assert.deepEqual({ noRoute, malformed, martian }, { noRoute: 1, malformed: 1, martian: 4 });
+  });
+
+  test('a packet from a link is dropped when no router would forward it', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect();
+    const [ip4, ip6] = [{ from: alice }, { from: alice6 }];
+    for (const to of ['127.0.0.1', '0.0.0.0', '224.0.0.1', '240.0.0.1', '255.255.255.255', '169.254.169.254'])
+      link.bring(forge({ ...ip4, to }));
+    for (const to of ['::1', '::', 'ff02::1', 'fe80::1', '::ffff:10.0.0.1']) link.bring(forge({ ...ip6, to }));
+    assert.deepEqual(office.delivered(), []);
+    assert.equal(office.core.view(link)?.counters.dropped.martian, 11);
+  });
+
+  test('what the device does not take is lost and counted, and nothing waits', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect();
+    office.deviceRoom = 2;
+    link.bring(...[1, 2, 3, 4, 5].map((n) => forge({ from: alice, to: server, ports: [n, n] })));
+    assert.equal(office.delivered().length, 2);
+    assert.equal(office.core.view(link)?.counters.dropped.deviceFull, 3);
+    office.deviceRoom = 9;
+    link.bring(forge({ from: alice, to: server }));
+    assert.equal(office.delivered().length, 1);
+  });
+
+  test('a link that throws costs no other link its packets', () => {
+    const office = new Office({ filter: everything });
+    const [a, b] = [office.connect(), office.connect()];
+    a.onSend = () => {
+      throw new Error('a fault');
+    };
+    office.send(forge({ from: server, to: alice }), forge({ from: server, to: bob }));
+    assert.equal(b.received().length, 1);
+    assert.equal(office.core.view(a)?.counters.dropped.sendFailed, 1);
+  });
+
+  test('a link that answers within send is heard, and the packets behind it still go', () => {
+    const office = new Office({ filter: everything });
+    const [a, b] = [office.connect(), office.connect()];
+    const answer = forge({ from: alice, to: server });
+    a.onSend = () => a.bring(answer);
+    const toB = [5, 6].map((n) => forge({ from: server, to: bob, ports: [n, n] }));
+    office.send(forge({ from: server, to: alice }), ...toB);
+    assert.deepEqual(office.delivered(), [answer]);
+    assert.deepEqual(b.received(), toB);
+  });
+});
+
+describe('the inner source', () => {
+  test('has to be the link’s own address or lie behind it', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect({ networksBehind: ['10.50.0.0/16'] });
+    office.connect({ networksBehind: ['10.50.7.0/24'] });
+    link.bring(
+      ...[alice, '10.50.1.1'].map((from) => forge({ from, to: server })),
+      forge({ from: alice6, to: server6 }),
+    );
+    assert.equal(office.delivered().length, 3);
+    link.bring(
+      ...[bob, '10.8.0.1', server, '10.8.0.99', '127.0.0.1', '0.0.0.0', '10.50.7.1'].map((from) =>
+        forge({ from, to: '192.168.10.6' }),
+      ),
+      ...[bob6, 'fe80::1', '::', '::ffff:10.8.0.2'].map((from) => forge({ from, to: server6 })),
+    );
+    assert.deepEqual(office.delivered(), []);
+    assert.equal(office.core.view(link)?.counters.dropped.spoofed, 11);
+  });
+});
+
+describe('clients among each other', () => {
+  test('are isolated unless the operator says otherwise', () => {
+    const office = new Office({ filter: everything });
+    const [a, b] = [office.connect(), office.connect()];
+    a.bring(forge({ from: alice, to: bob }), forge({ from: alice6, to: bob6 }));
+    assert.deepEqual([b.received(), office.delivered()], [[], []]);
+    assert.equal(office.core.view(a)?.counters.dropped.isolated, 2);
+  });
+
+  test('an address of theirs that nobody has leads nowhere, but the gateway’s leads to the gateway', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect();
+    link.bring(
+      forge({ from: alice, to: '10.8.0.77' }),
+      forge({ from: alice6, to: 'fd00::77' }),
+      forge({ from: alice, to: alice }),
+    );
+    assert.deepEqual(office.delivered(), []);
+    assert.equal(office.core.view(link)?.counters.dropped.noRoute, 3);
+    link.bring(forge({ from: alice, to: '10.8.0.1' }), forge({ from: alice6, to: 'fd00::1' }));
+    assert.equal(office.delivered().length, 2);
+  });
+
+  test('when allowed, packets go from link to link, one hop further, with right checksums', () => {
+    const office = new Office({ clientIsolation: false });
+    const [a, b] = [office.connect(), office.connect()];
+    a.bring(
+      forge({ from: alice, to: bob, hopLimit: 9 }),
+      forge({ from: alice6, to: bob6, hopLimit: 9 }),
+      forge({ from: alice, to: server }),
+    );
+    const [ip4, ip6] = b.received();
+    assert.ok(ip4 && ip6 && checksumsHold(ip4) && checksumsHold(ip6));
+    assert.deepEqual([ip4[8], ip6[7]], [8, 8]);
+    assert.equal(office.delivered().length, 1, 'what is for the office goes there, in the same batch');
+    b.bring(forge({ from: bob, to: alice, ports: [443, 40_000] }));
+    assert.equal(a.received().length, 1);
+  });
+
+  test('a packet whose hop limit runs out is told to its sender, in the gateway’s name', () => {
+    const office = new Office({ clientIsolation: false });
+    const [a, b] = [office.connect(), office.connect()];
+    for (const [from, to, gateway, type] of [
+      [alice, bob, [10, 8, 0, 1], 11],
+      [alice6, bob6, [0xfd, ...new Array<number>(14).fill(0), 1], 3],
+    ] as const) {
+      a.bring(forge({ from, to, hopLimit: 1 }));
+      assert.deepEqual(b.received(), []);
+      const [told] = a.received();
+      assert.ok(told && checksumsHold(told));
+      const at = from === alice ? 12 : 8;
+      assert.deepEqual([...told.subarray(at, at + gateway.length)], [...gateway]);
+      assert.equal(told[from === alice ? 20 : 40], type);
+    }
+    assert.equal(office.core.view(a)?.counters.dropped.ttl, 2);
+  });
+
+  test('the filter holds for them: the sender’s rules, and answers pass', () => {
+    const admins: FilterPolicy = { rules: [{ action: 'allow', groups: ['admins'] }], default: 'deny' };
+    const office = new Office({ clientIsolation: false, filter: admins });
+    const [a, b] = [office.connect({}, ['admins']), office.connect({}, ['staff'])];
+    b.bring(forge({ from: bob, to: alice, ports: [1, 22] }));
+    assert.deepEqual(a.received(), []);
+    a.bring(forge({ from: alice, to: bob, ports: [1, 22] }));
+    assert.equal(b.received().length, 1);
+    b.bring(forge({ from: bob, to: alice, ports: [22, 1] }), forge({ from: bob, to: alice, ports: [22, 2] }));
+    assert.equal(a.received().length, 1);
+  });
+});
+
+describe('sizes', () => {
+  test('a TCP SYN is clamped to the link’s MTU in both directions, in both IP versions', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect({ mtu: 1400 });
+    for (const [from, to, mss] of [
+      [alice, server, 1360],
+      [alice6, server6, 1340],
+    ] as const) {
+      link.bring(forge({ from, to, protocol: 'tcp', flags: 'S', mss: 1460 }));
+      office.send(forge({ from: to, to: from, protocol: 'tcp', flags: 'SA', ports: [443, 40_000], mss: 1460 }));
+      for (const packet of [...office.delivered(), ...link.received()]) {
+        assert.equal(viewOf(packet).getUint16((from === alice ? 20 : 40) + 22), mss);
+        assert.ok(checksumsHold(packet));
+      }
+    }
+  });
+
+  test('a smaller segment size, and packets that are no SYN, are left alone', () => {
+    const office = new Office();
+    const link = office.connect({ mtu: 1400 });
+    const packets = [
+      forge({ from: alice, to: server, protocol: 'tcp', flags: 'S', mss: 1000 }),
+      forge({ from: alice, to: server, protocol: 'tcp', flags: 'A', mss: 1460 }),
+    ];
+    link.bring(...packets);
+    assert.deepEqual(office.delivered(), packets);
+  });
+
+  test('the device’s MTU counts as well', () => {
+    const office = new Office({ filter: everything, mtu: 1300 });
+    const link = office.connect({ mtu: 1400 });
+    office.send(forge({ from: server, to: alice, payload: 1300 }));
+    assert.deepEqual(link.received(), []);
+    assert.equal(office.core.view(link)?.counters.dropped.tooBig, 1);
+  });
+
+  test('a packet too big for its link is told to its sender, with the size that fits, in the name of the link’s address', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect({ mtu: 1400 });
+    const packet = forge({ from: server, to: alice, payload: 1400 });
+    office.send(packet);
+    const [told] = office.delivered();
+    assert.ok(told && checksumsHold(told));
+    assert.equal(told.length, 576);
+    assert.deepEqual([...told.subarray(12, 20)], [10, 8, 0, 2, 192, 168, 10, 5]);
+    assert.deepEqual([...told.subarray(20, 22), viewOf(told).getUint32(24)], [3, 4, 1400]);
+    assert.deepEqual(told.subarray(28), packet.subarray(0, 576 - 28));
+    const packet6 = forge({ from: server6, to: alice6, payload: 1400 });
+    office.send(packet6);
+    const [told6] = office.delivered();
+    assert.ok(told6 && checksumsHold(told6));
+    assert.equal(told6.length, 1280);
+    assert.deepEqual([told6[6], told6[40], told6[41], viewOf(told6).getUint32(44)], [58, 2, 0, 1400]);
+    assert.deepEqual(told6.subarray(8, 24), packet6.subarray(24, 40));
+    assert.deepEqual(told6.subarray(48), packet6.subarray(0, 1280 - 48));
+    assert.deepEqual(link.received(), []);
+  });
+
+  test('between links it is told to the sending link, in the gateway’s name', () => {
+    const office = new Office({ clientIsolation: false });
+    const [a, b] = [office.connect(), office.connect({ mtu: 1300 })];
+    a.bring(forge({ from: alice, to: bob, payload: 1400 }));
+    const [told] = a.received();
+    assert.ok(told && checksumsHold(told));
+    assert.deepEqual([...told.subarray(12, 20)], [10, 8, 0, 1, 10, 8, 0, 2]);
+    assert.deepEqual([b.received(), office.delivered()], [[], []]);
+  });
+
+  test('nothing is told about ICMP errors, later fragments, or to a source that is no host', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect({ mtu: 600 });
+    office.core.setFilter({
+      rules: [
+        { action: 'allow', direction: 'fromOffice', protocol: 'icmp' },
+        { action: 'allow', direction: 'fromOffice' },
+      ],
+    });
+    office.send(
+      forge({ from: server6, to: alice6, protocol: 'icmp', icmp: [1, 0, 0], payload: 1000 }),
+      forge({ from: server6, to: alice6, payload: 1000, fragment: [1480, false, 3] }),
+      forge({ from: '0.0.0.0', to: alice, payload: 1000 }),
+      forge({ from: 'ff02::1', to: alice6, payload: 1000 }),
+    );
+    assert.deepEqual(office.delivered(), []);
+    assert.equal(office.core.view(link)?.counters.dropped.tooBig, 4);
+  });
+
+  test('how much is told in a second is bounded', () => {
+    const office = new Office({ filter: everything });
+    office.connect({ mtu: 600 });
+    for (let i = 0; i < 100; i++) office.send(forge({ from: server, to: alice, payload: 1000 }));
+    assert.equal(office.delivered().length, 32);
+    office.pass(1000);
+    office.send(forge({ from: server, to: alice, payload: 1000 }));
+    assert.equal(office.delivered().length, 1);
+  });
+
+  test('an IPv4 packet that may be fragmented arrives in pieces that fit and add up', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect({ mtu: 600 });
+    const packet = forge({ from: server, to: alice, payload: 1390, dontFragment: false });
+    office.send(packet);
+    const pieces = link.received();
+    const whole = new Uint8Array(packet.length - 20);
+    for (const [i, piece] of pieces.entries()) {
+      const flags = viewOf(piece).getUint16(6);
+      assert.ok(piece.length <= 600 && viewOf(piece).getUint16(2) === piece.length);
+      assert.equal((flags & 0x2000) !== 0, i < pieces.length - 1);
+      whole.set(piece.subarray(20), (flags & 0x1fff) * 8);
+    }
+    assert.equal(pieces.length, 3);
+    assert.deepEqual(whole, packet.subarray(20));
+    assert.deepEqual(office.delivered(), []);
+    assert.deepEqual(office.core.view(link)?.counters.packetsOut, 1);
+  });
+
+  test('a fragment that is cut again keeps its place', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect({ mtu: 600 });
+    office.send(forge({ from: server, to: alice, payload: 1000, fragment: [800, true, 4] }));
+    const flags = link.received().map((piece) => viewOf(piece).getUint16(6));
+    assert.deepEqual(flags, [0x2000 | 100, 0x2000 | (100 + 576 / 8)]);
+  });
+});
+
+describe('links', () => {
+  test('an address or network that another link has is refused with both links named, and the refused leaves no trace', () => {
+    const office = new Office({ filter: everything });
+    const first = office.connect({ networksBehind: ['10.50.0.0/16'] });
+    const wants = { ipv4: { address: '10.8.9.9', prefix: 16, gateway: '10.8.0.1' } };
+    assert.throws(
+      () => office.connect({ ...wants, networksBehind: ['10.50.0.0/16'] }),
+      (error) =>
+        error instanceof CoreError &&
+        error.code === 'CULVERT_CORE_ADDRESS_TAKEN' &&
+        /link 2 of user2 wants 10\.50\.0\.0\/16, which link 1 of user1 has/.test(error.message),
+    );
+    assert.equal([...office.core.links()].length, 1);
+    office.send(forge({ from: server, to: '10.8.9.9' }), forge({ from: server, to: '10.50.0.1' }));
+    assert.equal(first.received().length, 1);
+    const third = office.connect({ ...wants, networksBehind: ['10.50.7.0/24'] });
+    office.send(forge({ from: server, to: '10.50.7.1' }));
+    assert.equal(third.received().length, 1, 'a narrower network is another one');
+  });
+
+  test('an address that is none is refused', () => {
+    const office = new Office();
+    assert.throws(() => office.connect({ networksBehind: ['10.50.0.1/16'] }), { code: 'CULVERT_CORE_ADDRESS' });
+  });
+
+  test('a closed link is forgotten: its address is free, and what it brings is not heard', async () => {
+    const office = new Office({ filter: everything });
+    const first = office.connect();
+    await first.close({ cause: 'peer', detail: 'bye' });
+    await first.closed;
+    assert.equal([...office.core.links()].length, 0);
+    first.bring(forge({ from: alice, to: server }));
+    office.send(forge({ from: server, to: alice }));
+    assert.deepEqual([office.delivered(), first.received()], [[], []]);
+    const { ipv4 } = first.config;
+    const second = office.connect({ ipv4 });
+    office.send(forge({ from: server, to: alice }));
+    assert.equal(second.received().length, 1);
+  });
+
+  test('a changed configuration counts after refresh', () => {
+    const office = new Office({ filter: everything });
+    const [link, other] = [office.connect(), office.connect()];
+    link.update({ ...link.config, networksBehind: ['10.60.0.0/16'], mtu: 700 });
+    office.core.refresh(link);
+    office.send(forge({ from: server, to: '10.60.0.1' }), forge({ from: server, to: alice, payload: 900 }));
+    assert.equal(link.received().length, 1);
+    other.update({ ...other.config, networksBehind: ['10.60.0.0/16'] });
+    assert.throws(() => office.core.refresh(other), { code: 'CULVERT_CORE_ADDRESS_TAKEN' });
+    office.send(forge({ from: server, to: bob }));
+    assert.equal(other.received().length, 1, 'what it had before it still has');
+  });
+
+  test('closeLinks closes those that are chosen, once', () => {
+    const office = new Office();
+    const [a, b] = [office.connect({}, ['staff']), office.connect()];
+    const why = { cause: 'revoked', detail: 'the certificate was revoked' } as const;
+    assert.equal(
+      office.core.closeLinks((link) => link.principal.groups.includes('staff'), why),
+      1,
+    );
+    assert.equal(
+      office.core.closeLinks((link) => link === a, why),
+      0,
+    );
+    assert.deepEqual([a.closedWhy, b.closedWhy], [why, undefined]);
+  });
+
+  test('a link that is idle for its limit is closed, one with traffic lives on', () => {
+    const office = new Office({ filter: everything });
+    const [idle, busy] = [office.connect({ idleTimeout: 600_000 }), office.connect({ idleTimeout: 600_000 })];
+    assert.equal(office.core.pollTimeout(), office.now + 30_000, 'flows are swept first');
+    office.pass(400_000);
+    busy.bring(forge({ from: bob, to: server }));
+    office.pass(200_000);
+    office.core.handleTimeout(office.now);
+    assert.deepEqual(idle.closedWhy, { cause: 'idle', detail: 'no traffic for 10 minutes' });
+    assert.equal(busy.closedWhy, undefined);
+    office.pass(399_999);
+    office.core.handleTimeout(office.now);
+    assert.equal(busy.closedWhy, undefined);
+    assert.ok((office.core.pollTimeout() ?? 0) <= office.now + 1);
+    office.send(forge({ from: server, to: bob }));
+    office.pass(1);
+    office.core.handleTimeout(office.now);
+    assert.equal(busy.closedWhy, undefined, 'traffic to it counts too');
+  });
+
+  test('dropped packets are no traffic', () => {
+    const office = new Office();
+    const link = office.connect({ idleTimeout: 1000 });
+    office.pass(1000);
+    link.bring(forge({ from: bob, to: server }));
+    office.send(forge({ from: server, to: alice }));
+    office.core.handleTimeout(office.now);
+    assert.equal(link.closedWhy?.cause, 'idle');
+  });
+
+  test('a session that reaches its limit is closed whatever it does', () => {
+    const office = new Office();
+    const link = office.connect({ sessionTimeout: 7_200_000 });
+    office.pass(7_199_999);
+    link.bring(forge({ from: alice, to: server }));
+    office.core.handleTimeout(office.now);
+    assert.equal(link.closedWhy, undefined);
+    assert.equal(office.core.pollTimeout(), office.now + 1);
+    office.pass(1);
+    office.core.handleTimeout(office.now);
+    assert.deepEqual(link.closedWhy, { cause: 'session-limit', detail: "the session's time of 2 hours is over" });
+  });
+
+  test('without links nothing has to be woken', () => {
+    assert.equal(new Office().core.pollTimeout(), undefined);
+  });
+
+  test('forgotten flows give their memory back', () => {
+    const office = new Office();
+    const link = office.connect();
+    for (let port = 0; port < 300; port++) link.bring(forge({ from: alice, to: server, ports: [port, 53] }));
+    assert.equal(office.core.view(link)?.flows, 300);
+    office.pass(31_000);
+    office.core.handleTimeout(office.now);
+    assert.equal(office.core.view(link)?.flows, 0);
+  });
+});
+
+describe('a client', () => {
+  test('sends what the device gives over its one link, and takes what is for its own addresses', () => {
+    const office = new Office({ role: 'client' });
+    const link = office.connect();
+    office.send(
+      forge({ from: alice, to: '8.8.8.8' }),
+      forge({ from: alice6, to: '2001:db8::1' }),
+      forge({ from: alice6, to: 'ff02::2' }),
+    );
+    assert.equal(link.received().length, 2);
+    link.bring(forge({ from: '8.8.8.8', to: alice }), forge({ from: server6, to: alice6 }));
+    assert.equal(office.delivered().length, 2);
+  });
+
+  test('takes nothing for other addresses from its server, unless told to', () => {
+    const hostile = [
+      forge({ from: server, to: '192.168.1.20' }),
+      forge({ from: server, to: '127.0.0.1' }),
+      forge({ from: server, to: '10.8.0.1' }),
+    ];
+    const office = new Office({ role: 'client' });
+    const link = office.connect();
+    link.bring(...hostile);
+    assert.deepEqual(office.delivered(), []);
+    assert.equal(office.core.view(link)?.counters.dropped.notOurs, 3);
+    const site = new Office({ role: 'client', accept: ['192.168.1.0/24'] });
+    site.connect().bring(...hostile);
+    assert.equal(site.delivered().length, 1);
+  });
+
+  test('a new link replaces the old one', () => {
+    const office = new Office({ role: 'client' });
+    const old = office.connect();
+    const fresh = office.connect({ ipv4: old.config.ipv4 });
+    office.send(forge({ from: alice, to: server }));
+    assert.deepEqual([old.received().length, fresh.received().length], [0, 1]);
+  });
+
+  test('without a link it drops and counts', () => {
+    const office = new Office({ role: 'client' });
+    office.send(forge({ from: alice, to: server }));
+    assert.equal(office.core.dropped.noRoute, 1);
+  });
+
+  test('with a filter it is the inside: its own flows begin, others do not', () => {
+    const office = new Office({ role: 'client', filter: { rules: [], default: 'allow' } });
+    const link = office.connect();
+    link.bring(forge({ from: server, to: alice, ports: [53, 7] }));
+    assert.deepEqual(office.delivered(), []);
+    office.send(forge({ from: alice, to: server, ports: [7, 53] }));
+    link.bring(forge({ from: server, to: alice, ports: [53, 7] }));
+    assert.deepEqual([link.received().length, office.delivered().length], [1, 1]);
+  });
+
+  test('complains of a packet too big in its gateway’s name', () => {
+    const office = new Office({ role: 'client' });
+    office.connect({ mtu: 1000 });
+    office.send(forge({ from: alice, to: server, payload: 1200 }));
+    const [told] = office.delivered();
+    assert.deepEqual([...(told ?? []).slice(12, 20)], [10, 8, 0, 1, 10, 8, 0, 2]);
+  });
+});
