@@ -37,8 +37,9 @@ import { STATIC_KEY_BYTES } from './wrap/tls-crypt.ts';
 // Chosen by us.
 /** Our last words are sent again for so long while nobody acknowledges them. */
 const LINGER: Millis = 3_000;
-/** A peer that asks for new keys more often is answered when it asks again. */
-const SHORTEST_REKEY: Millis = 1_000;
+/** A peer that asks for new keys more often costs us too many TLS handshakes. */
+const REKEYS_PER_INTERVAL = 20;
+const REKEY_INTERVAL: Millis = 10_000;
 /** Most acknowledgements that ride on a packet with data. */
 const ACKS_ON_DATA = 4;
 
@@ -77,7 +78,9 @@ export abstract class Session implements Machine<SessionEvent> {
   #data: DataChannel | undefined;
   #keepalive: Keepalive | undefined;
   #renegotiateAt: Instant | undefined;
-  #lastRekey: Instant;
+  /** Rekeys that the peer began since then. */
+  #countedSince: Instant;
+  #peerRekeys = 0;
   #wantRekey: Instant | undefined;
   #reason: CloseReason | undefined;
   #events: SessionEvent[] = [];
@@ -92,7 +95,7 @@ export abstract class Session implements Machine<SessionEvent> {
     this.#init = init;
     this.#path = options.path;
     this.#peerSessionId = init.peerSessionId;
-    this.#lastRekey = options.now;
+    this.#countedSince = options.now;
     this.deadline = (options.now + this.settings.handshakeWindow) as Instant;
     this.facts['wrap'] = init.wrap.name;
     this.active = this.#createExchange(0, init.opening, options.now);
@@ -380,12 +383,22 @@ export abstract class Session implements Machine<SessionEvent> {
     if (keyId === this.next?.keyId) return this.next;
     const mayRekey = this.phase === 'up' && this.next === undefined && this.active.established;
     if (opcode !== Opcode.softResetV1 || !mayRekey || keyId !== nextKeyId(this.active.keyId)) return undefined;
-    if (now < this.#lastRekey + SHORTEST_REKEY) return undefined;
+    if (!this.#mayPeerRekey(now)) {
+      this.endWith({ cause: 'protocol', detail: 'the peer asks for new keys too often' }, now);
+      return undefined;
+    }
     return this.#startRekey(now);
   }
 
+  #mayPeerRekey(now: Instant): boolean {
+    if (now >= this.#countedSince + REKEY_INTERVAL) {
+      this.#countedSince = now;
+      this.#peerRekeys = 0;
+    }
+    return ++this.#peerRekeys <= REKEYS_PER_INTERVAL;
+  }
+
   #startRekey(now: Instant): KeyExchange {
-    this.#lastRekey = now;
     this.next = this.#createExchange(nextKeyId(this.active.keyId), Opcode.softResetV1, now);
     return this.next;
   }
