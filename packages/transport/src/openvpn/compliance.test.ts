@@ -46,6 +46,7 @@ for (const protocol of ['udp', 'tcp'] as const) {
     setup: ({ rekeyAfter }) => {
       const open: Relay[] = [];
       let listening: Listener | undefined;
+      let cut = false;
       const transport = createOpenvpnTransport();
       const bed: Bed = {
         transport: { ...transport, capabilities: { ...transport.capabilities, roaming: protocol === 'udp' } },
@@ -64,6 +65,7 @@ for (const protocol of ['udp', 'tcp'] as const) {
           if (relay === undefined) {
             relay = await openRelay(protocol, endpoint);
             open.push(relay);
+            if (cut) relay.cut();
           }
           return {
             remote: relay.endpoint,
@@ -74,9 +76,11 @@ for (const protocol of ['udp', 'tcp'] as const) {
           };
         },
         cutWire: () => {
+          cut = true;
           for (const relay of open) relay.cut();
         },
         healWire: () => {
+          cut = false;
           for (const relay of open) relay.heal();
         },
         roam: () => {

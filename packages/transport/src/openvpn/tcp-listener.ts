@@ -80,6 +80,11 @@ export class TcpListener {
       onData: (batch) => peer?.peer.handleData(batch, 0, batch.count),
       onControl: (packet) => {
         settled();
+        // Order matters once data flows: data of a new key may follow the packet that completes it.
+        if (peer?.up === true) {
+          peer.peer.handleControl(packet, path);
+          return;
+        }
         host.work.push(() => {
           if (peer !== undefined) peer.peer.handleControl(packet, path);
           else peer = this.#begin(packet, path, port);

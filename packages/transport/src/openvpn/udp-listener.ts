@@ -87,14 +87,26 @@ export class UdpListener {
 
   #takeControl(datagram: Uint8Array, path: UdpPath): void {
     const { host } = this.#options;
+    const peer = this.#peerOf(datagram, path);
+    // Not through the queue once data flows: data of a new key may follow the packet that completes it.
+    if (peer?.up === true) {
+      peer.peer.handleControl(datagram, path);
+      return;
+    }
     host.work.push(() => {
       if (host.closed) return;
-      const head = peekControl(datagram);
-      const peer = head === undefined ? undefined : host.table.bySession(head.sessionId, path);
-      const reset = head?.opcode === Opcode.hardResetClientV2 || head?.opcode === Opcode.hardResetClientV3;
-      if (peer !== undefined && !reset) peer.peer.handleControl(datagram, path);
+      const known = this.#peerOf(datagram, path);
+      if (known !== undefined) known.peer.handleControl(datagram, path);
       else this.#takeInitial(datagram, path, host.clock.now());
     });
+  }
+
+  /** Whose control datagram it is. A reset is a stranger's, whatever session it names. */
+  #peerOf(datagram: Uint8Array, path: UdpPath): ServerPeer | undefined {
+    const head = peekControl(datagram);
+    if (head === undefined) return undefined;
+    if (head.opcode === Opcode.hardResetClientV2 || head.opcode === Opcode.hardResetClientV3) return undefined;
+    return this.#options.host.table.bySession(head.sessionId, path);
   }
 
   #takeInitial(datagram: Uint8Array, path: UdpPath, now: Instant): void {
