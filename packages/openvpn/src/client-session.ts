@@ -131,7 +131,10 @@ export class ClientSession extends Session {
       );
     }
     if (this.active.state === 'secure')
-      return `the server sent no key exchange message in ${seconds} s after the TLS handshake`;
+      return (
+        `the server sent no key exchange message in ${seconds} s after the TLS handshake: servers up to OpenVPN 2.6 fall silent ` +
+        'when they refuse our certificate (revoked, expired, not of their CA); their log has the reason'
+      );
     return `the TLS handshake did not end in ${seconds} s: large packets are lost on the way (MTU), or the server refuses us without a word`;
   }
 
