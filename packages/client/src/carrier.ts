@@ -5,6 +5,7 @@ import { type Link, type PacketDevice, TunnelCore } from '@culvert/core';
 /** Packets a turn; more stay in the device's queue. */
 const BATCH_SLOTS = 128;
 const BATCH_BYTES = 512 * 1024;
+const LARGEST_MTU = 9_000;
 /** Turns of the event loop belong to the sockets as well: so many batches at a stretch. */
 const BATCHES_A_TURN = 4;
 
@@ -30,7 +31,7 @@ export class Carrier {
       device: this.#device,
       now: () => this.#clock.now(),
       log: this.#log,
-      mtu: link.config.mtu,
+      mtu: LARGEST_MTU, // The link has its own, and may get another.
     });
     this.#core.attach(link);
     this.#setTimer();

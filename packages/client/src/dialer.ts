@@ -79,11 +79,11 @@ export class Dialer {
 }
 
 function dialError(cause: unknown, failure: TlsFailure | undefined): ClientError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  if (cause instanceof CulvertError && cause.code === 'CULVERT_TRANSPORT_REFUSED') {
-    return new ClientError('CULVERT_CLIENT_REFUSED', detailOf(cause));
+  if (failure === undefined) {
+    const refused = cause instanceof CulvertError && cause.code === 'CULVERT_TRANSPORT_REFUSED';
+    if (refused) return new ClientError('CULVERT_CLIENT_REFUSED', detailOf(cause));
+    return new ClientError('CULVERT_CLIENT_NO_LINK', detailOf(cause), { cause });
   }
-  if (failure === undefined) return new ClientError('CULVERT_CLIENT_NO_LINK', message, { cause });
   const { alert, reason } = failure;
   if (alert?.from === 'peer') {
     const code = REFUSING_ALERTS.has(alert.number) ? 'CULVERT_CLIENT_REFUSED' : 'CULVERT_CLIENT_NO_LINK';
@@ -93,9 +93,10 @@ function dialError(cause: unknown, failure: TlsFailure | undefined): ClientError
   return new ClientError(ours ? 'CULVERT_CLIENT_UNTRUSTED' : 'CULVERT_CLIENT_NO_LINK', reason);
 }
 
-/** The part of a message behind its sentence. */
-function detailOf(error: Error): string {
-  return error.message.slice(error.message.indexOf(': ') + 2);
+/** The part of a message behind its sentence, which says the same as ours. */
+function detailOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return error instanceof CulvertError ? message.slice(message.indexOf(': ') + 1).trim() : message;
 }
 
 function sessionOptions(

@@ -124,7 +124,7 @@ export class Tunnel {
       // Once it worked, the profile is right and what is in the way now may go: a captive portal, a server under repair.
       if (fatal !== undefined && this.#links === 0) throw fatal;
       if (round >= (this.#options.maxRounds ?? Number.POSITIVE_INFINITY)) {
-        throw new ClientError('CULVERT_CLIENT_NO_LINK', `${this.#trouble ?? 'no reason known'} (${round} rounds)`);
+        throw new ClientError('CULVERT_CLIENT_NO_LINK', `${this.#trouble ?? 'no reason known'} (tried ${round} times)`);
       }
       await this.#pause(signal);
     }
@@ -155,8 +155,8 @@ export class Tunnel {
     } catch (error) {
       this.#options.carrier.detach();
       await link?.close({ cause: 'error', detail: 'the client could not be configured' });
-      if (!(error instanceof ClientError) || error.code === 'CULVERT_CLIENT_REFUSED') throw error;
-      return this.#failed(candidate, error);
+      if (!(error instanceof ClientError) || error.code === 'CULVERT_CLIENT_REFUSED') throw error; // Asking again would be hammering.
+      return this.#failed(candidate, error, signal);
     }
   }
 
@@ -168,9 +168,10 @@ export class Tunnel {
     this.#server = candidate;
   }
 
-  #failed(candidate: Candidate, error: ClientError): ClientError {
-    this.#trouble = error.message;
-    this.#log.warn('no link', { server: candidate.host, address: candidate.address, reason: error.message });
+  #failed(candidate: Candidate, error: ClientError, signal?: AbortSignal): ClientError {
+    if (signal?.aborted === true) return error; // It failed because we stopped.
+    this.#trouble = troubleOf(error);
+    this.#log.warn('no link', { server: candidate.host, address: candidate.address, reason: troubleOf(error) });
     return error;
   }
 
@@ -248,4 +249,10 @@ export class Tunnel {
     this.#state = state;
     this.#since = Date.now();
   }
+}
+
+/** What is behind "no server could be reached", which the line that tells of it says itself. */
+function troubleOf(error: ClientError): string {
+  const { code, message } = error;
+  return code === 'CULVERT_CLIENT_NO_LINK' ? message.slice(message.indexOf(': ') + 2) : message;
 }
