@@ -1,4 +1,5 @@
 /** How long to wait between rounds of tries: it doubles, and no two clients of a server that restarted come back together. */
+import { randomInt } from 'node:crypto';
 import type { Millis } from '@culvert/base';
 
 export interface BackoffOptions {
@@ -6,9 +7,12 @@ export interface BackoffOptions {
   readonly first?: Millis;
   /** @default 60,000 */
   readonly most?: Millis;
-  /** From 0 to less than 1. @default Math.random */
+  /** From 0 to less than 1. @default node:crypto's */
   readonly random?: () => number;
 }
+
+/** How finely waits differ. */
+const PARTS = 2 ** 32;
 
 export class Backoff {
   readonly #first: Millis;
@@ -19,7 +23,7 @@ export class Backoff {
   constructor(options: BackoffOptions = {}) {
     this.#first = options.first ?? 1_000;
     this.#most = Math.max(options.most ?? 60_000, this.#first);
-    this.#random = options.random ?? Math.random;
+    this.#random = options.random ?? (() => randomInt(PARTS) / PARTS);
   }
 
   /** The wait before the next round: between half and all of a length that doubles. */

@@ -1,4 +1,5 @@
 /** Every address of every `remote` of a profile, in the order in which they are tried. */
+import { randomInt } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Logger } from '@culvert/base';
@@ -76,10 +77,10 @@ function within<T>(work: Promise<T>, millis: number): Promise<T> {
   return promise;
 }
 
-/** Fisher and Yates. Fairness among servers is all that hangs on it. */
+/** Fisher and Yates. */
 function shuffled<T>(items: readonly T[]): T[] {
   const left = [...items];
   const result: T[] = [];
-  while (left.length > 0) result.push(...left.splice(Math.floor(Math.random() * left.length), 1));
+  while (left.length > 0) result.push(...left.splice(randomInt(left.length), 1));
   return result;
 }
