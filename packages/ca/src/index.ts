@@ -1,6 +1,7 @@
 /** The commands of culvert-ca. */
 import { crlCommand } from './crl.ts';
 import { exportCommand } from './export.ts';
+import { exportP12Command } from './export-p12.ts';
 import { initCommand } from './init.ts';
 import { issueCommand } from './issue.ts';
 import { listCommand } from './list.ts';
@@ -18,5 +19,6 @@ export const commands = [
   listCommand,
   showCommand,
   exportCommand,
+  exportP12Command,
   passphraseCommand,
 ];

@@ -1,7 +1,7 @@
 import { printJson, UsageError } from '@culvert/terminal';
 import type { CommandModule } from 'yargs';
 import { type SigningArguments, signingOptions, withCa } from './ca-access.ts';
-import { readPassphrase } from './secret-input.ts';
+import { readPassphrase, readSecret } from './secret-input.ts';
 
 interface Arguments extends SigningArguments {
   readonly 'new-passphrase-file': string | undefined;
@@ -23,11 +23,12 @@ export const passphraseCommand: CommandModule<unknown, Arguments> = {
         default: false,
         describe: 'Unseal the key, protected by its file mode alone',
       })
-      .conflicts('new-passphrase-file', 'no-passphrase')
       .example('$0 passphrase', 'asks for the old and the new one'),
   handler: (args) =>
     withCa(args, async (ca) => {
       const { name, sealed } = ca.authority;
+      if (args['no-passphrase'] && args['new-passphrase-file'] !== undefined)
+        throw new UsageError('--no-passphrase needs no new passphrase');
       const from = sealed
         ? await readPassphrase({ file: args['passphrase-file'], question: `Passphrase of ${name}: `, twice: false })
         : undefined;
@@ -41,10 +42,8 @@ export const passphraseCommand: CommandModule<unknown, Arguments> = {
 };
 
 async function newPassphrase(file: string | undefined): Promise<string> {
-  if (file === undefined && process.env['CULVERT_CA_PASSPHRASE'] !== undefined && !process.stdin.isTTY) {
-    throw new UsageError('give the new passphrase with --new-passphrase-file');
-  }
-  const passphrase = await readPassphrase({ file, question: 'New passphrase: ', twice: true });
+  const source = { file, question: 'New passphrase: ', twice: true };
+  const passphrase = await readSecret(source, 'give the new passphrase with --new-passphrase-file, or use a terminal');
   if (passphrase === '') throw new UsageError('the new passphrase is empty');
   return passphrase;
 }

@@ -1,34 +1,35 @@
 /** Passphrases from where operators keep them: a file, the environment, a systemd credential, or the keyboard. */
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { ExitCode, UsageError } from '@culvert/terminal';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { UsageError } from '@culvert/terminal';
 
 /** The name under which systemd hands the passphrase in (`LoadCredentialEncrypted=culvert-ca-passphrase`). */
 const CREDENTIAL = 'culvert-ca-passphrase';
 const VARIABLE = 'CULVERT_CA_PASSPHRASE';
 
-/**
- * The passphrase, from the first of: `file` (`-` is standard input), CULVERT_CA_PASSPHRASE, the systemd credential, the terminal.
- *
- * @param question asked on the terminal; `twice` for a new passphrase
- */
-export async function readPassphrase(options: {
+interface Source {
+  /** A file named on the command line; `-` is standard input. */
   readonly file: string | undefined;
+  /** Asked on the terminal when nothing else has it. */
   readonly question: string;
+  /** It is a new one: asked for again. */
   readonly twice: boolean;
-}): Promise<string> {
-  if (options.file !== undefined) return fromFile(options.file);
-  const variable = process.env[VARIABLE];
-  if (variable !== undefined) return variable;
-  const directory = process.env['CREDENTIALS_DIRECTORY'];
-  if (directory !== undefined && statSync(join(directory, CREDENTIAL), { throwIfNoEntry: false }) !== undefined) {
-    return fromFile(join(directory, CREDENTIAL));
-  }
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new UsageError(`the CA key has a passphrase: use --passphrase-file, ${VARIABLE} or a terminal`);
-  }
-  const answer = await askSecret(options.question);
-  if (options.twice && (await askSecret('Once more: ')) !== answer) throw new UsageError('the two passphrases differ');
+}
+
+/** The passphrase of the CA key, from the first of: the file, CULVERT_CA_PASSPHRASE, the systemd credential, the terminal. */
+export async function readPassphrase(source: Source): Promise<string> {
+  const credential = join(process.env['CREDENTIALS_DIRECTORY'] ?? '', CREDENTIAL);
+  if (source.file === undefined && process.env[VARIABLE] !== undefined) return process.env[VARIABLE];
+  if (source.file === undefined && isAbsolute(credential) && existsSync(credential)) return fromFile(credential);
+  return readSecret(source, `the CA key has a passphrase: use --passphrase-file, ${VARIABLE} or a terminal`);
+}
+
+/** A secret from its file, or the terminal; where there is neither, `otherwise` tells what to do. */
+export async function readSecret(source: Source, otherwise: string): Promise<string> {
+  if (source.file !== undefined) return fromFile(source.file);
+  if (!process.stdin.isTTY || !process.stderr.isTTY) throw new UsageError(otherwise);
+  const answer = await askSecret(source.question);
+  if (source.twice && (await askSecret('Once more: ')) !== answer) throw new UsageError('the two differ');
   return answer;
 }
 
@@ -43,34 +44,38 @@ function fromFile(path: string): string {
 /** One line from the terminal, without echo. */
 async function askSecret(question: string): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(question);
   stdin.setRawMode(true);
   stdin.setEncoding('utf8');
+  stderr.write(question);
   try {
-    return await readKeys(stdin);
+    return await readLine(stdin);
   } finally {
     stdin.setRawMode(false);
-    stdin.pause();
     stderr.write('\n');
   }
 }
 
-async function readKeys(keys: AsyncIterable<string>): Promise<string> {
-  let answer = '';
-  for await (const chunk of { [Symbol.asyncIterator]: () => unowned(keys) }) {
-    for (const key of chunk) {
-      if (key === '\r' || key === '\n' || key === '\u0004') return answer;
-      if (key === '\u0003') throw Object.assign(new Error('interrupted'), { exitCode: ExitCode.failed });
-      if (key === '\u007f' || key === '\b') answer = [...answer].slice(0, -1).join('');
-      else if (key === '\u0015') answer = '';
-      else answer += key;
-    }
-  }
-  return answer;
-}
-
-/** An iterator that leaves the stream open when the loop ends, for the next question. */
-function unowned(keys: AsyncIterable<string>): AsyncIterator<string> {
-  const iterator = keys[Symbol.asyncIterator]();
-  return { next: () => iterator.next() };
+/** Keys up to Enter; those behind it are left for the next question. */
+function readLine(keys: NodeJS.ReadStream): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer: string[] = [];
+    const settle = (then: () => void, rest: string) => {
+      keys.off('data', take).off('end', end).pause();
+      if (rest !== '') keys.unshift(rest);
+      then();
+    };
+    const end = () => settle(() => resolve(answer.join('')), '');
+    const take = (chunk: string) => {
+      const pressed = [...chunk];
+      for (const [i, key] of pressed.entries()) {
+        const rest = pressed.slice(i + 1).join('');
+        if (key === '\r' || key === '\n' || key === '\u0004') return settle(() => resolve(answer.join('')), rest);
+        if (key === '\u0003') return settle(() => reject(new Error('interrupted')), '');
+        if (key === '\u007f' || key === '\b') answer.pop();
+        else if (key === '\u0015') answer = [];
+        else answer.push(key);
+      }
+    };
+    keys.on('data', take).on('end', end).resume();
+  });
 }

@@ -13,3 +13,4 @@ export {
   parseStaticKey,
   parseTlsCryptV2ServerKey,
 } from './openvpn-keys.ts';
+export { makePkcs12, type Pkcs12Content, type Pkcs12Strength, readPkcs12 } from './pkcs12.ts';

@@ -1,0 +1,97 @@
+/** The work of `culvert-ca export`. */
+import { readFileSync } from 'node:fs';
+import {
+  emptyOpenvpnProfile,
+  type OpenvpnProfile,
+  type OpenvpnRemote,
+  type ProfileWrap,
+  printOpenvpnProfile,
+} from '@culvert/config';
+import {
+  type CaDirectory,
+  type CertificateRecord,
+  generateTlsCryptV2ClientKey,
+  parseStaticKey,
+  parseTlsCryptV2ServerKey,
+  writeFileAtomically,
+} from '@culvert/pki';
+import { printJson, UsageError } from '@culvert/terminal';
+import { day, systemClock, withCa } from './ca-access.ts';
+import type { ExportArguments } from './export.ts';
+import { describe, statusOf } from './list.ts';
+import { parseRemote } from './remote.ts';
+
+export async function exportProfile(args: ExportArguments): Promise<void> {
+  const wraps = [args['tls-crypt'], args['tls-crypt-v2-server-key'], args['no-tls-crypt'] || undefined];
+  if (wraps.filter((wrap) => wrap !== undefined).length > 1) {
+    throw new UsageError('--tls-crypt, --tls-crypt-v2-server-key and --no-tls-crypt exclude each other');
+  }
+  await withCa(args, (ca) => writeProfile(args, ca));
+}
+
+async function writeProfile(args: ExportArguments, ca: CaDirectory): Promise<void> {
+  const record = ca.find(args.which);
+  if (record.role !== 'client') throw new UsageError(`${record.name} is a server: its certificate opens no connection`);
+  if (statusOf(record) !== 'valid')
+    throw new UsageError(`the certificate of ${record.name} is ${statusOf(record)}: issue a new one`);
+  const profile = makeProfile(args, ca, record);
+  const text = printOpenvpnProfile(profile);
+  const out = args.out ?? `${record.name}.ovpn`;
+  if (out === '-') process.stdout.write(text);
+  else writeFileAtomically(out, text, 0o600);
+  if (args['forget-key']) await ca.forgetPrivateKey(record.serial);
+  if (out === '-') return;
+  if (args.json) return printJson({ ...describe(ca.find(record.serial)), file: out, remotes: profile.remotes });
+  process.stdout.write(
+    `Wrote ${out}, valid until ${day(record.notAfter)}. It holds a private key: hand it over safely.\n`,
+  );
+}
+
+function makeProfile(args: ExportArguments, ca: CaDirectory, record: CertificateRecord): OpenvpnProfile {
+  const remotes: readonly OpenvpnRemote[] = args.remote.map(parseRemote);
+  const server = args.server ?? onlyServer(ca);
+  if (server === undefined) {
+    process.stderr.write(
+      "warning: the gateway's name is not checked: give it with --server, as the CA has not exactly one server certificate\n",
+    );
+  }
+  return {
+    ...emptyOpenvpnProfile(),
+    remotes,
+    ca: { kind: 'inline', text: ca.authority.certificate },
+    certificate: { kind: 'inline', text: record.certificate },
+    privateKey: { kind: 'inline', text: ca.privateKey(record.serial) },
+    remoteCertTls: 'server',
+    serverName: server === undefined ? undefined : { kind: 'name', value: server },
+    tlsVersionMin: '1.2',
+    wrap: makeWrap(args, ca),
+    dataCiphers: ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'],
+    auth: 'SHA256',
+    credentials: args.password ? { kind: 'prompt' } : undefined,
+    resolveRetry: 'infinite',
+    // OpenVPN refuses the directive beside a TCP remote.
+    explicitExitNotify: remotes.every(({ protocol }) => protocol === 'udp') ? 1 : undefined,
+  };
+}
+
+function makeWrap(args: ExportArguments, ca: CaDirectory): ProfileWrap {
+  if (args['no-tls-crypt']) return { kind: 'none' };
+  if (args['tls-crypt'] !== undefined) {
+    const text = readFileSync(args['tls-crypt'], 'utf8');
+    parseStaticKey(text);
+    return { kind: 'tls-crypt', key: { kind: 'inline', text: text.replaceAll('\r', '') } };
+  }
+  const file = args['tls-crypt-v2-server-key'];
+  const serverKey = parseTlsCryptV2ServerKey(
+    file === undefined ? ca.authority.tlsCryptV2ServerKey : readFileSync(file, 'utf8'),
+  );
+  const text = generateTlsCryptV2ClientKey(serverKey, Math.floor(systemClock.unixMillis() / 1000));
+  return { kind: 'tls-crypt-v2', key: { kind: 'inline', text } };
+}
+
+function onlyServer(ca: CaDirectory): string | undefined {
+  const names = new Set(
+    ca.list().flatMap((record) => (record.role === 'server' && statusOf(record) === 'valid' ? [record.name] : [])),
+  );
+  return names.size === 1 ? [...names][0] : undefined;
+}
