@@ -4,7 +4,7 @@
  *   client                                   acceptor
  *     HARD_RESET_CLIENT_V2, sid c        ->
  *                                        <-    HARD_RESET_SERVER_V2, sid s = cookie(c, address, port, time)   nothing is kept
- *     CONTROL_V1 or ACK_V1, c, acks s    ->    a session
+ *     CONTROL_V1 or ACK_V1, c, acks s    ->    a session                            (or its reset again, acknowledging ours)
  *
  * A tls-crypt-v2 client brings its key in HARD_RESET_CLIENT_V3, is asked for it again, and sends it in CONTROL_WKC_V1.
  *
@@ -75,18 +75,18 @@ export class Acceptor {
   handleInitial(datagram: Uint8Array, path: Path, now: Instant): Verdict {
     const opened = this.#open(datagram);
     if (typeof opened === 'string') return this.#drop(opened);
-    if (opened.opcode === Opcode.hardResetClientV2 || opened.opcode === Opcode.hardResetClientV3) {
-      return this.#answerReset(opened, datagram, path, now);
-    }
     const body = decodeBody(opened.opcode, opened.body);
     if (body === undefined) return this.#drop('malformed');
     const first = body.acks.every((id) => id <= HIGHEST_FIRST_ID) && (body.packetId ?? 0) <= HIGHEST_FIRST_ID;
     const cookie = body.ackedSession;
-    if (!first || cookie === undefined || !this.#cookie.verify(cookie, opened.sessionId, path.remote, now)) {
-      return this.#drop('noCookie');
+    if (first && cookie !== undefined && this.#cookie.verify(cookie, opened.sessionId, path.remote, now)) {
+      this.#answered = Math.max(0, this.#answered - 1);
+      return this.#session(opened, datagram, path, { ownSessionId: cookie.slice(), resetDue: false });
     }
-    this.#answered = Math.max(0, this.#answered - 1);
-    return this.#session(opened, datagram, path, { ownSessionId: cookie.slice(), resetDue: false });
+    const isReset = opened.opcode === Opcode.hardResetClientV2 || opened.opcode === Opcode.hardResetClientV3;
+    if (!isReset) return this.#drop('noCookie');
+    if (body.packetId !== 0) return this.#drop('malformed');
+    return this.#answerReset(opened, datagram, path, now);
   }
 
   /** Over a stream there is no cookie: the first packet makes the session. There is no `reply`. */
@@ -109,7 +109,6 @@ export class Acceptor {
   }
 
   #answerReset(opened: StrangerPacket, datagram: Uint8Array, path: Path, now: Instant): Verdict {
-    if (decodeBody(opened.opcode, opened.body)?.packetId !== 0) return this.#drop('malformed');
     if (opened.keepsNoKey && !this.#wraps.statefulFallback) return this.#drop('oldClient');
     if (!this.#mayAnswer(now)) return this.#drop('tooMany');
     if (opened.keepsNoKey)
