@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import type { CloseReason, Path, Transmit } from '@culvert/base';
 import { createOpenvpnAeadKey } from '@culvert/cipher';
 import type { Link, TransportEvent } from '@culvert/core';
-import { type DatagramBatch, encodePath, pathWords, samePath } from '@culvert/netio';
+import { type DatagramBatch, encodePath, pathWords } from '@culvert/netio';
 import { ClientSession, isData } from '@culvert/openvpn';
 import { systemClock, systemRandom, systemWallClock } from '../clock.ts';
 import { errorOf, TransportError } from '../errors.ts';
@@ -15,7 +15,7 @@ import { Peer } from './peer.ts';
 import type { Scratch } from './scratch.ts';
 import { StreamPort } from './stream-port.ts';
 import { maxPacketOf, pathOf } from './tcp-listener.ts';
-import { type UdpPath, UdpPort } from './udp-port.ts';
+import { onSamePath, type UdpPath, UdpPort } from './udp-port.ts';
 
 const DEFAULT_MTU = 1_500;
 const DEFAULT_REPLAY_WINDOW = 1_024;
@@ -193,7 +193,7 @@ function takeBatch(batch: DatagramBatch, peer: Peer, path: UdpPath): void {
       continue;
     }
     let end = i + 1;
-    while (end < batch.count && samePath(batch.paths, i, batch.paths, end) && isDataAt(batch, end)) end++;
+    while (end < batch.count && onSamePath(batch, i, end) && isDataAt(batch, end)) end++;
     peer.handleData(batch, i, end - i);
     i = end;
   }

@@ -5,11 +5,11 @@
  * the work queue, so that handshakes cannot hold up packets.
  */
 import type { Instant } from '@culvert/base';
-import { type DatagramBatch, samePath } from '@culvert/netio';
+import type { DatagramBatch } from '@culvert/netio';
 import { type Acceptor, isData, Opcode, peekControl, peekPeerId } from '@culvert/openvpn';
 import type { PeerHost } from './peer-host.ts';
 import type { ServerPeer } from './server-peer.ts';
-import { UdpPath, UdpPort } from './udp-port.ts';
+import { onSamePath, type UdpPath, UdpPort } from './udp-port.ts';
 
 export interface UdpListenerOptions {
   readonly family: 4 | 6;
@@ -57,17 +57,14 @@ export class UdpListener {
   #takeData(batch: DatagramBatch, first: number): number {
     const peerId = peerIdAt(batch, first);
     let end = first + 1;
-    while (end < batch.count && peerIdAt(batch, end) === peerId && samePath(batch.paths, first, batch.paths, end))
-      end++;
+    while (end < batch.count && peerIdAt(batch, end) === peerId && onSamePath(batch, first, end)) end++;
     const { host } = this.#options;
     const peer = peerId === undefined ? host.table.byPath(this.port.pathOf(batch, first)) : host.table.byPeerId(peerId);
     if (peer === undefined) {
       host.stats.dataWithoutPeer += end - first;
       return end;
     }
-    const known = peer.path;
-    const here =
-      known instanceof UdpPath && known.socket === this.port.number && samePath(batch.paths, first, known.words, 0);
+    const here = this.port.isOn(batch, first, peer.path);
     const authentic = peer.peer.handleData(batch, first, end - first);
     if (!here && authentic > 0 && !peer.peer.over) this.#roam(peer, this.port.pathOf(batch, first));
     return end;

@@ -8,6 +8,7 @@ import {
   endpointOfPath,
   openUdp,
   pathWords,
+  samePath,
   type UdpSocket,
 } from '@culvert/netio';
 import { EndOfTurn, hasRoomFor, type Outbox, resetBatch } from './outbox.ts';
@@ -28,14 +29,19 @@ export class UdpPath implements Path {
   readonly socket: number;
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  readonly words: Uint32Array;
+  readonly #words: Uint32Array;
 
   constructor(socket: number, localPort: number, words: Uint32Array) {
     const text = endpointOfPath(words);
     this.socket = socket;
     this.local = { address: text.local, port: localPort };
     this.remote = text.remote;
-    this.words = words;
+    this.#words = words;
+  }
+
+  /** netio's record. Not a field, so that a path in a log is what people read. */
+  get words(): Uint32Array {
+    return this.#words;
   }
 }
 
@@ -74,6 +80,13 @@ export class UdpPort {
         options.onBatch(this.#in, this);
       }
     });
+  }
+
+  /** Whether datagram `i` came on `path`, of this or of another socket. */
+  isOn(batch: DatagramBatch, i: number, path: Path): boolean {
+    return (
+      path instanceof UdpPath && path.socket === this.number && samePath(batch.paths, i * pathWords, path.words, 0)
+    );
   }
 
   /** A copy of the path of datagram `i`. */
@@ -131,6 +144,11 @@ export class UdpPort {
       this.#flush();
     });
   }
+}
+
+/** Whether datagrams `i` and `j` came on one path. */
+export function onSamePath(batch: DatagramBatch, i: number, j: number): boolean {
+  return samePath(batch.paths, i * pathWords, batch.paths, j * pathWords);
 }
 
 /** Moves the descriptors of what has not left to the front; the bytes stay where they are. */
