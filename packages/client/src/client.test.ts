@@ -1,6 +1,6 @@
 /*
- *   client 192.0.2.2 ── 192.0.2.1 server (openvpn) 198.51.100.1        inside: 10.99.0.0/24, fd99::/64
- *   client 203.0.113.2 ── 203.0.113.1 (the client's other neighbour: what leaks would be seen there)
+ *   client eth0 192.0.2.2   ── 192.0.2.1   server (openvpn) 198.51.100.1        inside: 10.99.0.0/24, fd99::/64
+ *          eth1 203.0.113.2 ── 203.0.113.1 (down, until a test moves the client there)
  *
  * The program as users run it, against the real openvpn.
  */
@@ -53,6 +53,8 @@ before(async (t) => {
       ['192.0.2.1/24', '2001:db8::1/64'],
     ],
   });
+  await lab.joinHosts(client, server, { addresses: [['203.0.113.2/24'], ['203.0.113.1/24']] });
+  await client.ip('link set eth1 down');
   await client.ip('route add default via 192.0.2.1');
   await client.ip('-6 route add default via 2001:db8::1');
   await server.ip('address add 198.51.100.1/32 dev lo');
@@ -232,4 +234,87 @@ test('a server of another CA is not trusted, and the reason is told', async (t) 
   assert.equal((await up.exited).code, 1, up.output);
   assert.match(up.stderr, /not the one that the profile names: .*signed by a CA that is not ours/);
   assert.match(pem(ca.certificate), /BEGIN CERTIFICATE/);
+});
+
+test('a laptop that moves to another network keeps its tunnel', async (t) => {
+  if (!possible) return t.skip('see above');
+  await serve('multihome\npush "redirect-gateway def1"');
+  const file = profile('office');
+  const text = readFileSync(file, 'utf8').replace('remote 192.0.2.1', 'remote 198.51.100.1');
+  const up = run('up', lab.write('office.ovpn', text));
+  await up.waitFor('the tunnel is up');
+  await ping('10.99.0.1');
+  await client.ip('link set eth0 down');
+  assert.match(
+    await client.ip('route show 198.51.100.1'),
+    /^unreachable/,
+    'without an uplink nothing enters its own tunnel',
+  );
+  await client.ip('link set eth1 up');
+  await client.ip('route add default via 203.0.113.1');
+  await eventually(
+    'the server is pinned to the new uplink',
+    async () => (/via 203\.0\.113\.1/.test(await client.ip('route show 198.51.100.1')) ? true : undefined),
+    5_000,
+  );
+  await eventually(
+    'packets pass again',
+    () =>
+      ping('10.99.0.1').then(
+        () => true,
+        () => undefined,
+      ),
+    10_000,
+  );
+  assert.equal((await status()).links, 1);
+  up.signal('SIGTERM');
+  assert.equal((await up.exited).code, 0);
+  await client.ip('link set eth1 down');
+  await client.ip('link set eth0 up');
+  await client.ip('route add default via 192.0.2.1');
+});
+
+test('over TCP; and the next up undoes what a killed one left', async (t) => {
+  if (!possible) return t.skip('see above');
+  await serve('proto tcp-server\npush "redirect-gateway def1"');
+  const file = profile('office');
+  const text = readFileSync(file, 'utf8').replace('1194 udp', '1194 tcp');
+  lab.write('office.ovpn', text);
+  const before = await dump();
+  const killed = run('up', file);
+  await killed.waitFor('the tunnel is up');
+  await ping('10.99.0.1');
+  killed.signal('SIGKILL');
+  await killed.exited;
+  const up = run('up', file);
+  await up.waitFor('undoing them now');
+  await up.waitFor('the tunnel is up');
+  await ping('10.99.0.1');
+  up.signal('SIGTERM');
+  assert.equal((await up.exited).code, 0);
+  assert.equal(await dump(), before);
+});
+
+test('without privileges: a plain sentence and exit code 4', async (t) => {
+  if (!possible) return t.skip('see above');
+  const up = client.spawn(
+    'setpriv',
+    ['--reuid', '65534', '--clear-groups', '--inh-caps=-all', '--bounding-set=-all', culvert, 'up', profile('office')],
+    {
+      env: { CULVERT_RUN: '/nowhere/run' },
+    },
+  );
+  const { code } = await up.exited;
+  assert.ok(code === 4 || code === 3, up.output);
+  assert.doesNotMatch(up.output, /\n +at /, 'no stack');
+});
+
+test('stopped while it connects: it ends at once', async (t) => {
+  if (!possible) return t.skip('see above');
+  const before = await dump();
+  const up = run('up', profile('office'));
+  await up.waitFor('connecting');
+  up.signal('SIGTERM');
+  assert.equal((await up.exited).code, 0);
+  assert.equal(await dump(), before);
 });

@@ -110,6 +110,10 @@ async function configChanges(config: TunnelConfig, device: string, server: strin
   return [
     // Else the kernel takes the second address of a network away together with the first.
     { kind: 'sysctl', key: `net/ipv4/conf/${device}/promote_secondaries`, value: '1' },
+    // Where new devices get no IPv6 (conf/default), this one does: the tunnel has an address for it.
+    ...(config.addresses.some((address) => address.includes(':'))
+      ? [{ kind: 'sysctl' as const, key: `net/ipv6/conf/${device}/disable_ipv6`, value: '0' }]
+      : []),
     ...config.addresses.map((address): HostChange => ({ kind: 'address', device, address })),
     { kind: 'link', device, mtu: config.mtu, up: true },
     ...bypass,

@@ -266,3 +266,10 @@ test('stopped while it waits, it ends', async () => {
   const bench = new Bench([], { delay: async () => bench.stop.abort() });
   assert.equal((await bench.run()).cause, 'operator');
 });
+
+test('stopped while a name is looked up, it does not wait for the answer', async () => {
+  const bench = new Bench([], { candidates: { round: () => new Promise(() => {}) } });
+  const ended = bench.run();
+  bench.stop.abort();
+  assert.equal((await ended).cause, 'operator');
+});

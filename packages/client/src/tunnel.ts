@@ -112,7 +112,7 @@ export class Tunnel {
   async #connect(signal: AbortSignal): Promise<Link | undefined> {
     for (let round = 1; ; round++) {
       let fatal: ClientError | undefined;
-      const candidates = await this.#options.candidates.round();
+      const candidates = await orAborted(this.#options.candidates.round(), signal, []);
       if (candidates.length === 0) this.#trouble = 'no server name could be resolved';
       for (const candidate of candidates) {
         if (signal.aborted) return undefined;
@@ -255,4 +255,17 @@ export class Tunnel {
 function troubleOf(error: ClientError): string {
   const { code, message } = error;
   return code === 'CULVERT_CLIENT_NO_LINK' ? message.slice(message.indexOf(': ') + 2) : message;
+}
+
+/** What `work` gives, or `instead` as soon as `signal` aborts. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal, instead: T): Promise<T> {
+  if (signal.aborted) return instead;
+  const { promise, resolve } = Promise.withResolvers<T>();
+  const stop = (): void => resolve(instead);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }

@@ -236,6 +236,43 @@ inNamespace(import.meta.url, () => {
     }
   });
 
+  test('where systemd-resolved serves the host, it is told, and reverted', async () => {
+    const heard = join(directory, 'heard');
+    sh(`mount -t tmpfs none /run; mkdir -p /run/systemd/resolve ${directory}/bin
+      echo 'nameserver 127.0.0.53' > /run/systemd/resolve/stub-resolv.conf
+      ln -sf /run/systemd/resolve/stub-resolv.conf ${resolvConf}
+      printf '#!/bin/sh\\necho "$@" >> ${heard}\\n' > ${directory}/bin/resolvectl; chmod +x ${directory}/bin/resolvectl`);
+    const path = process.env['PATH'];
+    process.env['PATH'] = `${directory}/bin:${path}`;
+    try {
+      const changes = await HostChanges.open(options);
+      await changes.apply([
+        { kind: 'dns', device: 'tun0', servers: ['10.8.0.1', 'fd00::1'], search: ['a.example'], all: true },
+      ]);
+      const split = await changes.apply([
+        { kind: 'dns', device: 'tun0', servers: ['10.8.0.1'], search: ['a.example'], all: false },
+      ]);
+      await split.undo();
+      await changes.close();
+    } finally {
+      process.env['PATH'] = path;
+      sh('umount /run');
+    }
+    assert.deepEqual(readFileSync(heard, 'utf8').trim().split('\n'), [
+      '--no-pager status',
+      'dns tun0 10.8.0.1 fd00::1',
+      'domain tun0 a.example ~.',
+      'default-route tun0 yes',
+      '--no-pager status',
+      'dns tun0 10.8.0.1',
+      'domain tun0 a.example',
+      'default-route tun0 no',
+      'revert tun0',
+      'revert tun0',
+    ]);
+    assert.ok(lstatSync(resolvConf).isSymbolicLink(), 'the file is not touched');
+  });
+
   test('values that no host takes are refused before anything is written', async () => {
     const changes = await HostChanges.open(options);
     const bad = [

@@ -53,9 +53,9 @@ export function setUpHost(resolvConf: string): void {
     echo 'nameserver 192.0.2.53' > ${resolvConf}`);
 }
 
-/** Everything that a change may touch, as text. */
+/** Everything that a change may touch, as text. Not the other end of tun0's cable: it notices late what happens. */
 export function dumpHost(resolvConf: string): string {
-  return sh(`ip -o address; ip -o link | sed 's/ qdisc [a-z_]*//'; ip rule; ip -6 rule
+  return sh(`ip -o address; ip -o link | grep -v ' tun1@' | sed 's/ qdisc [a-z_]*//'; ip rule; ip -6 rule
     ip -4 route show table all | sort; ip -6 route show table all | grep -v ff00: | sort
     nft list ruleset
     grep -r . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra
