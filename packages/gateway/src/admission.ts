@@ -1,0 +1,195 @@
+/**
+ * The gateway's answer to a claim: who may have a link, with which addresses and configuration.
+ *
+ * Owns the order: limits of failure, the policy's proofs, the user's record, a place among the sessions, a lease. Proofs are
+ * in `proof.ts`. The last steps run without a pause, so that a user who is disabled meanwhile is found, here or by `Sessions`.
+ */
+import type { CloseReason, Logger, Millis, MonotonicClock } from '@culvert/base';
+import type { GatewayConfig } from '@culvert/config';
+import type { Admission, Admitted, Claim, LeasePool, Link, LinkConfig, Refused } from '@culvert/core';
+import { type PasswordHasher, type Store, StoreError, type User } from '@culvert/store';
+import { FailureLimits, sourceKey } from './failure-limits.ts';
+import { checkPassword, nameOf, type Proven, refused } from './proof.ts';
+import type { Session, Sessions } from './sessions.ts';
+
+/** How long a newcomer waits for the addresses of the session that it replaces. A dead peer's session takes no longer to end. */
+const replaceWait: Millis = 1_000;
+
+export interface AdmissionOptions {
+  /** In force; read at every claim. */
+  readonly config: () => GatewayConfig;
+  readonly store: Store;
+  readonly hasher: PasswordHasher;
+  readonly pool: LeasePool;
+  readonly sessions: Sessions;
+  readonly clock: MonotonicClock;
+  readonly log: Logger;
+}
+
+export class GatewayAdmission implements Admission {
+  readonly #options: AdmissionOptions;
+  #sources: FailureLimits;
+  #users: FailureLimits;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+    const { perSource, perUser } = options.config().limits.failedAttempts;
+    this.#sources = new FailureLimits(perSource);
+    this.#users = new FailureLimits(perUser);
+  }
+
+  /** New limits start with a clean slate. */
+  reload(): void {
+    const { perSource, perUser } = this.#options.config().limits.failedAttempts;
+    this.#sources = new FailureLimits(perSource);
+    this.#users = new FailureLimits(perUser);
+  }
+
+  async admit(claim: Claim, signal: AbortSignal): Promise<Admitted | Refused> {
+    const proven = await this.#prove(claim, signal);
+    if (proven.kind === 'refused') return proven;
+    const early = this.#judge(proven, await this.#options.store.user(proven.user));
+    if (early !== undefined) return early;
+    const full = await this.#makeRoom(proven.user, signal);
+    if (full !== undefined) return full;
+    const record = await this.#options.store.user(proven.user);
+    if (signal.aborted) return refused(`${proven.user} was gone before it was admitted`);
+    return this.#judge(proven, record) ?? this.#enter(claim, proven, record);
+  }
+
+  async reauthenticate(link: Link, claim: Claim, signal: AbortSignal): Promise<Admitted | Refused> {
+    const proven = await this.#prove(claim, signal);
+    if (proven.kind === 'refused') return proven;
+    const { user } = link.principal;
+    if (proven.user !== user) return refused(`the link is ${user}'s, new keys were asked for by ${proven.user}`);
+    const refusal = this.#judge(proven, await this.#options.store.user(user));
+    return refusal ?? { kind: 'admitted', principal: link.principal, config: link.config, release: () => {} };
+  }
+
+  /** Proofs, within the limits of failure. */
+  async #prove(claim: Claim, signal: AbortSignal): Promise<Proven | Refused> {
+    const now = this.#options.clock.now();
+    const source = sourceKey(claim.remote.address);
+    if (!this.#sources.allows(source, now)) return refused(`too many failures from ${source}: wait a minute`);
+    const proven = nameOf(claim, this.#options.config().auth);
+    if (proven.kind === 'refused') return this.#failure(proven, source, claim.password?.username);
+    // A certificate cannot be guessed: only who has none is slowed down by what others did in the same name.
+    if (proven.certificate === undefined && !this.#users.allows(proven.user, now)) {
+      return refused(`too many failures for ${proven.user}: wait a minute`);
+    }
+    const wrong = await this.#checkPassword(proven, claim, signal);
+    return wrong === undefined ? proven : this.#failure(wrong, source, proven.user);
+  }
+
+  async #checkPassword(proven: Proven, claim: Claim, signal: AbortSignal): Promise<Refused | undefined> {
+    try {
+      return await checkPassword(proven, claim, { ...this.#options, signal });
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'CULVERT_STORE_OVERLOADED') {
+        return refused(error.message, 'the gateway is busy, try again');
+      }
+      throw error;
+    }
+  }
+
+  #failure(refusal: Refused, source: string, user: string | undefined): Refused {
+    const now = this.#options.clock.now();
+    this.#sources.fail(source, now);
+    if (user !== undefined) this.#users.fail(user.slice(0, 64), now);
+    return refusal;
+  }
+
+  /** What the user's record says. */
+  #judge(proven: Proven, record: User | undefined): Refused | undefined {
+    if (record?.enabled === false) return refused(`${proven.user} is disabled`);
+    const unlisted = this.#options.config().auth.unlistedUsers;
+    if (record === undefined && unlisted === 'refuse') return refused(`${proven.user} is not in the list of users`);
+    return undefined;
+  }
+
+  /** A place among the user's sessions: the oldest makes room, or the newcomer is refused. */
+  async #makeRoom(user: string, signal: AbortSignal): Promise<Refused | undefined> {
+    const { config, sessions } = this.#options;
+    const { sessionsPerUser, whenReached } = config().limits;
+    for (let mine = sessions.of(user); mine.length >= sessionsPerUser; mine = sessions.of(user)) {
+      const [oldest] = mine;
+      if (whenReached === 'refuse' || oldest === undefined) return this.#tooMany(user);
+      sessions.end(oldest, {
+        cause: 'replaced',
+        detail: `${user} connected again (limits.sessionsPerUser: ${sessionsPerUser})`,
+      });
+      await within(oldest.over, replaceWait);
+      if (signal.aborted) break;
+    }
+    return undefined;
+  }
+
+  #tooMany(user: string): Refused {
+    const { sessionsPerUser } = this.#options.config().limits;
+    return refused(`${user} has ${sessionsPerUser} sessions already (limits.sessionsPerUser)`, 'too many sessions');
+  }
+
+  /** No pause from here on. */
+  #enter(claim: Claim, proven: Proven, record: User | undefined): Admitted | Refused {
+    const { config, pool, sessions } = this.#options;
+    // Two claims of one user may have made room for each other.
+    if (sessions.of(proven.user).length >= config().limits.sessionsPerUser) return this.#tooMany(proven.user);
+    const lease = pool.lease(proven.user);
+    if (lease.kind !== 'leased') return refused(lease.reason, 'no address is free');
+    const { certificate, proofs, user } = proven;
+    const session = sessions.add({
+      principal: { user, groups: record?.groups ?? [], certificate, proofs },
+      config: linkConfig(config(), lease, record?.networksBehind ?? []),
+      transport: claim.transport,
+      remote: claim.remote,
+    });
+    return {
+      kind: 'admitted',
+      principal: session.principal,
+      config: session.config,
+      release: this.#releaseOnce(session, lease),
+    };
+  }
+
+  #releaseOnce(session: Session, lease: { release(): void }): (why: CloseReason) => void {
+    let released = false;
+    return (why) => {
+      if (released) return;
+      released = true;
+      lease.release();
+      this.#options.sessions.remove(session);
+      if (session.link === undefined) {
+        const { user } = session.principal;
+        this.#options.log.info('an admitted peer never came up', { user, cause: why.cause, reason: why.detail });
+      }
+    };
+  }
+}
+
+/** What the peer is told, and what the core holds it to. */
+export function linkConfig(
+  config: GatewayConfig,
+  lease: Pick<LinkConfig, 'ipv4' | 'ipv6'>,
+  networksBehind: readonly string[],
+): LinkConfig {
+  return {
+    ipv4: lease.ipv4,
+    ipv6: lease.ipv6,
+    mtu: config.network.mtu,
+    routes: config.push.routes,
+    redirect: config.push.redirect,
+    dns: config.push.dns,
+    networksBehind,
+    keepalive: config.keepalive,
+    idleTimeout: config.limits.idle,
+    sessionTimeout: config.limits.session,
+  };
+}
+
+/** Resolves when `promise` does, or after `wait`. */
+async function within(promise: Promise<void>, wait: Millis): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, wait);
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,43 @@
+import { printJson } from '@culvert/terminal';
+import type { CommandModule } from 'yargs';
+import { askGateway } from '../control-client.ts';
+import type { ControlRequest } from '../control-protocol.ts';
+import type { SessionStatus } from '../status.ts';
+import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';
+import { printSessions } from './status.ts';
+
+type Arguments = ConfigArguments & { readonly json: boolean };
+
+export const sessionCommand: CommandModule = {
+  command: 'session',
+  describe: 'List sessions, or end them',
+  builder: (y) => y.command(listCommand).command(killCommand).demandCommand(1, 'session list or session kill?'),
+  handler: () => {},
+};
+
+const listCommand: CommandModule<unknown, Arguments> = {
+  command: 'list',
+  describe: 'Who is in',
+  builder: (y) => jsonOption(configOption(y)),
+  handler: (args) => show(args, { command: 'sessions' }),
+};
+
+const killCommand: CommandModule<unknown, Arguments & { readonly which: string }> = {
+  command: 'kill <which>',
+  describe: 'End a session by its number, or every session of a user',
+  builder: (y) =>
+    jsonOption(configOption(y))
+      .positional('which', { type: 'string', demandOption: true, describe: 'A number of session list, or a user' })
+      .example('$0 session kill 7', 'end one session')
+      .example('$0 session kill alice', 'end all of hers; she may connect again, see user disable'),
+  handler: (args) => {
+    const { which } = args;
+    return show(args, /^\d+$/.test(which) ? { command: 'end', id: Number(which) } : { command: 'end', user: which });
+  },
+};
+
+async function show({ config, json }: Arguments, request: ControlRequest): Promise<void> {
+  const sessions = (await askGateway(readConfig(config).control, request)) as readonly SessionStatus[];
+  if (json) printJson(sessions);
+  else printSessions(sessions);
+}

@@ -1,0 +1,227 @@
+/** `culvertd user ...`: works on the store itself, so it needs no running gateway; a running one hears of it at once. */
+import { readFileSync } from 'node:fs';
+import type { GatewayConfig } from '@culvert/config';
+import { openStore, PasswordHasher, type Store, StoreError, type User, type UserChange } from '@culvert/store';
+import { askSecret, printJson, printTable, UsageError } from '@culvert/terminal';
+import { formatAddress, formatNetwork, parseAddress, parseNetwork } from '@culvert/wire';
+import type { Argv, CommandModule } from 'yargs';
+import { makeDirectories, serviceAccount } from '../privileges.ts';
+import { addressMistake } from '../users.ts';
+import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';
+
+interface NameArguments extends ConfigArguments {
+  readonly name: string;
+}
+
+interface FieldArguments extends NameArguments {
+  readonly group: readonly string[] | undefined;
+  readonly ipv4: string | undefined;
+  readonly ipv6: string | undefined;
+  readonly network: readonly string[] | undefined;
+}
+
+interface PasswordArguments {
+  readonly 'password-file': string | undefined;
+  readonly 'no-password': boolean;
+}
+
+const namePattern = /^[\p{L}\p{N}._@-]{1,64}$/u;
+
+export const userCommand: CommandModule = {
+  command: 'user',
+  describe: 'Add, change, disable and list users',
+  builder: (y) =>
+    [add, set, passwd, switchCommand(false), switchCommand(true), remove, list]
+      .reduce((all, command) => all.command(command as CommandModule), y)
+      .demandCommand(1, 'Which? user add, set, passwd, disable, enable, remove or list.'),
+  handler: () => {},
+};
+
+const add: CommandModule<unknown, FieldArguments & PasswordArguments> = {
+  command: 'add <name>',
+  describe: 'Add a user',
+  builder: (y) =>
+    passwordOptions(fieldOptions(nameOption(configOption(y))))
+      .example('$0 user add alice --group staff', 'asks for a password, where the configuration wants passwords')
+      .example(
+        '$0 user add bob --no-password --ipv4 10.88.0.20',
+        'who shows a certificate, and always has this address',
+      ),
+  handler: (args) =>
+    withStore(args, async (store, config) => {
+      const passwordHash = await newPassword(args, config);
+      await store.addUser(checkName(args.name), { ...fieldsOf(args, config), ...(passwordHash && { passwordHash }) });
+      process.stdout.write(`${args.name} added\n`);
+    }),
+};
+
+const set: CommandModule<unknown, FieldArguments> = {
+  command: 'set <name>',
+  describe: 'Change groups, addresses or networks of a user',
+  builder: (y) =>
+    fieldOptions(nameOption(configOption(y)))
+      .example('$0 user set alice --group staff --group admins', 'these groups and no others')
+      .example('$0 user set alice --ipv4 none', 'any address again'),
+  handler: (args) =>
+    withStore(args, async (store, config) => {
+      const change = fieldsOf(args, config);
+      if (Object.keys(change).length === 0) throw new UsageError('change what? --group, --ipv4, --ipv6 or --network');
+      await store.changeUser(args.name, change);
+      process.stdout.write(`${args.name} changed\n`);
+    }),
+};
+
+const passwd: CommandModule<unknown, NameArguments & PasswordArguments> = {
+  command: 'passwd <name>',
+  describe: 'Set a new password',
+  builder: (y) => passwordOptions(nameOption(configOption(y))),
+  handler: (args) =>
+    withStore(args, async (store) => {
+      if ((await store.user(args.name)) === undefined) throw new StoreError('CULVERT_STORE_NO_USER', args.name);
+      const passwordHash = args['no-password'] ? null : await hashOf(await readPassword(args['password-file']));
+      await store.changeUser(args.name, { passwordHash });
+      process.stdout.write(`${args.name} has ${passwordHash === null ? 'no password' : 'a new password'}\n`);
+    }),
+};
+
+function switchCommand(enabled: boolean): CommandModule<unknown, NameArguments> {
+  return {
+    command: `${enabled ? 'enable' : 'disable'} <name>`,
+    describe: enabled ? 'Let a user in again' : 'Lock a user out: sessions end within a second',
+    builder: (y) => nameOption(configOption(y)),
+    handler: (args) =>
+      withStore(args, async (store) => {
+        const known = (await store.user(args.name)) !== undefined;
+        if (known || enabled) await store.changeUser(args.name, { enabled });
+        // Who shows a certificate gets in without being listed, and must be lockable all the same.
+        else await store.addUser(checkName(args.name), { enabled });
+        const note = known || enabled ? '' : ' (was not in the list, and is now)';
+        process.stdout.write(`${args.name} ${enabled ? 'enabled' : 'disabled'}${note}\n`);
+      }),
+  };
+}
+
+const remove: CommandModule<unknown, NameArguments> = {
+  command: 'remove <name>',
+  describe: 'Remove a user, password and addresses; whoever holds a certificate may still get in, see disable',
+  builder: (y) => nameOption(configOption(y)),
+  handler: (args) =>
+    withStore(args, async (store) => {
+      await store.removeUser(args.name);
+      process.stdout.write(`${args.name} removed\n`);
+    }),
+};
+
+const list: CommandModule<unknown, ConfigArguments & { readonly json: boolean }> = {
+  command: 'list',
+  describe: 'List the users',
+  builder: (y) => jsonOption(configOption(y)),
+  handler: (args) =>
+    withStore(args, async (store) => {
+      const users = await store.users();
+      if (args.json) printJson(users.map((user) => ({ ...user, created: new Date(user.created).toISOString() })));
+      else printTable(['NAME', 'STATE', 'PASSWORD', 'GROUPS', 'ADDRESSES', 'NETWORKS'], users.map(row));
+    }),
+};
+
+function row(user: User): string[] {
+  const addresses = [user.ipv4, user.ipv6].filter((address) => address !== undefined);
+  const or = (text: string) => (text === '' ? '-' : text);
+  return [
+    user.name,
+    user.enabled ? 'enabled' : 'disabled',
+    user.hasPassword ? 'yes' : 'no',
+    or(user.groups.join(',')),
+    or(addresses.join(',')),
+    or(user.networksBehind.join(',')),
+  ];
+}
+
+function nameOption<T>(y: Argv<T>): Argv<T & { readonly name: string }> {
+  return y.positional('name', { type: 'string', demandOption: true, describe: 'As certificate or client spell it' });
+}
+
+function fieldOptions<T>(y: Argv<T>) {
+  return y
+    .option('group', { type: 'string', array: true, requiresArg: true, describe: 'A group; may be repeated' })
+    .option('ipv4', { type: 'string', requiresArg: true, describe: 'The inner IPv4 address it always has, or none' })
+    .option('ipv6', { type: 'string', requiresArg: true, describe: 'The inner IPv6 address it always has, or none' })
+    .option('network', {
+      type: 'string',
+      array: true,
+      requiresArg: true,
+      describe: 'A network behind it, or none; may be repeated',
+    });
+}
+
+function passwordOptions<T>(y: Argv<T>) {
+  return y
+    .option('password-file', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Its first line is the password; - is standard input',
+    })
+    .option('no-password', { type: 'boolean', default: false, describe: 'It shows a certificate instead' })
+    .conflicts('password-file', 'no-password');
+}
+
+async function withStore(
+  { config: file }: ConfigArguments,
+  work: (store: Store, config: GatewayConfig) => Promise<void>,
+): Promise<void> {
+  const config = readConfig(file);
+  makeDirectories(config, process.getuid?.() === 0 ? serviceAccount(config.user) : undefined);
+  const store = openStore(`${config.state}/users.db`);
+  try {
+    await work(store, config);
+  } finally {
+    await store.close();
+  }
+}
+
+function checkName(name: string): string {
+  if (namePattern.test(name)) return name;
+  throw new UsageError('a name has letters, digits, ".", "_", "-" and "@", and at most 64 of them');
+}
+
+function fieldsOf({ group, ipv4, ipv6, network }: FieldArguments, config: GatewayConfig): UserChange {
+  return {
+    ...(group && { groups: group.map(checkName) }),
+    ...(ipv4 !== undefined && { ipv4: innerAddress(ipv4, 4, config) }),
+    ...(ipv6 !== undefined && { ipv6: innerAddress(ipv6, 6, config) }),
+    ...(network && { networksBehind: network.filter((text) => text !== 'none').map(networkBehind) }),
+  };
+}
+
+function innerAddress(text: string, version: 4 | 6, config: GatewayConfig): string | null {
+  if (text === 'none') return null;
+  const parsed = parseAddress(text);
+  const address = formatAddress(parsed);
+  if (parsed.version !== version) throw new UsageError(`${text} is no IPv${version} address`);
+  const mistake = addressMistake(address, config.network);
+  if (mistake !== undefined) throw new UsageError(mistake);
+  return address;
+}
+
+function networkBehind(text: string): string {
+  const network = parseNetwork(text);
+  if (network.prefix === 0) throw new UsageError(`${text} is everything: name the networks that are there`);
+  return formatNetwork(network);
+}
+
+/** Undefined: none was wanted. */
+async function newPassword(args: PasswordArguments, config: GatewayConfig): Promise<string | undefined> {
+  if (args['no-password'] || (config.auth.password === 'none' && args['password-file'] === undefined)) return undefined;
+  return hashOf(await readPassword(args['password-file']));
+}
+
+function hashOf(password: string): Promise<string> {
+  return new PasswordHasher().hash(password);
+}
+
+async function readPassword(file: string | undefined): Promise<string> {
+  if (file !== undefined) return readFileSync(file === '-' ? 0 : file, 'utf8').replace(/\r?\n[\s\S]*$/, '');
+  const password = await askSecret('New password: ', 'use --password-file or --no-password');
+  if ((await askSecret('Once more: ', '')) !== password) throw new UsageError('the two passwords differ');
+  return password;
+}

@@ -1,0 +1,249 @@
+/**
+ * The gateway as a process: opens what touches the machine in order, joins it, and closes it in reverse.
+ *
+ * Owns signals, the control socket and the watches of files and users. Leaves what they mean to `gateway.ts`.
+ */
+import { readFileSync } from 'node:fs';
+import type { CloseReason, Logger } from '@culvert/base';
+import { formatProblem, type GatewayConfig, type LoadedConfig } from '@culvert/config';
+import { parseStaticKey, parseTlsCryptV2ServerKey } from '@culvert/pki';
+import { openStoreThread, PasswordHasher, type Store } from '@culvert/store';
+import { createOpenvpnTransport, type OpenvpnListenOptions, systemClock } from '@culvert/transport';
+import { openTun, type TunDevice } from '@culvert/tun-tap';
+import type { ControlRequest } from './control-protocol.ts';
+import { openControl } from './control-server.ts';
+import { GatewayError } from './errors.ts';
+import { watchFile } from './file-watch.ts';
+import { Gateway, type Listening } from './gateway.ts';
+import { GatewayHost, journalOf } from './gateway-host.ts';
+import { GatewayTls, type ReadText } from './gateway-tls.ts';
+import { openLeaseMemory } from './lease-memory.ts';
+import { makeDirectories, mayConfigureNetwork } from './privileges.ts';
+import { compareConfigs, type ReloadReport, withoutRestart } from './reload.ts';
+
+export interface DaemonOptions {
+  readonly config: GatewayConfig;
+  readonly log: Logger;
+  readonly version: string;
+  readonly read: ReadText;
+  /** A descriptor of /dev/net/tun that root opened. */
+  readonly tunFd: number | undefined;
+  /** The configuration as it is in the file now. */
+  load(): LoadedConfig;
+}
+
+const shutdown: CloseReason = { cause: 'shutdown', detail: 'the gateway stops' };
+
+/**
+ * Runs until `signal` is aborted or the device is gone; then ends the links, leaves the host as it was, and returns. Rejects
+ * with the error of the first thing that could not be opened, after closing the others.
+ */
+export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const daemon = await Daemon.open(options, opened);
+  process.on('SIGHUP', daemon.onHangup);
+  opened.defer(() => void process.off('SIGHUP', daemon.onHangup));
+  await Promise.race([aborted(signal), daemon.failed]);
+  options.log.info('stopping');
+}
+
+class Daemon {
+  readonly #log: Logger;
+  readonly #options: DaemonOptions;
+  readonly #tls: GatewayTls;
+  readonly #failed = Promise.withResolvers<never>();
+  #gateway: Gateway | undefined;
+  #config: GatewayConfig;
+
+  private constructor(options: DaemonOptions, tls: GatewayTls) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#config = options.config;
+    this.#tls = tls;
+    this.#failed.promise.catch(() => {}); // Raced against the end of the run; a failure during the start has no one waiting yet.
+  }
+
+  /** Rejects when the gateway can no longer work. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  static async open(options: DaemonOptions, opened: AsyncDisposableStack): Promise<Daemon> {
+    const { config, log, read } = options;
+    checkPrivileges();
+    makeDirectories(config, undefined);
+    const early: string[] = [];
+    const tls = new GatewayTls(config, read, (message) => daemon?.warn(message) ?? early.push(message));
+    opened.defer(() => tls.close());
+    const daemon: Daemon = new Daemon(options, tls);
+    await daemon.#openControl(opened);
+    const store = await openStoreThread(`${config.state}/users.db`, () => void daemon.#gateway?.handleUsersChanged());
+    opened.defer(() => store.close());
+    const device = openDevice(options);
+    opened.defer(() => device.close());
+    const host = await GatewayHost.open({
+      network: config.network,
+      device: device.name,
+      journal: journalOf(config),
+      log,
+    });
+    opened.defer(() => host.close());
+    daemon.#gateway = await daemon.#openGateway(store, device, host);
+    opened.defer(() => daemon.#gateway?.stop(shutdown));
+    for (const message of early) daemon.warn(message);
+    await daemon.#gateway.start();
+    daemon.#watchRevocations(opened);
+    log.info('culvertd is up', { device: device.name, mode: config.network.mode, version: options.version });
+    return daemon;
+  }
+
+  readonly onHangup = (): void => {
+    this.#reload().then(
+      (report) => this.#log.info('configuration read again', { ...report }),
+      (error: Error) => this.#log.warn('the configuration was not taken', { reason: error.message }),
+    );
+  };
+
+  /** True when somebody heard it. */
+  warn(sentence: string): true | undefined {
+    if (this.#gateway === undefined) return undefined;
+    this.#gateway.warn(sentence);
+    return true;
+  }
+
+  async #openGateway(store: Store, device: TunDevice, host: GatewayHost): Promise<Gateway> {
+    const { config, log, version } = this.#options;
+    return new Gateway({
+      config,
+      store,
+      hasher: new PasswordHasher(),
+      leases: await openLeaseMemory(store, log),
+      device,
+      deviceName: device.name,
+      transports: [openvpn(config, this.#tls, this.#options.read)],
+      clock: systemClock,
+      log,
+      version,
+      isRevoked: (der) => this.#tls.isRevoked(der),
+      setNetworksBehind: (networks) => host.setNetworksBehind(networks),
+      onGone: (error) => this.#failed.reject(error),
+    });
+  }
+
+  async #openControl(opened: AsyncDisposableStack): Promise<void> {
+    const control = await openControl(this.#config.control, (request) => this.#answer(request));
+    opened.defer(() => control.close());
+  }
+
+  async #answer(request: ControlRequest): Promise<unknown> {
+    const gateway = this.#gateway;
+    if (gateway === undefined) throw new GatewayError('CULVERT_GATEWAY_CONTROL', 'culvertd is starting');
+    switch (request.command) {
+      case 'status':
+        return gateway.status();
+      case 'sessions':
+        return gateway.sessions();
+      case 'reload':
+        return await this.#reload();
+      case 'end': {
+        const which = 'id' in request ? `number ${request.id}` : `of ${request.user}`;
+        const ended = gateway.end(
+          (session) => ('id' in request ? session.id === request.id : session.user === request.user),
+          { cause: 'operator', detail: 'an operator ended the session' },
+        );
+        if (ended.length === 0) throw new GatewayError('CULVERT_GATEWAY_NO_SESSION', which);
+        return ended;
+      }
+    }
+  }
+
+  async #reload(): Promise<ReloadReport> {
+    const { config: loaded, problems } = this.#options.load();
+    if (loaded === undefined) {
+      throw new GatewayError(
+        'CULVERT_GATEWAY_CONTROL',
+        problems.map((problem) => `\n  ${formatProblem(problem)}`).join(''),
+      );
+    }
+    const report = compareConfigs(this.#config, loaded);
+    const config = withoutRestart(this.#config, loaded);
+    this.#tls.reload(config, this.#options.read);
+    this.#gateway?.reload(config);
+    this.#gateway?.handleRevocations();
+    this.#config = config;
+    return report;
+  }
+
+  /** Follows the file of the configuration in force, also when a reload names another. */
+  #watchRevocations(opened: AsyncDisposableStack): void {
+    const file = this.#config.tls.crl?.file;
+    if (file === undefined) return;
+    const watch = watchFile(file, () => {
+      try {
+        this.#tls.setCrl(this.#options.read(file));
+        this.#log.info('revocation list read again', { file });
+        this.#gateway?.handleRevocations();
+      } catch (error) {
+        this.#log.warn('the new revocation list was not taken: the one before stays in force', {
+          file,
+          reason: (error as Error).message,
+        });
+      }
+    });
+    opened.defer(() => watch.close());
+  }
+}
+
+function checkPrivileges(): void {
+  if (mayConfigureNetwork(readFileSync('/proc/self/status', 'utf8'))) return;
+  throw new GatewayError('CULVERT_GATEWAY_PRIVILEGE', 'CAP_NET_ADMIN; start it as root or by its systemd unit');
+}
+
+function openDevice({ config, tunFd }: DaemonOptions): TunDevice {
+  const device = openTun({ name: config.network.device, ...(tunFd === undefined ? {} : { fd: tunFd }) });
+  try {
+    device.setMtu(config.network.mtu);
+    device.setUp();
+    return device;
+  } catch (error) {
+    device.close();
+    throw error;
+  }
+}
+
+function openvpn(config: GatewayConfig, tls: GatewayTls, read: ReadText): Listening {
+  const section = config.transports.openvpn;
+  const options: OpenvpnListenOptions = {
+    listen: section.listen.map(({ address, port, protocol }) => ({ address, port, protocol })),
+    tls,
+    wrap: serverWrap(section.wrap, read),
+    dataCiphers: section.dataCiphers,
+    renegotiateAfter: section.renegotiateAfter,
+    handshakeWindow: section.handshakeWindow,
+    replayWindow: section.replayWindow,
+    mtu: config.network.mtu,
+    maxLinks: config.limits.links,
+  };
+  const transport = createOpenvpnTransport();
+  return { transport: transport.name, listen: (on) => transport.listen(options, on) };
+}
+
+function serverWrap(
+  wrap: GatewayConfig['transports']['openvpn']['wrap'],
+  read: ReadText,
+): OpenvpnListenOptions['wrap'] {
+  if (wrap !== 'none' && wrap.tlsCryptV2 !== undefined) {
+    return { kind: 'tls-crypt-v2', serverKey: parseTlsCryptV2ServerKey(read(wrap.tlsCryptV2)) };
+  }
+  if (wrap !== 'none' && wrap.tlsCrypt !== undefined) {
+    return { kind: 'tls-crypt', key: parseStaticKey(read(wrap.tlsCrypt)) };
+  }
+  return { kind: 'none' };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

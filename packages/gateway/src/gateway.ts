@@ -1,0 +1,285 @@
+/**
+ * The gateway without its process: listeners, admission, sessions and the core, joined.
+ *
+ * It is handed what touches the machine (device, store, host, TLS), so that a test runs it whole in memory.
+ * Owns the life of a session after admission, and what a reload, a disabled user or a new revocation list mean for it.
+ */
+import type { CloseReason, Logger, MonotonicClock } from '@culvert/base';
+import type { GatewayConfig } from '@culvert/config';
+import {
+  CoreError,
+  LeasePool,
+  type LeaseStore,
+  type Link,
+  type Listener,
+  type PacketDevice,
+  type Transport,
+  type TransportEvent,
+  TunnelCore,
+} from '@culvert/core';
+import type { PasswordHasher, Store } from '@culvert/store';
+import { GatewayAdmission } from './admission.ts';
+import { DevicePump } from './device-pump.ts';
+import { filterPolicy } from './filter-policy.ts';
+import { Refusals } from './refusals.ts';
+import { Sessions } from './sessions.ts';
+import {
+  formatEndpoint,
+  type GatewayStatus,
+  nonZero,
+  type SessionStatus,
+  sessionFields,
+  sessionStatus,
+} from './status.ts';
+import { mustEnd, networksBehind, staticAddresses } from './users.ts';
+
+/** A transport with its options: `(on) => transport.listen(options, on)`. */
+export interface Listening {
+  readonly transport: string;
+  listen(on: Parameters<Transport['listen']>[1]): Promise<Listener>;
+}
+
+export interface GatewayOptions {
+  readonly config: GatewayConfig;
+  readonly store: Store;
+  readonly hasher: PasswordHasher;
+  readonly leases: LeaseStore;
+  readonly device: PacketDevice;
+  readonly deviceName: string;
+  readonly transports: readonly Listening[];
+  readonly clock: MonotonicClock;
+  readonly log: Logger;
+  readonly version: string;
+  /** Whether a certificate (DER) is revoked by now. */
+  isRevoked(der: Uint8Array): boolean;
+  /** Routes the networks behind users to the device. Rejects with HostError. */
+  setNetworksBehind(networks: readonly string[]): Promise<void>;
+  /** The device is gone: the gateway can no longer work. */
+  onGone(error: Error): void;
+}
+
+const maxWarnings = 50;
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #log: Logger;
+  readonly #sessions = new Sessions();
+  readonly #refusals: Refusals;
+  readonly #pool: LeasePool;
+  readonly #core: TunnelCore;
+  readonly #admission: GatewayAdmission;
+  readonly #abort = new AbortController();
+  readonly #listeners: { readonly transport: string; readonly listener: Listener }[] = [];
+  readonly #warnings = new Set<string>();
+  readonly #since = new Date().toISOString();
+  #config: GatewayConfig;
+  #pump: DevicePump | undefined;
+  #usersTurn: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+
+  /** Throws CoreError for a network or filter that cannot be. */
+  constructor(options: GatewayOptions) {
+    const { config, clock, log } = options;
+    this.#options = options;
+    this.#config = config;
+    this.#log = log;
+    this.#refusals = new Refusals(log, () => clock.now());
+    const pool = (network: string | undefined) => (network === undefined ? undefined : { network });
+    this.#pool = new LeasePool({
+      ipv4: pool(config.network.ipv4),
+      ipv6: pool(config.network.ipv6),
+      store: options.leases,
+    });
+    this.#core = new TunnelCore({
+      role: 'gateway',
+      device: options.device,
+      now: () => clock.now(),
+      log,
+      mtu: config.network.mtu,
+      clientIsolation: config.clientIsolation,
+      filter: filterPolicy(config.filter),
+    });
+    this.#admission = new GatewayAdmission({
+      ...options,
+      config: () => this.#config,
+      pool: this.#pool,
+      sessions: this.#sessions,
+    });
+  }
+
+  /** Opens the listeners. Rejects, with everything closed, when one cannot be. */
+  async start(): Promise<void> {
+    await this.handleUsersChanged();
+    const { device, clock } = this.#options;
+    this.#pump = new DevicePump({ device, core: this.#core, clock, log: this.#log, onGone: this.#options.onGone });
+    try {
+      for (const { transport, listen } of this.#options.transports) {
+        const listener = await listen({
+          admission: this.#admission,
+          onLink: (link) => this.#handleLink(link),
+          onEvent: (event) => this.#handleEvent(transport, event),
+          log: this.#log,
+          signal: this.#abort.signal,
+        });
+        this.#listeners.push({ transport, listener });
+        this.#log.info('listening', { transport, endpoints: listener.endpoints.map(formatEndpoint).join(', ') });
+      }
+    } catch (error) {
+      await this.stop({ cause: 'error', detail: 'the gateway could not start' });
+      throw error;
+    }
+  }
+
+  /** The store's users have changed, or may have. Ends sessions of users who are disabled or gone. */
+  handleUsersChanged(): Promise<void> {
+    this.#usersTurn = this.#usersTurn
+      .then(() => this.#readUsers())
+      .catch((error: Error) => {
+        this.warn(`the users cannot be read: ${error.message}`);
+      });
+    return this.#usersTurn;
+  }
+
+  /** There is a new revocation list: ends the sessions of certificates that it lists. */
+  handleRevocations(): void {
+    const isRevoked = this.#options.isRevoked;
+    for (const session of this.#sessions) {
+      const { user, certificate } = session.principal;
+      if (certificate === undefined || !isRevoked(certificate.der)) continue;
+      this.#sessions.end(session, {
+        cause: 'revoked',
+        detail: `the certificate of ${user} was revoked (serial ${certificate.serial})`,
+      });
+    }
+  }
+
+  /** Takes what of `config` can change while links are up; see `reload.ts` for what cannot. Throws CoreError for a wrong filter. */
+  reload(config: GatewayConfig): void {
+    this.#core.setFilter(filterPolicy(config.filter));
+    this.#config = config;
+    this.#admission.reload();
+    void this.handleUsersChanged();
+  }
+
+  /** Ends the sessions chosen; returns them. */
+  end(which: (session: SessionStatus) => boolean, why: CloseReason): readonly SessionStatus[] {
+    const chosen = new Map(
+      this.sessions()
+        .filter(which)
+        .map((status) => [status.id, status]),
+    );
+    return this.#sessions.endAll(({ id }) => chosen.has(id), why).flatMap(({ id }) => chosen.get(id) ?? []);
+  }
+
+  sessions(): SessionStatus[] {
+    const now = this.#options.clock.now();
+    return [...this.#sessions].map((session) => {
+      return sessionStatus(session, session.link && this.#core.view(session.link), now);
+    });
+  }
+
+  status(): GatewayStatus {
+    const { ipv4, ipv6, mode } = this.#config.network;
+    return {
+      version: this.#options.version,
+      pid: process.pid,
+      since: this.#since,
+      device: this.#options.deviceName,
+      network: { ipv4, ipv6, mode },
+      listeners: this.#listeners.map(({ transport, listener }) => ({
+        transport,
+        endpoints: listener.endpoints.map(formatEndpoint),
+        stats: nonZero(listener.stats),
+      })),
+      sessions: this.sessions(),
+      dropped: nonZero(this.#core.dropped),
+      refusals: this.#refusals.latest,
+      warnings: [...this.#warnings],
+    };
+  }
+
+  /** Something that an operator should look at: a log line, once, and a place in `status`. */
+  warn(sentence: string): void {
+    if (this.#warnings.has(sentence)) return;
+    if (this.#warnings.size >= maxWarnings) this.#warnings.clear();
+    this.#warnings.add(sentence);
+    this.#log.warn(sentence);
+  }
+
+  /** Ends every link with `why` and stops listening. Idempotent. The device stays its owner's. */
+  stop(why: CloseReason): Promise<void> {
+    this.#stopped ??= this.#stop(why);
+    return this.#stopped;
+  }
+
+  async #stop(why: CloseReason): Promise<void> {
+    await Promise.all(this.#listeners.map(({ listener }) => listener.close(why)));
+    this.#abort.abort();
+    await Promise.all([...this.#sessions].map(({ over }) => over));
+    this.#pump?.close();
+    await this.#usersTurn;
+  }
+
+  async #readUsers(): Promise<void> {
+    const users = await this.#options.store.users();
+    const byName = new Map(users.map((user) => [user.name, user]));
+    for (const session of this.#sessions) {
+      const why = mustEnd(session, byName.get(session.principal.user), this.#config.auth);
+      if (why !== undefined) this.#sessions.end(session, why);
+    }
+    this.#pool.setStatic(staticAddresses(users, this.#config.network, (sentence) => this.warn(sentence)));
+    await this.#options.setNetworksBehind(networksBehind(users));
+  }
+
+  #handleLink(link: Link): void {
+    const session = this.#sessions.attach(link);
+    if (session === undefined) {
+      this.#log.error('a link came up that nobody admitted', sessionFields(link));
+      void link.close({ cause: 'error', detail: 'nobody admitted this link' });
+      return;
+    }
+    try {
+      this.#core.attach(link);
+    } catch (error) {
+      if (!(error instanceof CoreError)) throw error;
+      this.#log.warn('a session cannot be carried', { ...sessionFields(link), reason: error.message });
+      this.#sessions.end(session, { cause: 'error', detail: error.message });
+    }
+    const log = this.#log.child(sessionFields(link));
+    log.info('session up', { session: session.id, proofs: link.principal.proofs.join('+'), ...link.facts });
+    void link.closed.then(({ cause, detail }) => {
+      const seconds = Math.round((this.#options.clock.now() - link.since) / 1000);
+      const { bytesIn, bytesOut } = link.stats;
+      log.info('session ended', { session: session.id, cause, reason: detail, seconds, bytesIn, bytesOut });
+    });
+  }
+
+  #handleEvent(transport: string, event: TransportEvent): void {
+    const log = this.#log.child({ link: event.id });
+    switch (event.kind) {
+      case 'refused':
+        this.#refuse('a peer was refused', transport, event, event.reason);
+        break;
+      case 'failed':
+        this.#refuse('a peer did not get in', transport, event, event.reason.detail);
+        break;
+      case 'attempt':
+        log.debug('a peer begins', { transport, remote: formatEndpoint(event.path.remote) });
+        break;
+      case 'rekeyed':
+        log.debug('new keys');
+        break;
+      case 'roamed':
+        log.info('a peer moved', { from: formatEndpoint(event.from.remote), to: formatEndpoint(event.to.remote) });
+        break;
+      case 'note':
+        log.debug(event.message, event.fields);
+        break;
+    }
+  }
+
+  #refuse(message: string, transport: string, { id, path }: { id: number; path: Link['path'] }, reason: string): void {
+    const time = new Date().toISOString();
+    this.#refusals.add(message, { time, transport, remote: formatEndpoint(path.remote), reason }, id);
+  }
+}

@@ -1,0 +1,58 @@
+/** Who a peer is, by what it showed: certificate, password or both, as the policy wants. */
+import type { PeerCertificate } from '@culvert/base';
+import type { GatewayConfig } from '@culvert/config';
+import type { Claim, Principal, Refused } from '@culvert/core';
+import type { PasswordHasher, Store } from '@culvert/store';
+
+export interface Proven {
+  readonly kind: 'proven';
+  readonly user: string;
+  readonly certificate: PeerCertificate | undefined;
+  readonly proofs: Principal['proofs'];
+}
+
+/** What every stranger may hear. */
+export const failed = 'authentication failed';
+
+/** A name that fits a log line, a command line and the store. */
+const namePattern = /^[\p{L}\p{N}._@ -]{1,64}$/u;
+
+export function refused(reason: string, tell = failed): Refused {
+  return { kind: 'refused', reason, tell };
+}
+
+/** The user that the claim names, before any password is checked; a refusal where the policy is not met. */
+export function nameOf(claim: Claim, auth: GatewayConfig['auth']): Proven | Refused {
+  const certificate = auth.certificate === 'none' ? undefined : claim.certificate;
+  const password = auth.password === 'none' ? undefined : claim.password;
+  if (auth.certificate === 'required' && certificate === undefined) return refused('no certificate was shown');
+  if (auth.password === 'required' && password === undefined) {
+    return refused('no password was sent (the client needs auth-user-pass)');
+  }
+  if (certificate === undefined && password === undefined) return refused('neither certificate nor password was shown');
+  const user = certificate?.commonName ?? password?.username ?? '';
+  if (!namePattern.test(user)) return refused(`the name ${JSON.stringify(user.slice(0, 80))} cannot be a user's`);
+  if (certificate !== undefined && password !== undefined && password.username !== certificate.commonName) {
+    const other = JSON.stringify(password.username.slice(0, 80));
+    return refused(`the certificate is ${user}'s, the password was sent for ${other}`);
+  }
+  const proofs: Proven['proofs'] = [
+    ...(certificate === undefined ? [] : (['certificate'] as const)),
+    ...(password === undefined ? [] : (['password'] as const)),
+  ];
+  return { kind: 'proven', user, certificate, proofs };
+}
+
+/** Checks the password, where one counts. Takes as long for a user who is unknown. */
+export async function checkPassword(
+  proven: Proven,
+  claim: Claim,
+  { store, hasher, signal }: { readonly store: Store; readonly hasher: PasswordHasher; readonly signal: AbortSignal },
+): Promise<Refused | undefined> {
+  if (!proven.proofs.includes('password') || claim.password === undefined) return undefined;
+  const encoded = await store.passwordHash(proven.user);
+  if (await hasher.verify(encoded, claim.password.password, signal)) return undefined;
+  if (encoded !== undefined) return refused(`wrong password for ${proven.user}`);
+  const known = (await store.user(proven.user)) !== undefined;
+  return refused(known ? `${proven.user} has no password here` : `there is no user ${proven.user}`);
+}

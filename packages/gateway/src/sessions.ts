@@ -1,0 +1,92 @@
+/**
+ * Who is in: one entry for each admitted claim, from admission to release, with its link once that is up.
+ *
+ * Owns the count of sessions a user, and ends them. An ending session no longer counts, so its successor need not wait for it.
+ */
+import type { CloseReason, Endpoint } from '@culvert/base';
+import type { Link, LinkConfig, Principal } from '@culvert/core';
+
+export interface Session {
+  readonly id: number;
+  readonly principal: Principal;
+  readonly config: LinkConfig;
+  readonly transport: string;
+  /** Where the peer was when it was admitted. */
+  readonly remote: Endpoint;
+  /** Undefined until the link is up. */
+  readonly link: Link | undefined;
+  /** Why it ends; undefined while it goes on. */
+  readonly ending: CloseReason | undefined;
+  /** Resolves when it is released. */
+  readonly over: Promise<void>;
+}
+
+interface Entry extends Session {
+  link: Link | undefined;
+  ending: CloseReason | undefined;
+  readonly finish: () => void;
+}
+
+export class Sessions {
+  readonly #entries = new Map<Principal, Entry>();
+  #lastId = 0;
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** In the order of admission. */
+  [Symbol.iterator](): Iterator<Session> {
+    return this.#entries.values();
+  }
+
+  /** Sessions of `user` that go on, the oldest first. */
+  of(user: string): Session[] {
+    return [...this.#entries.values()].filter((entry) => entry.principal.user === user && entry.ending === undefined);
+  }
+
+  add(fields: Pick<Session, 'principal' | 'config' | 'transport' | 'remote'>): Session {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const entry: Entry = {
+      ...fields,
+      id: ++this.#lastId,
+      link: undefined,
+      ending: undefined,
+      over: promise,
+      finish: resolve,
+    };
+    this.#entries.set(fields.principal, entry);
+    return entry;
+  }
+
+  /** The link of an admitted session is up. Undefined for a link that no session admitted; it should be closed. */
+  attach(link: Link): Session | undefined {
+    const entry = this.#entries.get(link.principal);
+    if (entry === undefined) return undefined;
+    entry.link = link;
+    if (entry.ending !== undefined) void link.close(entry.ending);
+    return entry;
+  }
+
+  /** The session is released: its place is free. */
+  remove(session: Session): void {
+    const entry = this.#entries.get(session.principal);
+    this.#entries.delete(session.principal);
+    entry?.finish();
+  }
+
+  /** Ends the session; one whose link is not up yet ends when it is. */
+  end(session: Session, why: CloseReason): void {
+    const entry = this.#entries.get(session.principal);
+    if (entry === undefined || entry.ending !== undefined) return;
+    entry.ending = why;
+    void entry.link?.close(why);
+  }
+
+  /** Ends the sessions that `which` chooses. Returns them. */
+  endAll(which: (session: Session) => boolean, why: CloseReason): Session[] {
+    const chosen = [...this.#entries.values()].filter((entry) => entry.ending === undefined && which(entry));
+    for (const session of chosen) this.end(session, why);
+    return chosen;
+  }
+}

@@ -1,0 +1,91 @@
+/** What `culvertd status` and `culvertd session list` tell, as plain JSON. */
+import type { Link, LinkView } from '@culvert/core';
+import type { Refusal } from './refusals.ts';
+import type { Session } from './sessions.ts';
+
+export interface SessionStatus {
+  /** The session's number, for `culvertd session kill`. */
+  readonly id: number;
+  /** The link's number in the log. */
+  readonly link: number | undefined;
+  readonly user: string;
+  readonly groups: readonly string[];
+  readonly proofs: readonly string[];
+  readonly state: 'connecting' | 'up' | 'ending';
+  readonly transport: string;
+  readonly remote: string;
+  readonly ipv4: string | undefined;
+  readonly ipv6: string | undefined;
+  readonly networksBehind: readonly string[];
+  readonly seconds: number | undefined;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** By cause: what the filter and the inner source check dropped. */
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+export interface GatewayStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly since: string;
+  readonly device: string;
+  readonly network: { readonly ipv4: string | undefined; readonly ipv6: string | undefined; readonly mode: string };
+  readonly listeners: readonly {
+    readonly transport: string;
+    readonly endpoints: readonly string[];
+    readonly stats: Readonly<Record<string, number>>;
+  }[];
+  readonly sessions: readonly SessionStatus[];
+  /** Packets that belonged to no link, by cause. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Who did not get in, the latest last. */
+  readonly refusals: readonly Refusal[];
+  /** What an operator should look at. */
+  readonly warnings: readonly string[];
+}
+
+/** `now` is the monotonic clock's. */
+export function sessionStatus(session: Session, view: LinkView | undefined, now: number): SessionStatus {
+  const { principal, config, link } = session;
+  const state = session.ending !== undefined ? 'ending' : link === undefined ? 'connecting' : 'up';
+  return {
+    id: session.id,
+    link: link?.id,
+    user: principal.user,
+    groups: principal.groups,
+    proofs: principal.proofs,
+    state,
+    transport: session.transport,
+    remote: formatEndpoint(link?.path.remote ?? session.remote),
+    ipv4: config.ipv4?.address,
+    ipv6: config.ipv6?.address,
+    networksBehind: config.networksBehind,
+    seconds: link && Math.round((now - link.since) / 1000),
+    bytesIn: link?.stats.bytesIn ?? 0,
+    bytesOut: link?.stats.bytesOut ?? 0,
+    dropped: nonZero(view?.counters.dropped ?? {}),
+    facts: link?.facts ?? {},
+  };
+}
+
+/** The fields of a session's lines in the log. */
+export function sessionFields(link: Link): Readonly<Record<string, unknown>> {
+  return {
+    link: link.id,
+    user: link.principal.user,
+    transport: link.transport,
+    remote: formatEndpoint(link.path.remote),
+    ipv4: link.config.ipv4?.address,
+    ipv6: link.config.ipv6?.address,
+  };
+}
+
+/** `192.0.2.1:1194`, `[2001:db8::1]:1194`. */
+export function formatEndpoint({ address, port }: { readonly address: string; readonly port: number }): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+export function nonZero(counts: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
+}
