@@ -16,6 +16,8 @@ export function printOpenvpnProfile(profile: OpenvpnProfile): string {
     'nobind',
     'persist-key',
     'persist-tun',
+    // With OpenVPN's own default, 1, its log does not say why a server was refused.
+    'verb 3',
     ...connection(profile),
     ...trust(profile),
     ...dataChannel(profile),
