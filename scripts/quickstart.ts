@@ -99,7 +99,6 @@ function gatewayConfig(folder: string, state: string): string {
   const server = join(folder, 'server');
   return `state: ${state}
 control: ${state}/culvertd.sock
-user: root
 network: { ipv4: 10.88.0.0/24, ipv6: fd88::/64, mode: nat }
 push: { routes: [10.77.0.0/24, fd77::/64] }
 tls:
@@ -152,7 +151,7 @@ function ping(host: TestHost, address: string, count: number): HostProcess {
 async function startWebServer(office: TestHost): Promise<void> {
   const program = `
     require('node:http')
-      .createServer((request, response) => response.end('hello from the office, ' + request.socket.remoteAddress + '\\n'))
+      .createServer((request, response) => response.end('hello from the office, ' + request.socket.remoteAddress.replace('::ffff:', '') + '\\n'))
       .listen(80, '::', () => console.log('serving'));`;
   await office.spawn(process.execPath, ['--eval', program]).waitFor('serving');
 }

@@ -22,8 +22,13 @@ const reasons: Reasons = {
   },
   // Version 2.6 sends no alert over UDP: then we can only name what is likely when the deadline ends.
   client: () => {
-    const certificate = /refused our certificate|certificate/i;
-    return { foreign: certificate, expired: certificate, revoked: certificate, 'wrong-password': /password/i };
+    const certificate = /certificate/i;
+    return {
+      foreign: certificate,
+      expired: certificate,
+      revoked: certificate,
+      'wrong-password': /authentication failed/,
+    };
   },
 };
 
@@ -40,7 +45,7 @@ export const culvert: Program = {
       refused: async (within) => void (await inTime('culvert gives up', child.exited, within)),
     };
   },
-  keyExchanges: (log) => 1 + [...log.matchAll(/new keys/g)].length,
+  keyExchanges: (log) => 1 + [...log.matchAll(/new (?:data )?keys/g)].length,
 };
 
 function endOf(child: HostProcess): End {
@@ -67,7 +72,6 @@ function serverConfig(world: World, { protocol, password: shown, mtu }: Scenario
   return `
 state: ${state}
 control: ${state}/control.sock
-user: root
 network: { ipv4: ${inner.ipv4}, ipv6: ${inner.ipv6}, device: culvert0, mode: nat, mtu: ${mtu} }
 push:
   routes: [${officeNetworks.ipv4}, ${officeNetworks.ipv6}]
@@ -87,12 +91,10 @@ log: { level: debug }
 `;
 }
 
-/** A fresh profile directory each time: `import` refuses to replace. */
 async function startClient(world: World, scenario: Scenario): Promise<HostProcess> {
   const { lab, client } = world;
   const env = { CULVERT_PROFILES: `${lab.folder}/profiles`, CULVERT_RUN: `${lab.folder}/run` };
   const profile = lab.write('office.ovpn', clientConfig(world, scenario));
-  await client.spawn(programs.culvert, ['remove', 'office'], { env }).exited;
-  await client.exec(programs.culvert, ['import', profile, '--name', 'office'], { env });
-  return client.spawn(programs.culvert, ['up', 'office'], { env });
+  await client.exec(programs.culvert, ['import', profile, '--name', 'office', '--force'], { env });
+  return client.spawn(programs.culvert, ['up', 'office', '--log-level', 'debug'], { env });
 }
