@@ -1,4 +1,5 @@
 /** What all commands share: where the CA is, its passphrase, its errors as exit codes, and what it should be reminded of. */
+import type { WallClock } from '@culvert/base';
 import { CaDirectory, PkiError, parseCrl } from '@culvert/pki';
 import { ExitCode } from '@culvert/terminal';
 import type { Argv } from 'yargs';
@@ -13,7 +14,7 @@ export interface SigningArguments extends CommonArguments {
   readonly 'passphrase-file': string | undefined;
 }
 
-export const systemClock = { unixMillis: () => Date.now() };
+export const systemClock: WallClock = { unixMillis: () => Date.now() };
 
 const DAY_MILLIS = 86_400_000;
 const CRL_REMINDER_DAYS = 30;
