@@ -8,7 +8,14 @@ import { readFile, realpath } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { checkDevice, type DnsChange, type Kind } from './change.ts';
 import { run, runOk, type Tools } from './command.ts';
-import { type ResolvConfBefore, readResolvConf, replaceResolvConf, restoreResolvConf } from './resolv-conf.ts';
+import {
+  keepOriginal,
+  markOf,
+  type ResolvConfBefore,
+  readResolvConf,
+  replaceResolvConf,
+  restoreResolvConf,
+} from './resolv-conf.ts';
 
 type DnsBefore = { readonly by: 'resolved' } | ({ readonly by: 'file'; readonly path: string } & ResolvConfBefore);
 
@@ -86,10 +93,6 @@ async function revertResolved(device: string, tools: Tools): Promise<string | un
   return outcome.code === 0 || gone ? undefined : outcome.stderr;
 }
 
-function markOf(device: string): string {
-  return `# Written by culvert for ${device}; the file as it was comes back when the tunnel goes down.`;
-}
-
 function fileText(change: DnsChange, before: ResolvConfBefore): string {
   const old = before.text.split('\n');
   const servers = [...change.servers];
@@ -101,6 +104,7 @@ function fileText(change: DnsChange, before: ResolvConfBefore): string {
     ...servers.slice(0, LINUX_SERVERS).map((server) => `nameserver ${server}`),
     ...(search.length > 0 ? [`search ${search.join(' ')}`] : []),
     ...old.filter((line) => /^\s*options\s/.test(line)),
+    ...keepOriginal(before),
     '',
   ].join('\n');
 }

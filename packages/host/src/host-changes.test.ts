@@ -58,7 +58,7 @@ inNamespace(import.meta.url, () => {
     assert.equal(sh('cat /proc/sys/net/ipv6/conf/up0/accept_ra'), '2\n');
     assert.match(
       readFileSync(resolvConf, 'utf8'),
-      /\nnameserver 10\.8\.0\.1\nsearch office\.example\noptions timeout:2\n$/,
+      /\nnameserver 10\.8\.0\.1\nsearch office\.example\noptions timeout:2\n/,
     );
 
     await changes.close();
@@ -206,6 +206,29 @@ inNamespace(import.meta.url, () => {
     writeFileSync(resolvConf, 'nameserver 203.0.113.1\n');
     await changes.close();
     assert.equal(readFileSync(resolvConf, 'utf8'), 'nameserver 203.0.113.1\n');
+  });
+
+  test('two tunnels, or a power cut: in whatever order they end, the original resolv.conf comes back', async () => {
+    const before = readFileSync(resolvConf, 'utf8');
+    const change = (device: string) => ({ kind: 'dns' as const, device, servers: ['10.8.0.1'], search: [], all: true });
+    const first = await HostChanges.open(options);
+    const second = await HostChanges.open({ ...options, journal: `${journal}2` });
+    await first.apply([change('tun0')]);
+    await second.apply([change('tun9')]);
+    await first.close();
+    assert.match(readFileSync(resolvConf, 'utf8'), /for tun9/);
+    await second.close();
+    assert.equal(readFileSync(resolvConf, 'utf8'), before);
+
+    const cut = await HostChanges.open(options);
+    await cut.apply([change('tun0')]);
+    const left = readFileSync(resolvConf, 'utf8');
+    await cut.close();
+    writeFileSync(resolvConf, left); // The journal is gone: /run is empty after a reboot.
+    const next = await HostChanges.open(options);
+    await next.apply([change('tun0')]);
+    await next.close();
+    assert.equal(readFileSync(resolvConf, 'utf8'), before);
   });
 
   test('a resolv.conf that was a link is a link again', async () => {

@@ -5,6 +5,7 @@
  * is written in place.
  */
 import { lstat, open, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Logger } from '@culvert/base';
 import { HostError } from './errors.ts';
 
@@ -18,12 +19,43 @@ export interface ResolvConfBefore {
   readonly mode: number;
 }
 
+/** How the first line of a file of ours begins. */
+const OURS = '# Written by culvert for ';
+
+/** The line by which the file that stands for `device` is known. */
+export function markOf(device: string): string {
+  return `${OURS}${device}; the file as it was comes back when the tunnel goes down.`;
+}
+
+/**
+ * What is at `path`. From a file of ours, also one that a power cut left behind or that another tunnel wrote, it tells what was
+ * there before: each carries that in comments (`#was`), so in whatever order tunnels end, the last one brings the original back.
+ */
 export async function readResolvConf(path: string): Promise<ResolvConfBefore> {
   const stat = await lstat(path).catch(() => undefined);
   if (stat === undefined) return { was: 'nothing', target: '', text: '', mode: 0o644 };
   const text = await readFile(path, 'utf8').catch(() => '');
   if (stat.isSymbolicLink()) return { was: 'link', target: await readlink(path), text, mode: 0o644 };
-  return { was: 'file', target: '', text, mode: stat.mode & 0o777 };
+  const mode = stat.mode & 0o777;
+  return text.startsWith(OURS) ? readOriginal(text, dirname(path), mode) : { was: 'file', target: '', text, mode };
+}
+
+/** The comments that keep `before` in our file; `readOriginal` reads them. */
+export function keepOriginal(before: ResolvConfBefore): string[] {
+  if (before.was === 'nothing') return ['#was-nothing'];
+  if (before.was === 'link') return [`#was-link ${before.target}`];
+  return before.text.split('\n').map((line) => `#was ${line}`);
+}
+
+async function readOriginal(text: string, directory: string, mode: number): Promise<ResolvConfBefore> {
+  const lines = text.split('\n');
+  const target = lines.find((line) => line.startsWith('#was-link '))?.slice('#was-link '.length);
+  if (target !== undefined) {
+    const behind = await readFile(resolve(directory, target), 'utf8').catch(() => '');
+    return { was: 'link', target, text: behind, mode };
+  }
+  const kept = lines.filter((line) => line.startsWith('#was ')).map((line) => line.slice('#was '.length));
+  return { was: kept.length === 0 ? 'nothing' : 'file', target: '', text: kept.join('\n'), mode };
 }
 
 /** Puts `text` at `path`; a link there is replaced, not followed. Throws HostError. */
@@ -54,9 +86,9 @@ export async function restoreResolvConf(
   before: ResolvConfBefore,
   log: Logger,
 ): Promise<string | undefined> {
-  const present = await readResolvConf(path);
-  if (!present.text.includes(mark)) {
-    if (present.text !== before.text) log.debug('another program wrote resolv.conf meanwhile: it stays', { path });
+  const present = await readFile(path, 'utf8').catch(() => '');
+  if (!present.includes(mark)) {
+    if (present !== before.text) log.debug('another program wrote resolv.conf meanwhile: it stays', { path });
     return undefined;
   }
   try {
