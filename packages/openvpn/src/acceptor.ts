@@ -18,6 +18,7 @@ import { SessionCookie } from './cookie.ts';
 import { resendWrappedKey } from './early-negotiation.ts';
 import type { ServerWrap } from './face.ts';
 import { Opcode, SESSION_ID_BYTES } from './opcode.ts';
+import { LONGEST_CONTROL } from './session.ts';
 import type { SessionStart } from './session-start.ts';
 import { CONTROL_HEAD_BYTES } from './wrap/control-wrap.ts';
 import { type DropReason, ServerWraps, type StrangerPacket } from './wrap/server-wraps.ts';
@@ -101,7 +102,7 @@ export class Acceptor {
   }
 
   #open(datagram: Uint8Array): StrangerPacket | DropReason {
-    if (datagram.length <= CONTROL_HEAD_BYTES) return 'malformed';
+    if (datagram.length <= CONTROL_HEAD_BYTES || datagram.length > LONGEST_CONTROL) return 'malformed';
     const first = datagram[0] ?? 0;
     if ((first & 7) !== 0 || !isFirstOpcode(first >>> 3)) return 'unknownOpcode';
     if (datagram.subarray(1, CONTROL_HEAD_BYTES).every((byte) => byte === 0)) return 'malformed';

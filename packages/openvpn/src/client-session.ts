@@ -11,7 +11,7 @@ import type { CloseReason, Instant, Millis } from '@culvert/base';
 import type { ControlMessage } from './control-message.ts';
 import type { AeadName, ClientSessionOptions, ClientWrap } from './face.ts';
 import type { KeyExchange } from './key-exchange.ts';
-import type { KeyMethod2 } from './key-method-2.ts';
+import { checkKeyMethodLength, type KeyMethod2 } from './key-method-2.ts';
 import { Opcode, SESSION_ID_BYTES } from './opcode.ts';
 import { formatOptions, parseOptions } from './options-string.ts';
 import { clientPeerInfo } from './peer-info.ts';
@@ -40,26 +40,18 @@ export class ClientSession extends Session {
   #pushRequests = 0;
   #requestAt: Instant | undefined;
 
+  /** Throws RangeError for options that make no sense, and for a user name, password or peer info too long for peers. */
   constructor(options: ClientSessionOptions) {
     super(options, initOf(options));
     this.#client = options;
     this.#username = options.username;
     this.#password = options.password;
+    this.#keyMethod(options.username, options.password);
     this.settle(options.now);
   }
 
   protected handleSecure(exchange: KeyExchange, now: Instant): void {
-    const { settings } = this;
-    const { version = 'culvert', peerInfo = {}, protocol } = this.#client;
-    const options = formatOptions({
-      role: 'client',
-      protocol,
-      ipVersion: this.path.remote.address.includes(':') ? 6 : 4,
-      tunMtu: settings.tunMtu,
-      cipher: settings.dataCiphers[0] ?? 'AES-256-GCM',
-    });
-    const info = clientPeerInfo({ version, maxMtu: this.#maxMtu, ciphers: settings.dataCiphers, extra: peerInfo });
-    exchange.sendKeyMethod({ options, username: this.#username, password: this.#password, peerInfo: info }, now);
+    exchange.sendKeyMethod(this.#keyMethod(this.#username, this.#password), now);
   }
 
   protected handleKeyMethod(
@@ -104,7 +96,9 @@ export class ClientSession extends Session {
         this.note('the server says', { text: message.text });
         return;
       default:
-        this.note('the server sent a command that we do not know', { command: message.kind });
+        this.note('the server sent a command that we do not know', {
+          command: message.kind === 'unknown' ? message.text : message.kind,
+        });
     }
   }
 
@@ -146,6 +140,36 @@ export class ClientSession extends Session {
     return this.phase === 'claimed' ? this.#requestAt : undefined;
   }
 
+  /** Throws RangeError where user name, password and peer info are too long for peers. */
+  #keyMethod(username: string | undefined, password: string | undefined): Omit<KeyMethod2, 'source'> {
+    const { settings } = this;
+    const { version = 'culvert', peerInfo = {}, protocol } = this.#client;
+    const options = formatOptions({
+      role: 'client',
+      protocol,
+      ipVersion: this.path.remote.address.includes(':') ? 6 : 4,
+      tunMtu: settings.tunMtu,
+      cipher: settings.dataCiphers[0] ?? 'AES-256-GCM',
+    });
+    const info = clientPeerInfo({ version, maxMtu: this.#maxMtu, ciphers: settings.dataCiphers, extra: peerInfo });
+    const message = { options, username, password, peerInfo: info };
+    checkKeyMethodLength(message);
+    return message;
+  }
+
+  /** A token takes the password's place in the next key exchange. */
+  #takeToken({ token, username = this.#username }: NonNullable<PushedSettings['authToken']>): void {
+    try {
+      this.#keyMethod(username, token);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.note('the server pushed a login token that is too long to send back');
+      return;
+    }
+    this.#username = username;
+    this.#password = token;
+  }
+
   get #maxMtu(): number {
     return Math.max(LARGEST_MTU, this.settings.tunMtu);
   }
@@ -165,10 +189,7 @@ export class ClientSession extends Session {
       return;
     }
     const pushed = decodePush(options, this.#maxMtu);
-    if (pushed.authToken !== undefined) {
-      this.#password = pushed.authToken.token;
-      this.#username = pushed.authToken.username ?? this.#username;
-    }
+    if (pushed.authToken !== undefined) this.#takeToken(pushed.authToken);
     // A later reply renews a token; it does not configure again.
     if (this.phase !== 'claimed') return;
     for (const sentence of pushed.notes) this.note(sentence);

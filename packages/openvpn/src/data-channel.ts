@@ -36,6 +36,8 @@ export interface DataChannelOptions {
   readonly createDataKey: CreateDataKey;
   readonly replayWindow: number;
   readonly stats: SessionStats;
+  /** Of each key. @default 1 */
+  readonly firstPacketId?: number | undefined;
 }
 
 interface KeySlot {
@@ -103,7 +105,7 @@ export class DataChannel {
       receive: createDataKey({ cipher, format, ...directionKey(key2, peer, cipher) }),
       replay: new ReplayWindow(replayWindow),
       header: dataHeader(keyId, peerId),
-      nextPacketId: 1,
+      nextPacketId: this.#options.firstPacketId ?? 1,
       bytes: 0,
       packets: 0,
       useAt: times.useAt,

@@ -15,7 +15,7 @@ const KEY_METHOD = 2;
 const PRE_MASTER_BYTES = 48;
 const RANDOM_BYTES = 32;
 /** A peer reads the whole message into a buffer of this size (common.h TLS_CHANNEL_BUF_SIZE). */
-export const LONGEST_KEY_METHOD = 2_048;
+const LONGEST_KEY_METHOD = 2_048;
 
 // Chosen by us: what an unauthenticated peer can make us hold.
 const LONGEST = { options: 1_024, username: 512, password: 4_096, peerInfo: 4_096 };
@@ -62,18 +62,24 @@ export function decodeKeyMethod2(bytes: Uint8Array, from: 'client' | 'server'): 
   };
 }
 
-/** Throws RangeError when the message is longer than peers can read: a caller's user name or peer info is too long. */
 export function encodeKeyMethod2(message: KeyMethod2): Uint8Array {
   const w = new Writer(1_024).u32(0).u8(KEY_METHOD);
   if (message.source.preMaster !== undefined) w.bytes(message.source.preMaster);
   w.bytes(message.source.random1).bytes(message.source.random2);
   for (const field of ['options', 'username', 'password', 'peerInfo'] as const) writeString(w, message[field]);
-  if (w.length > LONGEST_KEY_METHOD) {
+  return w.finish();
+}
+
+/** Throws RangeError when a client's message would be longer than servers can read. */
+export function checkKeyMethodLength(message: Omit<KeyMethod2, 'source'>): void {
+  const w = new Writer(1_024);
+  for (const field of ['options', 'username', 'password', 'peerInfo'] as const) writeString(w, message[field]);
+  const length = 5 + PRE_MASTER_BYTES + 2 * RANDOM_BYTES + w.length;
+  if (length > LONGEST_KEY_METHOD) {
     throw new RangeError(
-      `user name, password and peer info together are too long: ${w.length} of ${LONGEST_KEY_METHOD} bytes`,
+      `user name, password and peer info together are too long: ${length} of ${LONGEST_KEY_METHOD} bytes`,
     );
   }
-  return w.finish();
 }
 
 function readString(r: Reader, field: keyof typeof LONGEST): string | undefined {

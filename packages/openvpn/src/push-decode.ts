@@ -129,6 +129,7 @@ const takers: Readonly<Record<string, Taker>> = {
   'comp-lzo': (g, [how]) => takeCompression(g, how === 'no' ? 'comp-lzo no' : `comp-lzo ${how ?? ''}`),
   // Harmless without us: we always say goodbye, and these are Windows's or a router's business.
   'explicit-exit-notify': () => true,
+  'tun-ipv6': () => true,
   'block-outside-dns': () => true,
   'block-ipv6': () => true,
   'socket-flags': () => true,

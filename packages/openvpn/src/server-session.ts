@@ -124,7 +124,9 @@ export class ServerSession extends Session {
         this.note('the client says', { text: message.text });
         return;
       default:
-        this.note('the client sent a command that makes no sense here', { command: message.kind });
+        this.note('the client sent a command that makes no sense here', {
+          command: message.kind === 'unknown' ? message.text : message.kind,
+        });
     }
   }
 

@@ -40,6 +40,8 @@ const LINGER: Millis = 3_000;
 /** A peer that asks for new keys more often costs us too many TLS handshakes. */
 const REKEYS_PER_INTERVAL = 20;
 const REKEY_INTERVAL: Millis = 10_000;
+/** The largest control datagram that we look at: twice what any openvpn sends (max-packet-size). It bounds what waits for its turn. */
+export const LONGEST_CONTROL = 4_096;
 /** Most acknowledgements that ride on a packet with data. */
 const ACKS_ON_DATA = 4;
 
@@ -333,7 +335,7 @@ export abstract class Session implements Machine<SessionEvent> {
 
   #takeControl(datagram: Uint8Array, path: Path, now: Instant): void {
     const head = peekControl(datagram);
-    if (head === undefined || !this.#acceptsOpcode(head.opcode)) {
+    if (head === undefined || datagram.length > LONGEST_CONTROL || !this.#acceptsOpcode(head.opcode)) {
       this.stats.malformed++;
       return;
     }
