@@ -223,10 +223,11 @@ describe('flows', () => {
     assert.ok(back(office, link, { protocol: 'icmp', icmp: [0, 0, 0] }));
   });
 
-  test('an echo reply opens no way back for requests', () => {
+  test('an echo reply opens no way back', () => {
     const { office, link } = setUp();
     assert.ok(out(office, link, { protocol: 'icmp', icmp: [0, 0, 7 << 16] }));
     assert.ok(!back(office, link, { protocol: 'icmp', icmp: [8, 0, 7 << 16] }));
+    assert.ok(!back(office, link, { protocol: 'icmp', icmp: [0, 0, 7 << 16] }));
   });
 
   test('a silent flow is forgotten after its timeout, an answered one later', () => {
@@ -353,11 +354,12 @@ describe('ICMP errors', () => {
     });
 
     test(`an error whose quotation is not its reader’s own packet is of no known flow (${from})`, () => {
-      const { office, link } = setUp();
+      const office = new Office();
+      const link = office.connect({ networksBehind: ['10.50.0.0/16', 'fd50::/48'] });
       const sent = forge({ from, to, protocol: 'tcp', ports: [1000, 443], flags: 'S' });
-      out(office, link, sent);
-      const elsewhere = from === client ? '10.8.0.3' : 'fd00::3';
-      office.connect();
+      assert.ok(out(office, link, sent));
+      assert.ok(back(office, link, complain(to, sent)));
+      const elsewhere = from === client ? '10.50.0.3' : 'fd50::3';
       const misled = forge({
         from: to,
         to: elsewhere,

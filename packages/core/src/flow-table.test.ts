@@ -61,6 +61,13 @@ test('the table grows to its limit and never beyond, and the flow nearest to its
   assert.notEqual(table.find(key(4999), 0), NO_FLOW, 'the new one is in');
 });
 
+test('flows whose time is over make room before the table grows', () => {
+  const table = new FlowTable(4096);
+  const smallest = table.capacity;
+  for (let n = 0; n < 3000; n++) table.insert(key(n), n, n, 0);
+  assert.equal(table.capacity, smallest);
+});
+
 test('a sweep forgets what is over and gives memory back', () => {
   const table = new FlowTable(1024);
   for (let n = 0; n < 600; n++) table.insert(key(n), 0, n < 3 ? 1000 : 10, n);
