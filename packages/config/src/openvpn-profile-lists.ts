@@ -3,12 +3,12 @@
 /** Left out without a word: how OpenVPN's own process runs, what we always do, what the server pushes anyway. */
 export const harmless: ReadonlySet<string> = new Set(
   `allow-compression allow-deprecated-insecure-static-crypto allow-nonadmin allow-pull-fqdn allow-recursive-routing auth-retry bcast-buffers
-  bind-dev client comp-noadapt compat-mode daemon dev-node dhcp-internal dhcp-pre-release dhcp-release dhcp-renew disable-dco disable-occ
-  dns-updown ecdh-curve echo errors-to-stderr fast-io force-tls-key-material-export group ifconfig-noexec ifconfig-nowarn ip-remote-hint ip-win32
+  bind-dev client comp-noadapt compat-mode daemon dev-node dhcp-internal dhcp-pre-release dhcp-release dhcp-renew dh disable-dco disable-occ
+  dns-updown ecdh-curve echo errors-to-stderr fast-io force-tls-key-material-export group http-proxy-option http-proxy-retry http-proxy-timeout http-proxy-user-pass ifconfig-noexec ifconfig-nowarn ip-remote-hint ip-win32
   key-method keysize log log-append machine-readable-output max-routes mktun mlock mtu-disc mtu-test multihome mute mute-replay-warnings
   nice nobind ncp-disable no-name-remapping opt-verify parameter passtos pause-exit persist-key persist-local-ip persist-remote-ip persist-tun
   ping-timer-rem preresolve prng providers pull push-peer-info rcvbuf rdns-internal register-dns remap-usr1 remote-random-hostname replay-persist
-  route-delay route-method route-metric script-security service setcon show-net-up single-session sndbuf socket-flags
+  route-delay route-method route-metric script-security service setcon show-net-up single-session sndbuf socks-proxy-retry socket-flags
   status status-version suppress-timestamps syslog tap-sleep tcp-nodelay tcp-queue-limit tls-client tls-exit tls-timeout tmp-dir topology
   tran-window tun-ipv6 txqueuelen udp-mtu user verb win-sys windows-driver writepid`.split(/\s+/),
 );

@@ -14,6 +14,8 @@ export interface ParsedProfile {
 
 /** Real profiles with every key inline have some 20 KiB. */
 const MAX_TEXT_BYTES = 1 << 20;
+/** More than anyone reads. */
+const MAX_PROBLEMS = 200;
 
 /**
  * Parses an OpenVPN client profile. Never throws for what the text holds.
@@ -61,6 +63,12 @@ const inlineBlocks = new Set([
   'verify-hash',
 ]);
 
+/** The line of `</tag>` at or behind `from`. */
+function endOfBlock(lines: readonly string[], from: number, tag: string): number | undefined {
+  for (let at = from; at < lines.length; at++) if (lines[at]?.trimStart().startsWith(`</${tag}>`)) return at;
+  return undefined;
+}
+
 class Parser {
   readonly #file: string;
   readonly #problems: Problem[] = [];
@@ -83,7 +91,12 @@ class Parser {
   }
 
   report(severity: Problem['severity'], where: Omit<Problem, 'file' | 'severity'>): void {
-    this.#problems.push({ file: this.#file, ...where, severity });
+    const { length } = this.#problems;
+    if (length < MAX_PROBLEMS) this.#problems.push({ file: this.#file, ...where, severity });
+    else if (length === MAX_PROBLEMS) {
+      const more = { key: 'profile', found: `more than ${MAX_PROBLEMS} mistakes`, expected: 'an OpenVPN profile' };
+      this.#problems.push({ file: this.#file, line: where.line, ...more, severity: 'error' });
+    }
   }
 
   /** Takes `lines`, the first of which has number `first`. */
@@ -108,8 +121,8 @@ class Parser {
         this.#directive(line, word.replace(/^--(?=.)/, ''), args, undefined, inConnection);
         continue;
       }
-      const end = lines.findIndex((text, at) => at > i && text.trimStart().startsWith(`</${tag}>`));
-      if (end < 0) {
+      const end = endOfBlock(lines, i + 1, tag);
+      if (end === undefined) {
         this.report('error', { line, key: tag, found: 'a block that does not end', expected: `</${tag}>` });
         return;
       }

@@ -247,6 +247,25 @@ test('no text makes the parser throw, and a profile without errors can be printe
   );
 });
 
+test('a hostile profile of a megabyte costs little time and few problems', () => {
+  const started = performance.now();
+  for (const unit of [
+    '<a>\n</a>\n',
+    '<connection>\n</connection>\n',
+    'route 10.0.0.0\n',
+    'x\n',
+    '<ca>\n',
+    '"\n',
+    'remote a\n',
+    `setenv A ${'\\\\'.repeat(90)}\n`,
+  ]) {
+    const { problems } = parse(unit.repeat(Math.floor((1 << 20) / unit.length)));
+    assert.ok(problems.length <= 201 && problems.some((p) => p.severity === 'error'), unit);
+  }
+  assert.match(problemsOf('#'.repeat((1 << 20) + 1)).join(), /at most 1 MiB/);
+  assert.ok(performance.now() - started < 10_000, 'linear in its length');
+});
+
 test('a value that no line can hold is not printed', () => {
   const { profile } = parse(minimal);
   for (const bad of [

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { keyAlgorithms } from './algorithms.ts';
-import { CaDirectory, type CreateOptions } from './ca-directory.ts';
+import type { CreateOptions } from './authority.ts';
+import { CaDirectory } from './ca-directory.ts';
 import { parseCrl } from './crl.ts';
 import { PkiError } from './errors.ts';
 
@@ -151,6 +152,15 @@ test('a second certificate of a name must be asked for, or be a renewal', async 
   assert.equal(ca.find('alice').serial, renewed.serial);
   await ca.revoke('alice');
   await ca.issue({ name: 'alice', role: 'client' });
+});
+
+test('a server is called by a DNS name, an address, or a name that is neither', async (t) => {
+  const { ca } = await makeCa(t);
+  const san = async (name: string) =>
+    new X509Certificate((await ca.issue({ name, role: 'server' })).certificate).subjectAltName;
+  assert.equal(await san('192.0.2.1'), 'IP Address:192.0.2.1');
+  assert.equal(await san('2001:db8::1'), 'IP Address:2001:DB8:0:0:0:0:0:1');
+  assert.equal(await san('Office: main gateway'), undefined);
 });
 
 test('a renewed server keeps its names', async (t) => {

@@ -5,57 +5,29 @@
  * and `tls-crypt-v2-server.key`. A method that changes something resolves after the change has reached the disk and its copy.
  */
 import { closeSync, existsSync, linkSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { WallClock } from '@culvert/base';
 import { exportPrivateKey, generateKeyPair, importSigningKey, type KeyAlgorithm } from './algorithms.ts';
 import { makeDirectory, refreshFile, syncDirectory } from './atomic-file.ts';
+import { type CreateOptions, checkDays, defaultDays, newAuthority, newCrl, protect } from './authority.ts';
 import {
   type CertificateRole,
   createLeaf,
-  createRoot,
   newSerial,
   type Signer,
   type Validity,
   validityFrom,
 } from './certificate.ts';
-import { createCrl, type RevocationReason } from './crl.ts';
+import type { RevocationReason } from './crl.ts';
 import { type Authority, CaDatabase, type CertificateRecord } from './database.ts';
 import { PkiError } from './errors.ts';
 import { checkName, isDnsName, isSerial, parseSubjectAltName } from './names.ts';
-import { generateTlsCryptV2ServerKey } from './openvpn-keys.ts';
 import { decodePem, encodePem } from './pem.ts';
-import { open as openSealed, seal } from './seal.ts';
+import { open as openSealed } from './seal.ts';
 import { x509 } from './x509.ts';
 
 const DATABASE = 'ca.sqlite';
-
-/** Lifetimes in days, where nothing else is asked for. */
-export const defaultDays = {
-  /** The root is in every profile; replacing it means touching every client. */
-  ca: 3650,
-  /** Under the 825 days that Apple's TLS accepts; a server's administrator can renew. */
-  server: 730,
-  /** A client that nobody renews is one that nobody misses. */
-  client: 365,
-  /** Long enough that a CA which lies in a drawer locks nobody out, renewed at every revocation. */
-  crl: 180,
-} as const;
-const MAX_DAYS = 36_500;
-
-export interface CreateOptions {
-  /** The common name of the root. */
-  readonly name: string;
-  readonly organization?: string;
-  /** @default 3650 */
-  readonly days?: number;
-  /** How long each CRL is valid. @default 180 */
-  readonly crlDays?: number;
-  /** @default 'ec-p256' */
-  readonly algorithm?: KeyAlgorithm;
-  /** Seals the CA key; undefined leaves it to the mode of the file alone. */
-  readonly passphrase: string | undefined;
-  readonly clock: WallClock;
-}
 
 export interface IssueOptions {
   readonly name: string;
@@ -92,7 +64,7 @@ export class CaDirectory {
     if (options.passphrase === '') throw new PkiError('CULVERT_PKI_PASSPHRASE', 'it is empty');
     makeDirectory(path);
     if (existsSync(join(path, DATABASE))) throw new PkiError('CULVERT_PKI_EXISTS', path);
-    removeLeftovers(path);
+    removeLeftovers(path, false);
     const authority = await newAuthority({ ...options, name });
     const beside = join(path, `.${DATABASE}.${process.pid}.new`);
     try {
@@ -119,7 +91,10 @@ export class CaDirectory {
     if ((stat.mode & 0o077) !== 0) throw new PkiError('CULVERT_PKI_MODE', `chmod 600 ${file}`);
     const ca = new CaDirectory(path, CaDatabase.open(file), options.clock);
     try {
-      ca.#database.transactSync(() => ca.#publish());
+      ca.#database.transactSync(() => {
+        removeLeftovers(path, true);
+        ca.#publish();
+      });
     } catch (error) {
       ca.#stale = (error as Error).message;
     }
@@ -169,7 +144,7 @@ export class CaDirectory {
     const algorithm = options.algorithm ?? 'ec-p256';
     const keys = await generateKeyPair(algorithm);
     const privateKey = encodePem('PRIVATE KEY', await exportPrivateKey(keys.privateKey));
-    const own = options.role === 'server' && (isDnsName(name) || name.includes(':')) ? [name] : [];
+    const own = options.role === 'server' && (isDnsName(name) || isIP(name) !== 0) ? [name] : [];
     const subjectAltNames = [...new Set([...own, ...(options.subjectAltNames ?? [])])];
     return this.#database.transact(() => {
       if (options.another !== true) this.#refuseDuplicate(name);
@@ -349,55 +324,13 @@ export class CaDirectory {
   }
 }
 
-async function newAuthority(options: CreateOptions): Promise<Authority> {
-  const algorithm = options.algorithm ?? 'ec-p256';
-  const now = options.clock.unixMillis();
-  const crlDays = checkDays(options.crlDays ?? defaultDays.crl);
-  const validity = validityFrom(now, checkDays(options.days ?? defaultDays.ca));
-  const keys = await generateKeyPair(algorithm);
-  const root = await createRoot({ name: options.name, organization: options.organization, keys, algorithm, validity });
-  return {
-    name: options.name,
-    algorithm,
-    certificate: encodePem('CERTIFICATE', new Uint8Array(root.rawData)),
-    privateKey: await protect(await exportPrivateKey(keys.privateKey), options.passphrase),
-    sealed: options.passphrase !== undefined,
-    tlsCryptV2ServerKey: generateTlsCryptV2ServerKey(),
-    crlDays,
-    crlNumber: 1,
-    // A CA has a CRL from its first day, so that gateways can demand one.
-    crl: await newCrl({ certificate: root, key: keys.privateKey, algorithm }, 1, now, crlDays, []),
-  };
-}
-
-function newCrl(
-  signer: Signer,
-  number: number,
-  now: number,
-  days: number,
-  revoked: Parameters<typeof createCrl>[0]['revoked'],
-): Promise<string> {
-  const { notBefore, notAfter } = validityFrom(now, days);
-  return createCrl({ signer, number, thisUpdate: notBefore, nextUpdate: notAfter, revoked });
-}
-
-/** The key as the database holds it; `pkcs8` is erased. */
-async function protect(pkcs8: Uint8Array, passphrase: string | undefined): Promise<string> {
-  const text = passphrase === undefined ? encodePem('PRIVATE KEY', pkcs8) : await seal(pkcs8, passphrase);
-  pkcs8.fill(0);
-  return text;
-}
-
-function checkDays(days: number): number {
-  if (Number.isInteger(days) && days >= 1 && days <= MAX_DAYS) return days;
-  throw new PkiError('CULVERT_PKI_LIFETIME', `${days} days; it is a whole number from 1 to ${MAX_DAYS}`);
-}
-
-/** Databases that were never finished, of processes that no longer run. */
-function removeLeftovers(path: string): void {
+/** Databases that were never finished, of processes that no longer run; under the database's lock also copies that were not. */
+function removeLeftovers(path: string, locked: boolean): void {
   for (const entry of readdirSync(path)) {
     const pid = /^\.ca\.sqlite\.(\d+)\.new(?:-journal)?$/.exec(entry)?.[1];
-    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(path, entry), { force: true });
+    const isCopy = /^\.(?:ca\.crt|crl\.pem|tls-crypt-v2-server\.key)\.[0-9a-f]+\.new$/.test(entry);
+    if ((locked && isCopy) || (pid !== undefined && !isRunning(Number(pid))))
+      rmSync(join(path, entry), { force: true });
   }
 }
 

@@ -1,7 +1,8 @@
 /** The CA directory, certificates and CRLs, and OpenVPN's key files. */
 export { type KeyAlgorithm, keyAlgorithms } from './algorithms.ts';
 export { writeFileAtomically } from './atomic-file.ts';
-export { CaDirectory, type CreateOptions, defaultDays, type IssueOptions } from './ca-directory.ts';
+export { type CreateOptions, defaultDays } from './authority.ts';
+export { CaDirectory, type IssueOptions } from './ca-directory.ts';
 export type { CertificateRole } from './certificate.ts';
 export { type ParsedCrl, parseCrl, type RevocationReason, revocationReasons } from './crl.ts';
 export type { Authority, CertificateRecord } from './database.ts';
