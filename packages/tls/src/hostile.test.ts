@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { join, makeOffice, Wire } from '../test/wire.ts';
 import { createTlsContext, type TlsEngine, type TlsEvent } from './index.ts';
@@ -212,4 +213,10 @@ test('engines that were closed leave nothing behind', () => {
   const grown = process.memoryUsage.rss() - before;
   // A pair of engines that stayed would be 80 KiB, 40 MB in all.
   assert.ok(grown < 15 * 1024 * 1024, `grew by ${grown} bytes`);
+});
+
+test('two threads use the binary at once', async () => {
+  const workers = [1, 2].map(() => new Worker(new URL('../test/handshake-worker.ts', import.meta.url)));
+  const exits = await Promise.all(workers.map((worker) => new Promise((resolve) => worker.on('exit', resolve))));
+  assert.deepEqual(exits, [0, 0]);
 });

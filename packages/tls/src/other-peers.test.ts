@@ -98,6 +98,27 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   });
 }
 
+test('a peer that wants to renegotiate does not get it', async () => {
+  const events: TlsEvent[] = [];
+  const server = createTlsContext(office.server).createEngine();
+  const socket = tls.connect({
+    socket: streamOf(server, events),
+    ca: office.ca.pem,
+    cert: office.alice.pem,
+    key: office.alice.keyPem,
+    maxVersion: 'TLSv1.2',
+    checkServerIdentity: () => undefined,
+  });
+  await once(socket, 'secureConnect');
+  const refusal = once(socket, 'error');
+  socket.renegotiate({}, () => undefined);
+  const [error] = (await refusal) as [Error];
+  assert.match(error.message, /no renegotiation/);
+  assert.equal(events.filter((event) => event.kind === 'secure').length, 1);
+  socket.destroy();
+  server.close();
+});
+
 /** A session of a Node client with a Node server: what a peer could bring to us. */
 async function sessionFromNode(server: tls.TlsOptions, client: tls.ConnectionOptions): Promise<Buffer> {
   const listener = tls.createServer({ ...server, requestCert: true }, (socket) => socket.end('hello'));

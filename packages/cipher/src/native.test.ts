@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import { loadNative, type Native } from './native.ts';
+
+const native = loadNative();
+const key = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4);
+
+type Batch = [arena: Uint8Array, offsets: Uint32Array, lengths: Uint32Array, tags: Uint32Array];
+const batch = (slots = 4, bytes = 1000): Batch => [
+  new Uint8Array(bytes),
+  new Uint32Array(slots),
+  new Uint32Array(slots),
+  new Uint32Array(slots),
+];
+
+test('the binary throws TypeError for what is no key, no batch or no number, and never crashes', () => {
+  const closed = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4);
+  native.openvpnAeadClose(closed);
+  const good = fc.constantFrom<unknown>(
+    key,
+    closed,
+    0,
+    1,
+    4,
+    new Uint8Array(32),
+    new Uint32Array(4),
+    new Uint32Array(2),
+  );
+  const odd = fc.constantFrom<unknown>(
+    ...[undefined, null, true, -1, 1e300, Number.NaN, 2 ** 32, 'text', Symbol('x'), 1n, {}, [], () => 0],
+    ...[new Float64Array(3), new DataView(new ArrayBuffer(4)), new ArrayBuffer(4), new Int32Array(4)],
+    ...[new Uint8Array(new SharedArrayBuffer(4)), new Uint32Array(0), new Uint8Array(0)],
+  );
+  const calls = ['openvpnAeadCreate', 'openvpnAeadSeal', 'openvpnAeadOpen'] as const;
+  fc.assert(
+    fc.property(fc.constantFrom(...calls), fc.array(fc.oneof(good, odd), { maxLength: 15 }), (name, args) => {
+      try {
+        (native[name] as (...args: unknown[]) => unknown)(...args);
+      } catch (error) {
+        assert.ok(error instanceof TypeError, String(error));
+      }
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test('offsets, lengths, counts and cursors of any value stay inside the arrays', () => {
+  const u32 = fc.oneof(fc.nat({ max: 1100 }), fc.constantFrom(0x7fff_ffff, 0x8000_0000, 0xffff_ffff));
+  const four = fc.array(u32, { minLength: 4, maxLength: 4 });
+  fc.assert(
+    fc.property(four, four, u32, u32, u32, u32, (offsets, lengths, first, count, dstCount, dstUsed) => {
+      const src = batch();
+      src[1].set(offsets);
+      src[2].set(lengths);
+      const cursor = Uint32Array.of(dstCount, dstUsed);
+      for (const next of [
+        native.openvpnAeadSeal(key, cursor.slice(), first, count, 0x48, 1, ...src, ...batch()),
+        native.openvpnAeadOpen(key, cursor.slice(), first, count, ...src, ...batch()),
+      ]) {
+        assert.ok(next === -1 || (next >= first && next <= 4), `returned ${next}`);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('detached, shrunken and shared arrays are read at the size that they have', () => {
+  const detached = batch();
+  structuredClone(detached[0], { transfer: [detached[0].buffer as ArrayBuffer] });
+  const resizable = new ArrayBuffer(1000, { maxByteLength: 2000 });
+  const shrunken: Batch = [new Uint8Array(resizable), new Uint32Array(4), new Uint32Array(4), new Uint32Array(4)];
+  resizable.resize(10);
+  const noSlots: Batch = [new Uint8Array(100), new Uint32Array(4), new Uint32Array(0), new Uint32Array(4)];
+  for (const src of [detached, shrunken, noSlots]) {
+    src[1][0] = 0;
+    src[2][0] = 100;
+    assert.equal(native.openvpnAeadSeal(key, new Uint32Array(2), 0, 1, 0x48, 1, ...src, ...batch()), -1);
+  }
+  for (const dst of [detached, shrunken, noSlots]) {
+    const src = batch();
+    src[2][0] = 100;
+    const next = native.openvpnAeadSeal(key, new Uint32Array(2), 0, 1, 0x48, 1, ...src, ...dst);
+    assert.equal(next, 0, 'nothing fits');
+  }
+  const shared = batch();
+  shared[0] = new Uint8Array(new SharedArrayBuffer(1000));
+  shared[2][0] = 100;
+  assert.equal(native.openvpnAeadSeal(key, new Uint32Array(2), 0, 1, 0x48, 1, ...shared, ...batch()), 1);
+});
+
+test('two threads use the binary at once', async () => {
+  const workers = [1, 2].map(() => new Worker(new URL('../test/seal-worker.ts', import.meta.url)));
+  const exits = await Promise.all(workers.map((worker) => new Promise((resolve) => worker.on('exit', resolve))));
+  assert.deepEqual(exits, [0, 0]);
+});
+
+test('every call of the interface is in the binary', () => {
+  const names: Record<keyof Native, true> = {
+    openvpnAeadCreate: true,
+    openvpnAeadSeal: true,
+    openvpnAeadOpen: true,
+    openvpnAeadClose: true,
+  };
+  assert.deepEqual(Object.keys(native).sort(), Object.keys(names).sort());
+});
