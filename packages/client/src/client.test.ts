@@ -158,7 +158,10 @@ test('redirected, killed, and undone by down', async (t) => {
   assert.match(await client.ip('-6 route get 2001:db8:ffff::1'), / dev tun0 /);
   assert.match(await client.ip('route get 192.0.2.1'), / dev eth0 /);
   await ping('10.99.0.1');
-  assert.equal(await client.exec('cat', ['/etc/resolv.conf']).then((text) => /^nameserver 192\.0\.2\.53/m.test(text)), false);
+  assert.equal(
+    await client.exec('cat', ['/etc/resolv.conf']).then((text) => /^nameserver 192\.0\.2\.53/m.test(text)),
+    false,
+  );
 
   up.signal('SIGKILL');
   await up.exited;

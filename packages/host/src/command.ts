@@ -17,7 +17,7 @@ const packageOf: Readonly<Record<string, string>> = { ip: 'iproute2', nft: 'nfta
 export interface Tools {
   readonly log: Logger;
   readonly resolvConf: string;
-  /** Inherited by every tool as its descriptor 3, so that a recovery can see one that outlived its parent. */
+  /** Inherited by every tool, so that a recovery can see one that outlived its parent. */
   readonly journalFd: number | undefined;
 }
 

@@ -12,7 +12,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostChange } from './change.ts';
 import { HostError } from './errors.ts';
-import { isAlive, networkSpace, ownIdentity, type ProcessIdentity, toolsHolding } from './process.ts';
+import { isAlive, networkSpace, ownIdentity, type ProcessIdentity, processesHolding } from './process.ts';
 
 /** A change that was, or was about to be, made. */
 export interface Entry {
@@ -37,7 +37,6 @@ type Line =
 const ORPHAN_WAIT_MS = 10_000;
 /** How a claim's line begins. */
 const CLAIM = '{"kind":"claim"';
-const orphans = new Set(['ip', 'nft', 'resolvectl']);
 
 export class Journal {
   readonly path: string;
@@ -175,7 +174,7 @@ function isSameFile(file: FileHandle, path: string): boolean {
 /** A tool may have outlived its killed parent: what it still does must come before what we undo. */
 async function orphansGone(path: string): Promise<void> {
   const deadline = Date.now() + ORPHAN_WAIT_MS;
-  while (toolsHolding(path, orphans).length > 0) {
+  while (processesHolding(path).length > 0) {
     if (Date.now() > deadline)
       throw new HostError('CULVERT_HOST_BUSY', `a tool that was left over still runs (${path})`);
     await delay(10);

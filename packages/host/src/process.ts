@@ -37,26 +37,23 @@ function startOf(pid: number): string | undefined {
   }
 }
 
-/** Tools (by name) that have `file` as their descriptor 3: they outlived the process that started them. */
-export function toolsHolding(file: string, names: ReadonlySet<string>): number[] {
+/**
+ * Other processes that have `file` open: tools that outlived the process which started them, at whatever point between fork and
+ * exit they are.
+ */
+export function processesHolding(file: string): number[] {
   const wanted = statSync(file);
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry) && names.has(commandOf(entry)))
-    .filter((entry) => {
-      try {
-        const held = statSync(`/proc/${entry}/fd/3`);
-        return held.ino === wanted.ino && held.dev === wanted.dev;
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-  } catch {
-    return '';
-  }
+  const isWanted = (link: string): boolean => {
+    const held = statSync(link, { throwIfNoEntry: false });
+    return held?.ino === wanted.ino && held.dev === wanted.dev;
+  };
+  const holds = (pid: string): boolean => {
+    try {
+      return readdirSync(`/proc/${pid}/fd`).some((fd) => isWanted(`/proc/${pid}/fd/${fd}`));
+    } catch {
+      return false; // It ended meanwhile, or belongs to another user.
+    }
+  };
+  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
+  return pids.filter(holds).map(Number);
 }
