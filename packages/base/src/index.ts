@@ -3,7 +3,7 @@
  *
  * Owns names, shapes and the error class. No behaviour: nothing here reads a clock, opens a socket or keeps state.
  */
-export { createPacketBatch, type PacketBatch } from './batch.ts';
+export { createPacketBatch, type PacketBatch, virtioBytes } from './batch.ts';
 export type { PeerCertificate } from './certificate.ts';
 export type { CloseCause, CloseReason } from './close-reason.ts';
 export { CulvertError } from './error.ts';
