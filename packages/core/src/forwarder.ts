@@ -11,6 +11,7 @@ import { isMartianDestination } from './inner-address-checks.ts';
 import { LinkGroups } from './link-groups.ts';
 import type { LinkTable } from './link-table.ts';
 import type { AddressWords } from './network-words.ts';
+import { finishChecksum, Train } from './train.ts';
 
 export interface ForwarderOptions {
   readonly isClient: boolean;
@@ -32,6 +33,8 @@ export class Forwarder {
   uplink: AttachedLink | undefined;
   readonly #o: ForwarderOptions;
   readonly #headers = new PacketHeaders();
+  /** The packet of `#headers`, when there are several in it. */
+  readonly #train = new Train();
   readonly #groups: readonly LinkGroups[] = Array.from({ length: MAX_DEPTH }, () => new LinkGroups());
   readonly #toDevice = new IcmpErrors();
   readonly #toLink = new IcmpErrors();
@@ -101,11 +104,12 @@ export class Forwarder {
       drop(batch, i, dropped, readable ? 'martian' : 'malformed');
       return;
     }
+    this.#train.read(batch, batch.offsets[i] as number, h);
     const to = isClient ? this.uplink : this.#linkAtDestination();
     if (to === undefined) drop(batch, i, dropped, 'noRoute');
     else if (to.filter !== undefined && !to.filter.passes(batch.view, h, isClient, this.#tick)) {
       drop(batch, i, to.counters.dropped, 'filtered');
-    } else if (h.length <= to.mtu) this.#give(batch, i, to, groups);
+    } else if (this.#train.segmentLength <= to.mtu) this.#give(batch, i, to, groups);
     else this.#tooBigFromDevice(batch, i, to);
   }
 
@@ -119,6 +123,7 @@ export class Forwarder {
       drop(batch, i, dropped, cause);
       return false;
     }
+    this.#train.read(batch, batch.offsets[i] as number, h);
     const to = this.#o.isClient ? undefined : this.#linkAtDestination();
     if (to !== undefined) {
       this.#betweenLinks(from, to, batch, i, groups);
@@ -163,7 +168,7 @@ export class Forwarder {
       this.#sendErrorsTo(from);
     } else {
       decrementHopLimit(view, at, h.version);
-      if (h.length > to.mtu) {
+      if (this.#train.segmentLength > to.mtu) {
         this.#tooBigBetweenLinks(from, to, batch, i);
         return;
       }
@@ -174,7 +179,7 @@ export class Forwarder {
 
   #tooBigBetweenLinks(from: AttachedLink, to: AttachedLink, batch: PacketBatch, i: number): void {
     const h = this.#headers;
-    if (this.#fragmenter.cut(batch.view, h, batch.offsets[i] as number, to.mtu)) {
+    if (this.#cut(batch, i, to.mtu)) {
       this.#take(batch, i, from);
       this.#sendFragments(batch, i, to);
       return;
@@ -195,9 +200,9 @@ export class Forwarder {
     const h = this.#headers;
     batch.lengths[i] = h.length;
     from.lastActive = this.#now;
-    from.counters.packetsIn++;
-    from.counters.bytesIn += h.length;
-    clamp(batch.view, h, from);
+    from.counters.packetsIn += this.#train.segments;
+    from.counters.bytesIn += this.#train.bytes;
+    clamp(batch.view, h, from, this.#train.partialChecksum);
   }
 
   /** The packet goes to this link. */
@@ -205,16 +210,16 @@ export class Forwarder {
     const h = this.#headers;
     batch.lengths[i] = h.length;
     to.lastActive = this.#now;
-    to.counters.packetsOut++;
-    to.counters.bytesOut += h.length;
-    clamp(batch.view, h, to);
+    to.counters.packetsOut += this.#train.segments;
+    to.counters.bytesOut += this.#train.bytes;
+    clamp(batch.view, h, to, this.#train.partialChecksum);
     groups.add(to, i);
   }
 
   #tooBigFromDevice(batch: PacketBatch, i: number, to: AttachedLink): void {
     const h = this.#headers;
     const at = batch.offsets[i] as number;
-    if (this.#fragmenter.cut(batch.view, h, at, to.mtu)) {
+    if (this.#cut(batch, i, to.mtu)) {
       this.#sendFragments(batch, i, to);
       return;
     }
@@ -224,6 +229,15 @@ export class Forwarder {
     const source = this.#o.isClient ? end?.gateway : end?.address;
     if (source !== undefined && to.mayComplain(this.#now)) this.#toDevice.tooBig(batch.view, h, at, to.mtu, source);
     drop(batch, i, to.counters.dropped, 'tooBig');
+  }
+
+  /** Cuts a packet that allows it into fragments for `mtu`. A train of segments that are too large is not cut: its sender is told. */
+  #cut(batch: PacketBatch, i: number, mtu: number): boolean {
+    const h = this.#headers;
+    const at = batch.offsets[i] as number;
+    if (this.#train.segments > 1) return false;
+    if (this.#train.partialChecksum) finishChecksum(batch.view, at, h.length);
+    return this.#fragmenter.cut(batch.view, h, at, mtu);
   }
 
   /** The packet was cut: its fragments go to this link, each as its own packet. */
@@ -267,10 +281,10 @@ function drop(batch: PacketBatch, i: number, counts: DropCounts, cause: DropCaus
 }
 
 /** Both ends of a TCP connection learn the link's segment size from each other's SYN. */
-function clamp(view: DataView, h: PacketHeaders, link: AttachedLink): void {
+function clamp(view: DataView, h: PacketHeaders, link: AttachedLink, partialChecksum: boolean): void {
   if ((h.tcpFlags & TcpFlag.syn) === 0 || h.fragment !== Fragment.none) return;
   const limit = h.version === 4 ? link.maximumSegmentIpv4 : link.maximumSegmentIpv6;
-  clampMaximumSegmentSize(view, h.upperAt, h.upperLength, limit);
+  clampMaximumSegmentSize(view, h.upperAt, h.upperLength, limit, partialChecksum);
 }
 
 /** IPv4's checksum covers the TTL, which shares a word with the protocol. */

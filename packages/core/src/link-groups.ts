@@ -10,6 +10,7 @@ class LentBatch implements PacketBatch {
   offsets = new Uint32Array(0);
   lengths = new Uint32Array(0);
   tags = new Uint32Array(0);
+  virtio = false;
   count = 0;
   used = 0;
 
@@ -22,6 +23,7 @@ class LentBatch implements PacketBatch {
     this.arena = batch.arena;
     this.view = batch.view;
     this.used = batch.used;
+    this.virtio = batch.virtio ?? false;
     const slots = batch.offsets.length;
     if (slots <= this.offsets.length) return;
     this.offsets = new Uint32Array(slots);

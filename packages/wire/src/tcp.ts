@@ -43,11 +43,21 @@ export function findMaximumSegmentSize(view: DataView, at: number, length: numbe
 
 /**
  * Lowers the maximum segment size of a whole TCP header to `limit`, and patches the checksum. Returns whether it was larger.
- * The checksum has to be a full one: not for packets whose sum the kernel left to an offload.
+ * `partialChecksum`: the checksum is left to an offload and covers the pseudo-header alone, so it stays.
  */
-export function clampMaximumSegmentSize(view: DataView, at: number, length: number, limit: number): boolean {
+export function clampMaximumSegmentSize(
+  view: DataView,
+  at: number,
+  length: number,
+  limit: number,
+  partialChecksum = false,
+): boolean {
   const option = findMaximumSegmentSize(view, at, length);
   if (option === 0 || view.getUint16(option) <= limit) return false;
+  if (partialChecksum) {
+    view.setUint16(option, limit);
+    return true;
+  }
   const odd = ((option - at) & 1) === 1;
   const sum = at + CHECKSUM;
   if (odd) {
