@@ -9,6 +9,8 @@
 import type { PacketBatch } from '@culvert/base';
 import { CipherError } from '../errors.ts';
 import { loadNative, type Native } from '../native.ts';
+import type { ReplayWindow } from '../replay-window.ts';
+import type { SkippedPackets } from '../trains.ts';
 import { NativeAeadKey } from './native-aead.ts';
 import { PortableAeadKey } from './portable-aead.ts';
 
@@ -31,10 +33,32 @@ export interface OpenvpnAeadOptions {
   readonly implementation?: 'native' | 'portable';
 }
 
+/** Where the words of `openTrain`'s report lie, and how many there are. */
+export const OpenReport = {
+  /** Datagrams that were authentic and new. */
+  accepted: 0,
+  /** Not authentic. */
+  failed: 1,
+  /** Authentic, but seen before or too old. */
+  replayed: 2,
+  /** Shorter than a datagram can be. */
+  tooShort: 3,
+  /** Inner IP packets, before joining, and their bytes. */
+  packets: 4,
+  bytes: 5,
+  /** Packets that were joined to one before them, so that they have no slot of their own. */
+  joined: 6,
+  /** Accepted, not empty, and no IP packet: each has a slot that someone should look at. */
+  foreign: 7,
+  words: 8,
+} as const;
+
 /** One direction of one key. */
 export interface OpenvpnAeadKey {
   /** Which of the two does the work. Portable is some eighty times slower (1400-byte packets): a program that meets it should warn once. */
   readonly implementation: 'native' | 'portable';
+  /** By `seal`. */
+  readonly skipped: SkippedPackets;
 
   /**
    * Seals the packets of `src` from index `first` on, skipping lengths of 0, and appends the datagrams to `dst`.
@@ -42,8 +66,32 @@ export interface OpenvpnAeadKey {
    * datagram: the next free one is `packetId` plus what `dst.count` grew by. `dst.tags` gets a copy of `src.tags`.
    * Returns the index of the first packet not consumed: `src.count` when all went, less when `dst` is out of slots or bytes.
    * Throws RangeError, and seals nothing, when packet ids could pass 0xffffffff.
+   *
+   * Where `src.virtio` is set, packets are first cut into segments and their checksums completed, a datagram and a slot of
+   * `dst` each, one behind the other. A packet goes whole or not at all; what cannot go is counted in `skipped`. As many
+   * packet ids must be left as `dst` has free slots.
    */
   seal(src: PacketBatch, first: number, dst: PacketBatch, header: number, packetId: number): number;
+
+  /**
+   * Opens `count` whole datagrams of `src` from index `first` on, checks packet ids against `replay`, joins what the kernel's
+   * GRO would join and appends trains and single packets to `dst`, each with the tag of its first datagram. Where
+   * `dst.virtio` is not set every packet comes out single. Datagrams that are short, forged or replayed, and empty packets,
+   * get no slot: `report`, which the call fills anew, tells of them. What is no IP packet (OpenVPN's own messages) comes out
+   * single, with a virtio header of zeros. Packets of one flow stay in order.
+   * Returns the index of the first datagram not consumed: less than `first + count` when `dst` is out of slots or bytes.
+   * @param report at least `OpenReport.words` long
+   * @param join bits of `Join`: what the reader of `dst` takes. @default Join.tcp
+   */
+  openTrain(
+    src: PacketBatch,
+    first: number,
+    count: number,
+    dst: PacketBatch,
+    replay: ReplayWindow,
+    report: Uint32Array,
+    join?: number,
+  ): number;
 
   /**
    * Opens `count` whole datagrams of `src` from index `first` on and appends to `dst` exactly one slot for each, in order:

@@ -1,6 +1,8 @@
 import type { PacketBatch } from '@culvert/base';
 import { CipherError } from '../errors.ts';
 import type { Native, NativeKey } from '../native.ts';
+import type { ReplayWindow } from '../replay-window.ts';
+import { Join, type SkippedPackets } from '../trains.ts';
 import type { OpenvpnAeadKey, OpenvpnAeadOptions } from './aead.ts';
 import { checkHeader, checkPacketIds, checkRange } from './check.ts';
 
@@ -13,6 +15,7 @@ const CLOSED = -2;
 /** OpenVPN's AEAD format by one native call a batch. */
 export class NativeAeadKey implements OpenvpnAeadKey {
   readonly implementation = 'native';
+  readonly skipped: SkippedPackets = { malformed: 0, oversized: 0 };
   readonly #native: Native;
   readonly #key: NativeKey;
   readonly #headerLength: number;
@@ -69,6 +72,18 @@ export class NativeAeadKey implements OpenvpnAeadKey {
       dst.tags,
     );
     return this.#finish(next, dst);
+  }
+
+  openTrain(
+    _src: PacketBatch,
+    _first: number,
+    _count: number,
+    _dst: PacketBatch,
+    _replay: ReplayWindow,
+    _report: Uint32Array,
+    _join: number = Join.tcp,
+  ): number {
+    throw new CipherError('CULVERT_CIPHER_FAILED', 'openTrain is not there yet');
   }
 
   close(): void {

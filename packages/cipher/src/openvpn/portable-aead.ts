@@ -1,6 +1,8 @@
 import { type CipherChaCha20Poly1305Types, type CipherGCMTypes, createCipheriv, createDecipheriv } from 'node:crypto';
 import type { PacketBatch } from '@culvert/base';
 import { CipherError } from '../errors.ts';
+import type { ReplayWindow } from '../replay-window.ts';
+import { Join, type SkippedPackets } from '../trains.ts';
 import type { OpenvpnAeadKey, OpenvpnAeadOptions } from './aead.ts';
 import { checkHeader, checkPacketIds, checkRange } from './check.ts';
 
@@ -10,6 +12,7 @@ const PACKET_ID = 4;
 /** OpenVPN's AEAD format on node:crypto, packet by packet: the oracle of the native one, and its stand-in. */
 export class PortableAeadKey implements OpenvpnAeadKey {
   readonly implementation = 'portable';
+  readonly skipped: SkippedPackets = { malformed: 0, oversized: 0 };
   readonly #cipher: CipherGCMTypes;
   readonly #key: Uint8Array;
   readonly #nonce = new Uint8Array(12);
@@ -54,6 +57,18 @@ export class PortableAeadKey implements OpenvpnAeadKey {
       append(dst, plain?.length ?? 0, plain === undefined ? 0 : this.#packetIdOf(datagram));
     }
     return first + count;
+  }
+
+  openTrain(
+    _src: PacketBatch,
+    _first: number,
+    _count: number,
+    _dst: PacketBatch,
+    _replay: ReplayWindow,
+    _report: Uint32Array,
+    _join: number = Join.tcp,
+  ): number {
+    throw new CipherError('CULVERT_CIPHER_FAILED', 'openTrain is not there yet');
   }
 
   close(): void {
