@@ -13,7 +13,7 @@ import { openTun, type TunDevice } from '@culvert/tun-tap';
 import type { ControlRequest } from './control-protocol.ts';
 import { openControl } from './control-server.ts';
 import { GatewayError } from './errors.ts';
-import { watchFile } from './file-watch.ts';
+import { type FileWatch, watchFile } from './file-watch.ts';
 import { Gateway, type Listening } from './gateway.ts';
 import { GatewayHost, journalOf } from './gateway-host.ts';
 import { GatewayTls, type ReadText } from './gateway-tls.ts';
@@ -53,6 +53,7 @@ class Daemon {
   readonly #tls: GatewayTls;
   readonly #failed = Promise.withResolvers<never>();
   #gateway: Gateway | undefined;
+  #watched: { readonly file: string; readonly watch: FileWatch } | undefined;
   #config: GatewayConfig;
 
   private constructor(options: DaemonOptions, tls: GatewayTls) {
@@ -92,7 +93,8 @@ class Daemon {
     opened.defer(() => daemon.#gateway?.stop(shutdown));
     for (const message of early) daemon.warn(message);
     await daemon.#gateway.start();
-    daemon.#watchRevocations(opened);
+    daemon.#watchRevocations();
+    opened.defer(() => daemon.#watched?.watch.close());
     log.info('culvertd is up', { device: device.name, mode: config.network.mode, version: options.version });
     return daemon;
   }
@@ -137,7 +139,7 @@ class Daemon {
 
   async #answer(request: ControlRequest): Promise<unknown> {
     const gateway = this.#gateway;
-    if (gateway === undefined) throw new GatewayError('CULVERT_GATEWAY_CONTROL', 'culvertd is starting');
+    if (gateway === undefined) throw new GatewayError('CULVERT_GATEWAY_NOT_RUNNING', 'it is starting');
     switch (request.command) {
       case 'status':
         return gateway.status();
@@ -160,37 +162,41 @@ class Daemon {
   async #reload(): Promise<ReloadReport> {
     const { config: loaded, problems } = this.#options.load();
     if (loaded === undefined) {
-      throw new GatewayError(
-        'CULVERT_GATEWAY_CONTROL',
-        problems.map((problem) => `\n  ${formatProblem(problem)}`).join(''),
-      );
+      const mistakes = problems.filter(({ severity }) => severity === 'error').map(formatProblem);
+      throw new GatewayError('CULVERT_GATEWAY_RELOAD', mistakes.map((mistake) => `\n  ${mistake}`).join(''));
     }
     const report = compareConfigs(this.#config, loaded);
     const config = withoutRestart(this.#config, loaded);
-    this.#tls.reload(config, this.#options.read);
-    this.#gateway?.reload(config);
-    this.#gateway?.handleRevocations();
+    try {
+      this.#tls.reload(config, this.#options.read);
+      this.#gateway?.reload(config);
+    } catch (cause) {
+      throw new GatewayError('CULVERT_GATEWAY_RELOAD', (cause as Error).message, { cause });
+    }
     this.#config = config;
+    this.#watchRevocations();
+    this.#gateway?.handleRevocations();
     return report;
   }
 
-  /** Follows the file of the configuration in force, also when a reload names another. */
-  #watchRevocations(opened: AsyncDisposableStack): void {
+  /** Follows the file of the configuration in force. */
+  #watchRevocations(): void {
     const file = this.#config.tls.crl?.file;
+    if (file === this.#watched?.file) return;
+    this.#watched?.watch.close();
+    this.#watched = undefined;
     if (file === undefined) return;
-    const watch = watchFile(file, () => {
-      try {
-        this.#tls.setCrl(this.#options.read(file));
-        this.#log.info('revocation list read again', { file });
-        this.#gateway?.handleRevocations();
-      } catch (error) {
-        this.#log.warn('the new revocation list was not taken: the one before stays in force', {
-          file,
-          reason: (error as Error).message,
-        });
-      }
-    });
-    opened.defer(() => watch.close());
+    this.#watched = { file, watch: watchFile(file, () => this.#readRevocations(file)) };
+  }
+
+  #readRevocations(file: string): void {
+    try {
+      this.#tls.setCrl(this.#options.read(file));
+      this.#log.info('revocation list read again', { file });
+      this.#gateway?.handleRevocations();
+    } catch (error) {
+      this.#gateway?.warn(`${file} was not taken, the list before stays in force: ${(error as Error).message}`);
+    }
   }
 }
 

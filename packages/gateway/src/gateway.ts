@@ -22,7 +22,7 @@ import { GatewayAdmission } from './admission.ts';
 import { DevicePump } from './device-pump.ts';
 import { filterPolicy } from './filter-policy.ts';
 import { Refusals } from './refusals.ts';
-import { Sessions } from './sessions.ts';
+import { type Session, Sessions } from './sessions.ts';
 import {
   formatEndpoint,
   type GatewayStatus,
@@ -63,7 +63,7 @@ const maxWarnings = 50;
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #log: Logger;
-  readonly #sessions = new Sessions();
+  readonly #sessions: Sessions;
   readonly #refusals: Refusals;
   readonly #pool: LeasePool;
   readonly #core: TunnelCore;
@@ -83,6 +83,7 @@ export class Gateway {
     this.#options = options;
     this.#config = config;
     this.#log = log;
+    this.#sessions = new Sessions((session, why) => this.#tellEnding(session, why));
     this.#refusals = new Refusals(log, () => clock.now());
     const pool = (network: string | undefined) => (network === undefined ? undefined : { network });
     this.#pool = new LeasePool({
@@ -252,6 +253,10 @@ export class Gateway {
       const { bytesIn, bytesOut } = link.stats;
       log.info('session ended', { session: session.id, cause, reason: detail, seconds, bytesIn, bytesOut });
     });
+  }
+
+  #tellEnding({ id, link, principal }: Session, { cause, detail }: CloseReason): void {
+    this.#log.info('ending a session', { link: link?.id, user: principal.user, session: id, cause, reason: detail });
   }
 
   #handleEvent(transport: string, event: TransportEvent): void {
