@@ -22,7 +22,7 @@ import type { GatewayStatus, SessionStatus } from './status.ts';
 
 const program = fileURLToPath(new URL('../bin/culvertd', import.meta.url));
 
-async function openBed() {
+async function openBed(more = '') {
   const lab = new Lab();
   const gateway = await lab.createHost('gateway');
   const client = await lab.createHost('client');
@@ -39,7 +39,7 @@ network: { ipv4: 10.88.0.0/24, ipv6: "fd88::/64" }
 push: { routes: [192.168.77.0/24] }
 tls: { ca: ${ca.certificate}, certificate: ${server.certificate}, privateKey: ${server.key}, crl: { file: ${ca.crl} } }
 transports: { openvpn: { wrap: none } }
-`,
+${more}`,
   );
   for (const folder of [lab.folder, ca.folder]) chmodSync(folder, 0o755);
   chmodSync(config, 0o644);
@@ -144,6 +144,28 @@ test('an openvpn client reaches the office; a disabled user and a revoked certif
   await refused.stop();
 });
 
+test('with certificate and password wanted, both must be right', async (t) => {
+  if (!labIsPossible(t, ['nft', 'setpriv', 'openssl', 'openvpn'])) return;
+  await using bed = await openBed('auth: { certificate: required, password: required }');
+  const run = bed.culvertd('run');
+  await run.waitFor('culvertd is up');
+  await bed.ask('user', 'add', 'alice', '--password-file', bed.lab.write('password', 'correct horse\n'));
+  const alice = await bed.ca.issue('alice', { role: 'client' });
+  const connect = (password: string) => {
+    const login = bed.lab.write('login', `alice\n${password}\n`);
+    const options = `--client --dev tun --remote 192.0.2.1 --nobind --ca ${bed.ca.certificate} --cert ${alice.certificate} --key ${alice.key}`;
+    return bed.client.spawn('openvpn', [...options.split(' '), '--auth-user-pass', login, '--verb', '3']);
+  };
+  const wrong = connect('battery staple');
+  await wrong.waitFor(/AUTH_FAILED/);
+  await wrong.exited;
+  await run.waitFor(/a peer was refused .*reason="wrong password for alice"/);
+  const right = connect('correct horse');
+  await right.waitFor('Initialization Sequence Completed');
+  assert.deepEqual((await bed.sessions())[0]?.proofs, ['certificate', 'password']);
+  assert.doesNotMatch(run.output, /horse|staple/);
+});
+
 test('reload takes what can be taken, and a broken file changes nothing', async (t) => {
   if (!labIsPossible(t, ['nft', 'setpriv', 'openssl'])) return;
   await using bed = await openBed();
@@ -175,6 +197,18 @@ test('files that the service user cannot read again are told, and keep root’s 
   const { pid } = JSON.parse(await bed.ask('status', '--json')) as GatewayStatus;
   assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^CapBnd:\t0000000000003400$/m);
   assert.deepEqual(await run.stop('SIGTERM'), { code: 0, signal: null });
+});
+
+test('a device that is taken away ends the gateway with a sentence, and nothing stays', async (t) => {
+  if (!labIsPossible(t, ['nft', 'setpriv', 'openssl'])) return;
+  await using bed = await openBed();
+  const before = await dump(bed.gateway);
+  const run = bed.culvertd('run');
+  await run.waitFor('culvertd is up');
+  await bed.gateway.ip('link delete culvert0');
+  assert.equal((await run.exited).code, 1);
+  assert.match(run.stderr, /culvertd: .*culvert0/);
+  assert.equal(await dump(bed.gateway), before);
 });
 
 test('mistakes stop check and run before anything is touched', async (t) => {

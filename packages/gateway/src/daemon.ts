@@ -15,9 +15,10 @@ import { openControl } from './control-server.ts';
 import { GatewayError } from './errors.ts';
 import { type FileWatch, watchFile } from './file-watch.ts';
 import { Gateway, type Listening } from './gateway.ts';
-import { GatewayHost, journalOf } from './gateway-host.ts';
+import { GatewayHost } from './gateway-host.ts';
 import { GatewayTls, type ReadText } from './gateway-tls.ts';
 import { openLeaseMemory } from './lease-memory.ts';
+import { journalFile, usersFile } from './paths.ts';
 import { makeDirectories, mayConfigureNetwork } from './privileges.ts';
 import { compareConfigs, type ReloadReport, withoutRestart } from './reload.ts';
 
@@ -40,9 +41,11 @@ const shutdown: CloseReason = { cause: 'shutdown', detail: 'the gateway stops' }
  */
 export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const daemon = await Daemon.open(options, opened);
-  process.on('SIGHUP', daemon.onHangup);
-  opened.defer(() => void process.off('SIGHUP', daemon.onHangup));
+  let daemon: Daemon | undefined;
+  const onHangup = () => daemon?.handleHangup();
+  process.on('SIGHUP', onHangup);
+  opened.defer(() => void process.off('SIGHUP', onHangup));
+  daemon = await Daemon.open(options, opened);
   await Promise.race([aborted(signal), daemon.failed]);
   options.log.info('stopping');
 }
@@ -78,14 +81,14 @@ class Daemon {
     opened.defer(() => tls.close());
     const daemon: Daemon = new Daemon(options, tls);
     await daemon.#openControl(opened);
-    const store = await openStoreThread(`${config.state}/users.db`, () => void daemon.#gateway?.handleUsersChanged());
+    const store = await openStoreThread(usersFile(config), () => void daemon.#gateway?.handleUsersChanged());
     opened.defer(() => store.close());
     const device = openDevice(options);
     opened.defer(() => device.close());
     const host = await GatewayHost.open({
       network: config.network,
       device: device.name,
-      journal: journalOf(config),
+      journal: journalFile(config),
       log,
     });
     opened.defer(() => host.close());
@@ -99,12 +102,9 @@ class Daemon {
     return daemon;
   }
 
-  readonly onHangup = (): void => {
-    this.#reload().then(
-      (report) => this.#log.info('configuration read again', { ...report }),
-      (error: Error) => this.#log.warn('the configuration was not taken', { reason: error.message }),
-    );
-  };
+  handleHangup(): void {
+    this.#reload().catch((error: Error) => this.#log.warn(error.message));
+  }
 
   /** True when somebody heard it. */
   warn(sentence: string): true | undefined {
@@ -167,6 +167,7 @@ class Daemon {
     }
     const report = compareConfigs(this.#config, loaded);
     const config = withoutRestart(this.#config, loaded);
+    this.#gateway?.forgetWarnings();
     try {
       this.#tls.reload(config, this.#options.read);
       this.#gateway?.reload(config);
@@ -174,6 +175,7 @@ class Daemon {
       throw new GatewayError('CULVERT_GATEWAY_RELOAD', (cause as Error).message, { cause });
     }
     this.#config = config;
+    this.#log.info('configuration read again', { ...report });
     this.#watchRevocations();
     this.#gateway?.handleRevocations();
     return report;
@@ -186,13 +188,16 @@ class Daemon {
     this.#watched?.watch.close();
     this.#watched = undefined;
     if (file === undefined) return;
-    this.#watched = { file, watch: watchFile(file, () => this.#readRevocations(file)) };
+    const read = () => this.#readRevocations(file);
+    // Once more at the start: it may have changed since the configuration was read.
+    this.#watched = { file, watch: watchFile(file, read, read) };
   }
 
   #readRevocations(file: string): void {
+    this.#gateway?.forgetWarnings();
     try {
       this.#tls.setCrl(this.#options.read(file));
-      this.#log.info('revocation list read again', { file });
+      this.#log.info('revocation list read', { file });
       this.#gateway?.handleRevocations();
     } catch (error) {
       this.#gateway?.warn(`${file} was not taken, the list before stays in force: ${(error as Error).message}`);

@@ -59,6 +59,8 @@ export interface GatewayOptions {
 }
 
 const maxWarnings = 50;
+/** Characters of a reason that are kept. */
+const maxReason = 500;
 
 export class Gateway {
   readonly #options: GatewayOptions;
@@ -207,6 +209,11 @@ export class Gateway {
     this.#log.warn(sentence);
   }
 
+  /** What was wrong may be so no longer: what still is gets told again. */
+  forgetWarnings(): void {
+    this.#warnings.clear();
+  }
+
   /** Ends every link with `why` and stops listening. Idempotent. The device stays its owner's. */
   stop(why: CloseReason): Promise<void> {
     this.#stopped ??= this.#stop(why);
@@ -285,6 +292,7 @@ export class Gateway {
 
   #refuse(message: string, transport: string, { id, path }: { id: number; path: Link['path'] }, reason: string): void {
     const time = new Date().toISOString();
-    this.#refusals.add(message, { time, transport, remote: formatEndpoint(path.remote), reason }, id);
+    const remote = formatEndpoint(path.remote);
+    this.#refusals.add(message, { time, transport, remote, reason: reason.slice(0, maxReason) }, id);
   }
 }

@@ -4,6 +4,7 @@ import type { GatewayConfig } from '@culvert/config';
 import { openStore, PasswordHasher, type Store, StoreError, type User, type UserChange } from '@culvert/store';
 import { type Argv, askSecret, type CommandModule, printJson, printTable, UsageError } from '@culvert/terminal';
 import { formatAddress, formatNetwork, parseAddress, parseNetwork } from '@culvert/wire';
+import { usersFile } from '../paths.ts';
 import { makeDirectories, serviceAccount } from '../privileges.ts';
 import { addressMistake } from '../users.ts';
 import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';
@@ -170,7 +171,7 @@ async function withStore(
 ): Promise<void> {
   const config = readConfig(file);
   makeDirectories(config, process.getuid?.() === 0 ? serviceAccount(config.user) : undefined);
-  const store = openStore(`${config.state}/users.db`);
+  const store = openStore(usersFile(config));
   try {
     await work(store, config);
   } finally {
