@@ -5,6 +5,7 @@
  *
  * Pairs take turns, so that a noisy moment of the machine hits all of them. Reported is the median of the runs.
  */
+import assert from 'node:assert/strict';
 import { cpus } from 'node:os';
 import { eventually } from '@culvert/testkit';
 import { type Program, usualScenario } from '../interop/end.ts';
@@ -82,6 +83,7 @@ async function measurePair(
     await dialled.up(20_000);
     const ping = async () => (await world.client.spawn('ping', ['-c1', '-W1', office.ipv4]).exited).code === 0;
     await eventually('the office answers', ping);
+    await assertMtu(world);
     const listener = world.office.spawn('iperf3', ['--server', '--forceflush']);
     await listener.waitFor('Server listening');
     const up = await iperf(world, seconds, []);
@@ -93,6 +95,18 @@ async function measurePair(
     await serving.stop();
     world.client.processes.length = 0;
     world.gateway.processes.length = 0;
+  }
+}
+
+/** Both ends' devices have the MTU that the figures are said to be for. */
+async function assertMtu({ client, gateway }: World): Promise<void> {
+  for (const host of [client, gateway]) {
+    const links = JSON.parse(await host.ip('-json -details link show type tun')) as { ifname: string; mtu: number }[];
+    assert.deepEqual(
+      links.map(({ mtu }) => mtu),
+      [MTU],
+      `one tunnel device of MTU ${MTU} on the ${host.label}`,
+    );
   }
 }
 

@@ -185,9 +185,9 @@ export async function networkOf(host: TestHost): Promise<string> {
     nft list ruleset; cat /etc/resolv.conf
     sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.all.accept_ra`;
   const text = await host.exec('sh', ['-c', script]);
-  // Lifetimes and cache entries change by themselves.
+  // Lifetimes, cache entries and link-local addresses change by themselves.
   return text
     .replace(/ (?:expires|valid_lft|preferred_lft) \S+/g, '')
-    .replace(/^.*\bcache\b.*$/gm, '')
+    .replace(/^.*\b(?:cache|fe80:).*$/gm, '')
     .trim();
 }

@@ -1,8 +1,8 @@
 /** What all commands share: where the CA is, its passphrase, its errors as exit codes, and what it should be reminded of. */
 import type { WallClock } from '@culvert/base';
 import { CaDirectory, PkiError, parseCrl } from '@culvert/pki';
+import type { Argv } from '@culvert/terminal';
 import { ExitCode } from '@culvert/terminal';
-import type { Argv } from 'yargs';
 import { readPassphrase } from './secret-input.ts';
 
 export interface CommonArguments {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { parseCrl, writeFileAtomically } from '@culvert/pki';
+import type { CommandModule } from '@culvert/terminal';
 import { printJson, UsageError } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { day, type SigningArguments, signingOptions, withCa, withSigningCa } from './ca-access.ts';
 
 interface Arguments extends SigningArguments {

@@ -1,6 +1,6 @@
 import { makePkcs12, writeFileAtomically } from '@culvert/pki';
+import type { CommandModule } from '@culvert/terminal';
 import { printJson, UsageError } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { type CommonArguments, commonOptions, withCa } from './ca-access.ts';
 import { describe } from './list.ts';
 import { readSecret } from './secret-input.ts';

@@ -1,4 +1,4 @@
-import type { CommandModule } from 'yargs';
+import type { CommandModule } from '@culvert/terminal';
 import { type CommonArguments, commonOptions } from './ca-access.ts';
 
 export interface ExportArguments extends CommonArguments {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { CaDirectory, defaultDays, type KeyAlgorithm, keyAlgorithms } from '@culvert/pki';
+import type { CommandModule } from '@culvert/terminal';
 import { printJson, UsageError } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { day, type SigningArguments, signingOptions, systemClock, withExitCodes } from './ca-access.ts';
 import { readPassphrase } from './secret-input.ts';
 

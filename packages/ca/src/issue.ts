@@ -9,8 +9,8 @@ import {
   keyAlgorithms,
   writeFileAtomically,
 } from '@culvert/pki';
+import type { CommandModule } from '@culvert/terminal';
 import { printJson } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { day, type SigningArguments, signingOptions, withSigningCa } from './ca-access.ts';
 import { describe } from './list.ts';
 

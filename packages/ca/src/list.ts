@@ -1,6 +1,6 @@
 import type { CertificateRecord } from '@culvert/pki';
+import type { CommandModule } from '@culvert/terminal';
 import { colour, printJson, printTable } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { type CommonArguments, commonOptions, day, systemClock, withCa } from './ca-access.ts';
 
 interface Arguments extends CommonArguments {

@@ -1,5 +1,5 @@
+import type { CommandModule } from '@culvert/terminal';
 import { printJson, UsageError } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { type SigningArguments, signingOptions, withCa } from './ca-access.ts';
 import { readPassphrase, readSecret } from './secret-input.ts';
 

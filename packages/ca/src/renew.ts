@@ -1,4 +1,4 @@
-import type { CommandModule } from 'yargs';
+import type { CommandModule } from '@culvert/terminal';
 import { type SigningArguments, signingOptions, withSigningCa } from './ca-access.ts';
 import { reportIssued, writeCopies } from './issue.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type RevocationReason, revocationReasons, writeFileAtomically } from '@culvert/pki';
+import type { CommandModule } from '@culvert/terminal';
 import { printJson } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { type SigningArguments, signingOptions, withSigningCa } from './ca-access.ts';
 import { describe } from './list.ts';
 

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { type CaDirectory, parseCrl } from '@culvert/pki';
+import type { CommandModule } from '@culvert/terminal';
 import { printJson } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { type CommonArguments, commonOptions, withCa } from './ca-access.ts';
 import { describe, statusOf } from './list.ts';
 

@@ -45,5 +45,3 @@ export const openvpnSection = z.strictObject({
   handshakeWindow: duration('5s', '5m').prefault('60s').describe('The whole key exchange must be done within'),
   replayWindow: wholeNumber(64, 65_536).default(1024).describe('Data packets that may arrive out of order'),
 });
-
-export type OpenvpnSection = z.output<typeof openvpnSection>;

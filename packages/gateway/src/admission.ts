@@ -12,8 +12,11 @@ import { FailureLimits, sourceKey } from './failure-limits.ts';
 import { checkPassword, nameOf, type Proven, refused } from './proof.ts';
 import type { Session, Sessions } from './sessions.ts';
 
-/** How long a newcomer waits for the addresses of the session that it replaces. A dead peer's session takes no longer to end. */
-const replaceWait: Millis = 1_000;
+/**
+ * How long a newcomer waits for the addresses of a session that ends, so that it gets the same ones. A transport waits two
+ * seconds for a peer that is gone to answer our goodbye.
+ */
+const replaceWait: Millis = 2_500;
 
 export interface AdmissionOptions {
   /** In force; read at every claim. */
@@ -50,7 +53,7 @@ export class GatewayAdmission implements Admission {
     if (proven.kind === 'refused') return proven;
     const early = this.#judge(proven, await this.#options.store.user(proven.user));
     if (early !== undefined) return early;
-    const full = await this.#makeRoom(proven.user, signal);
+    const full = await this.#makeRoom(proven.user);
     if (full !== undefined) return full;
     const record = await this.#options.store.user(proven.user);
     if (signal.aborted) return refused(`${proven.user} was gone before it was admitted`);
@@ -108,19 +111,16 @@ export class GatewayAdmission implements Admission {
   }
 
   /** A place among the user's sessions: the oldest makes room, or the newcomer is refused. */
-  async #makeRoom(user: string, signal: AbortSignal): Promise<Refused | undefined> {
+  async #makeRoom(user: string): Promise<Refused | undefined> {
     const { config, sessions } = this.#options;
     const { sessionsPerUser, whenReached } = config().limits;
-    for (let mine = sessions.of(user); mine.length >= sessionsPerUser; mine = sessions.of(user)) {
-      const [oldest] = mine;
-      if (whenReached === 'refuse' || oldest === undefined) return this.#tooMany(user);
-      sessions.end(oldest, {
-        cause: 'replaced',
-        detail: `${user} connected again (limits.sessionsPerUser: ${sessionsPerUser})`,
-      });
-      await within(oldest.over, replaceWait);
-      if (signal.aborted) break;
+    const mine = sessions.of(user);
+    if (mine.length >= sessionsPerUser && whenReached === 'refuse') return this.#tooMany(user);
+    const detail = `${user} connected again (limits.sessionsPerUser: ${sessionsPerUser})`;
+    for (const session of mine.slice(0, Math.max(0, mine.length - sessionsPerUser + 1))) {
+      sessions.end(session, { cause: 'replaced', detail });
     }
+    await within(Promise.all(sessions.endingOf(user).map(({ over }) => over)), replaceWait);
     return undefined;
   }
 
@@ -187,7 +187,7 @@ export function linkConfig(
 }
 
 /** Resolves when `promise` does, or after `wait`. */
-async function within(promise: Promise<void>, wait: Millis): Promise<void> {
+async function within(promise: Promise<unknown>, wait: Millis): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, wait);
   await Promise.race([promise, late]);

@@ -13,11 +13,12 @@ import { openTun, type TunDevice } from '@culvert/tun-tap';
 import type { ControlRequest } from './control-protocol.ts';
 import { openControl } from './control-server.ts';
 import { GatewayError } from './errors.ts';
-import { watchFile } from './file-watch.ts';
+import { type FileWatch, watchFile } from './file-watch.ts';
 import { Gateway, type Listening } from './gateway.ts';
-import { GatewayHost, journalOf } from './gateway-host.ts';
+import { GatewayHost } from './gateway-host.ts';
 import { GatewayTls, type ReadText } from './gateway-tls.ts';
 import { openLeaseMemory } from './lease-memory.ts';
+import { journalFile, usersFile } from './paths.ts';
 import { makeDirectories, mayConfigureNetwork } from './privileges.ts';
 import { compareConfigs, type ReloadReport, withoutRestart } from './reload.ts';
 
@@ -40,9 +41,11 @@ const shutdown: CloseReason = { cause: 'shutdown', detail: 'the gateway stops' }
  */
 export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const daemon = await Daemon.open(options, opened);
-  process.on('SIGHUP', daemon.onHangup);
-  opened.defer(() => void process.off('SIGHUP', daemon.onHangup));
+  let daemon: Daemon | undefined;
+  const onHangup = () => daemon?.handleHangup();
+  process.on('SIGHUP', onHangup);
+  opened.defer(() => void process.off('SIGHUP', onHangup));
+  daemon = await Daemon.open(options, opened);
   await Promise.race([aborted(signal), daemon.failed]);
   options.log.info('stopping');
 }
@@ -53,6 +56,7 @@ class Daemon {
   readonly #tls: GatewayTls;
   readonly #failed = Promise.withResolvers<never>();
   #gateway: Gateway | undefined;
+  #watched: { readonly file: string; readonly watch: FileWatch } | undefined;
   #config: GatewayConfig;
 
   private constructor(options: DaemonOptions, tls: GatewayTls) {
@@ -77,14 +81,14 @@ class Daemon {
     opened.defer(() => tls.close());
     const daemon: Daemon = new Daemon(options, tls);
     await daemon.#openControl(opened);
-    const store = await openStoreThread(`${config.state}/users.db`, () => void daemon.#gateway?.handleUsersChanged());
+    const store = await openStoreThread(usersFile(config), () => void daemon.#gateway?.handleUsersChanged());
     opened.defer(() => store.close());
     const device = openDevice(options);
     opened.defer(() => device.close());
     const host = await GatewayHost.open({
       network: config.network,
       device: device.name,
-      journal: journalOf(config),
+      journal: journalFile(config),
       log,
     });
     opened.defer(() => host.close());
@@ -92,17 +96,15 @@ class Daemon {
     opened.defer(() => daemon.#gateway?.stop(shutdown));
     for (const message of early) daemon.warn(message);
     await daemon.#gateway.start();
-    daemon.#watchRevocations(opened);
+    daemon.#watchRevocations();
+    opened.defer(() => daemon.#watched?.watch.close());
     log.info('culvertd is up', { device: device.name, mode: config.network.mode, version: options.version });
     return daemon;
   }
 
-  readonly onHangup = (): void => {
-    this.#reload().then(
-      (report) => this.#log.info('configuration read again', { ...report }),
-      (error: Error) => this.#log.warn('the configuration was not taken', { reason: error.message }),
-    );
-  };
+  handleHangup(): void {
+    this.#reload().catch((error: Error) => this.#log.warn(error.message));
+  }
 
   /** True when somebody heard it. */
   warn(sentence: string): true | undefined {
@@ -137,7 +139,7 @@ class Daemon {
 
   async #answer(request: ControlRequest): Promise<unknown> {
     const gateway = this.#gateway;
-    if (gateway === undefined) throw new GatewayError('CULVERT_GATEWAY_CONTROL', 'culvertd is starting');
+    if (gateway === undefined) throw new GatewayError('CULVERT_GATEWAY_NOT_RUNNING', 'it is starting');
     switch (request.command) {
       case 'status':
         return gateway.status();
@@ -160,37 +162,46 @@ class Daemon {
   async #reload(): Promise<ReloadReport> {
     const { config: loaded, problems } = this.#options.load();
     if (loaded === undefined) {
-      throw new GatewayError(
-        'CULVERT_GATEWAY_CONTROL',
-        problems.map((problem) => `\n  ${formatProblem(problem)}`).join(''),
-      );
+      const mistakes = problems.filter(({ severity }) => severity === 'error').map(formatProblem);
+      throw new GatewayError('CULVERT_GATEWAY_RELOAD', mistakes.map((mistake) => `\n  ${mistake}`).join(''));
     }
     const report = compareConfigs(this.#config, loaded);
     const config = withoutRestart(this.#config, loaded);
-    this.#tls.reload(config, this.#options.read);
-    this.#gateway?.reload(config);
-    this.#gateway?.handleRevocations();
+    this.#gateway?.forgetWarnings();
+    try {
+      this.#tls.reload(config, this.#options.read);
+      this.#gateway?.reload(config);
+    } catch (cause) {
+      throw new GatewayError('CULVERT_GATEWAY_RELOAD', (cause as Error).message, { cause });
+    }
     this.#config = config;
+    this.#log.info('configuration read again', { ...report });
+    this.#watchRevocations();
+    this.#gateway?.handleRevocations();
     return report;
   }
 
-  /** Follows the file of the configuration in force, also when a reload names another. */
-  #watchRevocations(opened: AsyncDisposableStack): void {
+  /** Follows the file of the configuration in force. */
+  #watchRevocations(): void {
     const file = this.#config.tls.crl?.file;
+    if (file === this.#watched?.file) return;
+    this.#watched?.watch.close();
+    this.#watched = undefined;
     if (file === undefined) return;
-    const watch = watchFile(file, () => {
-      try {
-        this.#tls.setCrl(this.#options.read(file));
-        this.#log.info('revocation list read again', { file });
-        this.#gateway?.handleRevocations();
-      } catch (error) {
-        this.#log.warn('the new revocation list was not taken: the one before stays in force', {
-          file,
-          reason: (error as Error).message,
-        });
-      }
-    });
-    opened.defer(() => watch.close());
+    const read = () => this.#readRevocations(file);
+    // Once more at the start: it may have changed since the configuration was read.
+    this.#watched = { file, watch: watchFile(file, read, read) };
+  }
+
+  #readRevocations(file: string): void {
+    this.#gateway?.forgetWarnings();
+    try {
+      this.#tls.setCrl(this.#options.read(file));
+      this.#log.info('revocation list read', { file });
+      this.#gateway?.handleRevocations();
+    } catch (error) {
+      this.#gateway?.warn(`${file} was not taken, the list before stays in force: ${(error as Error).message}`);
+    }
   }
 }
 

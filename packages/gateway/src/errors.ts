@@ -10,7 +10,7 @@ export const sentences = {
   CULVERT_GATEWAY_PRIVILEGE: 'a privilege is missing',
   CULVERT_GATEWAY_SERVICE_USER: 'there is no such service user',
   CULVERT_GATEWAY_STATE: 'the state directory cannot be used',
-  CULVERT_GATEWAY_CRL: 'the revocation list cannot be used',
+  CULVERT_GATEWAY_RELOAD: 'the configuration was not taken, the one before stays in force',
 } as const;
 
 export type GatewayErrorCode = keyof typeof sentences;
@@ -19,6 +19,7 @@ const exitCodes: Partial<Record<GatewayErrorCode, number>> = {
   CULVERT_GATEWAY_NOT_RUNNING: ExitCode.notRunning,
   CULVERT_GATEWAY_PRIVILEGE: ExitCode.permission,
   CULVERT_GATEWAY_STATE: ExitCode.permission,
+  CULVERT_GATEWAY_RELOAD: ExitCode.configuration,
   CULVERT_GATEWAY_SERVICE_USER: ExitCode.configuration,
 };
 

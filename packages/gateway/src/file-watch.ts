@@ -9,8 +9,11 @@ export interface FileWatch {
   close(): void;
 }
 
-/** Calls `onChange` after the file at `path` has become another one, also when it appears. Keeps the process alive until closed. */
-export function watchFile(path: string, onChange: () => void): FileWatch {
+/**
+ * Calls `onChange` after the file at `path` has become another one, also when it comes back; `onReady` once it was looked at first.
+ * Keeps the process alive until closed.
+ */
+export function watchFile(path: string, onChange: () => void, onReady?: () => void): FileWatch {
   let seen: string | undefined;
   let busy = false;
   const look = async (): Promise<void> => {
@@ -22,7 +25,7 @@ export function watchFile(path: string, onChange: () => void): FileWatch {
     if (found !== '' || seen === undefined) seen = found;
     if (changed) onChange();
   };
-  void look();
+  void look().then(onReady);
   const timer = setInterval(look, pollMillis);
   return { close: () => clearInterval(timer) };
 }

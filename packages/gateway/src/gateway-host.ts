@@ -10,11 +10,6 @@ export function gatewayAddress(network: string): { readonly address: string; rea
   return { address: formatAddress(addressAt(parsed, 1n)), prefix: parsed.prefix };
 }
 
-/** Beside the control socket, so that two gateways of one machine have two. */
-export function journalOf({ control }: Pick<GatewayConfig, 'control'>): string {
-  return `${control.replace(/\.sock$/, '')}.journal`;
-}
-
 export class GatewayHost {
   readonly #changes: HostChanges;
   readonly #network: GatewayConfig['network'];

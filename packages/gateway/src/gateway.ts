@@ -22,7 +22,7 @@ import { GatewayAdmission } from './admission.ts';
 import { DevicePump } from './device-pump.ts';
 import { filterPolicy } from './filter-policy.ts';
 import { Refusals } from './refusals.ts';
-import { Sessions } from './sessions.ts';
+import { type Session, Sessions } from './sessions.ts';
 import {
   formatEndpoint,
   type GatewayStatus,
@@ -59,11 +59,13 @@ export interface GatewayOptions {
 }
 
 const maxWarnings = 50;
+/** Characters of a reason that are kept. */
+const maxReason = 500;
 
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #log: Logger;
-  readonly #sessions = new Sessions();
+  readonly #sessions: Sessions;
   readonly #refusals: Refusals;
   readonly #pool: LeasePool;
   readonly #core: TunnelCore;
@@ -83,6 +85,7 @@ export class Gateway {
     this.#options = options;
     this.#config = config;
     this.#log = log;
+    this.#sessions = new Sessions((session, why) => this.#tellEnding(session, why));
     this.#refusals = new Refusals(log, () => clock.now());
     const pool = (network: string | undefined) => (network === undefined ? undefined : { network });
     this.#pool = new LeasePool({
@@ -206,6 +209,11 @@ export class Gateway {
     this.#log.warn(sentence);
   }
 
+  /** What was wrong may be so no longer: what still is gets told again. */
+  forgetWarnings(): void {
+    this.#warnings.clear();
+  }
+
   /** Ends every link with `why` and stops listening. Idempotent. The device stays its owner's. */
   stop(why: CloseReason): Promise<void> {
     this.#stopped ??= this.#stop(why);
@@ -254,6 +262,10 @@ export class Gateway {
     });
   }
 
+  #tellEnding({ id, link, principal }: Session, { cause, detail }: CloseReason): void {
+    this.#log.info('ending a session', { link: link?.id, user: principal.user, session: id, cause, reason: detail });
+  }
+
   #handleEvent(transport: string, event: TransportEvent): void {
     const log = this.#log.child({ link: event.id });
     switch (event.kind) {
@@ -280,6 +292,7 @@ export class Gateway {
 
   #refuse(message: string, transport: string, { id, path }: { id: number; path: Link['path'] }, reason: string): void {
     const time = new Date().toISOString();
-    this.#refusals.add(message, { time, transport, remote: formatEndpoint(path.remote), reason }, id);
+    const remote = formatEndpoint(path.remote);
+    this.#refusals.add(message, { time, transport, remote, reason: reason.slice(0, maxReason) }, id);
   }
 }

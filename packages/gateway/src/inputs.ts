@@ -21,11 +21,11 @@ const maxBytes = 16 * 1024 * 1024;
 type Input = ReturnType<ReadInput>;
 
 /** Reads a path; where that is not allowed, what was inherited for it. Closes the descriptors at once. */
-export function inputReader(inherited: Inherited | undefined): ReadInput {
+export function inputReader(inherited: Inherited | undefined, open: ReadInput = readPath): ReadInput {
   const kept = new Map(Object.entries(inherited?.files ?? {}).map(([path, fd]) => [path, takeInherited(fd)]));
   return (path) => {
     try {
-      return readPath(path);
+      return open(path);
     } catch (error) {
       const input = (error as NodeJS.ErrnoException).code === 'EACCES' ? kept.get(path) : undefined;
       if (input === undefined) throw error;

@@ -12,8 +12,8 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { GatewayConfig } from '@culvert/config';
 import { GatewayError } from './errors.ts';
-import { journalOf } from './gateway-host.ts';
 import type { Inherited } from './inputs.ts';
+import { journalFile, usersFile } from './paths.ts';
 
 /** Holds `Inherited` as JSON in the process that stepped down. */
 export const inheritedVariable = 'CULVERTD_INHERITED';
@@ -60,8 +60,8 @@ function giveDirectories(config: GatewayConfig, account: Account): void {
   makeDirectories(config, account);
   const give = (path: string) =>
     lstatSync(path, { throwIfNoEntry: false }) && lchownSync(path, account.uid, account.gid);
-  for (const suffix of ['', '-wal', '-shm']) give(`${config.state}/users.db${suffix}`);
-  give(journalOf(config));
+  for (const suffix of ['', '-wal', '-shm']) give(`${usersFile(config)}${suffix}`);
+  give(journalFile(config));
   for (const directory of [config.state, dirname(config.control)]) if (!isShared(directory)) give(directory);
 }
 

@@ -29,7 +29,13 @@ interface Entry extends Session {
 
 export class Sessions {
   readonly #entries = new Map<Principal, Entry>();
+  readonly #onEnding: (session: Session, why: CloseReason) => void;
   #lastId = 0;
+
+  /** `onEnding` is told of each session that we end, when its traffic stops; goodbyes may take a moment more. */
+  constructor(onEnding: (session: Session, why: CloseReason) => void = () => {}) {
+    this.#onEnding = onEnding;
+  }
 
   get size(): number {
     return this.#entries.size;
@@ -43,6 +49,13 @@ export class Sessions {
   /** Sessions of `user` that go on, the oldest first. */
   of(user: string): Session[] {
     return [...this.#entries.values()].filter((entry) => entry.principal.user === user && entry.ending === undefined);
+  }
+
+  /** Sessions of `user` that say goodbye: they hold their addresses still. */
+  endingOf(user: string): Session[] {
+    return [...this.#entries.values()].filter((entry) => {
+      return entry.principal.user === user && entry.ending !== undefined && entry.link !== undefined;
+    });
   }
 
   add(fields: Pick<Session, 'principal' | 'config' | 'transport' | 'remote'>): Session {
@@ -80,6 +93,7 @@ export class Sessions {
     const entry = this.#entries.get(session.principal);
     if (entry === undefined || entry.ending !== undefined) return;
     entry.ending = why;
+    this.#onEnding(entry, why);
     void entry.link?.close(why);
   }
 

@@ -56,7 +56,8 @@ export function mustEnd(
     return unwelcome ? { cause: 'revoked', detail: `${user} was removed` } : undefined;
   }
   const same = JSON.stringify([...groups].sort()) === JSON.stringify([...record.groups].sort());
-  return same ? undefined : { cause: 'operator', detail: `the groups of ${user} changed` };
+  // A cause after which clients connect again: with the new groups.
+  return same ? undefined : { cause: 'session-limit', detail: `the groups of ${user} changed` };
 }
 
 function hostPart(bytes: Uint8Array, prefix: number): number[] {

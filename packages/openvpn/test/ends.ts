@@ -13,7 +13,7 @@ import {
 } from '@culvert/base';
 import {
   createFakeTlsContext,
-  type FakeTlsEngine,
+  FakeTlsEngine,
   type FakeTlsOptions,
   seededRandom,
   simulatedPath,
@@ -56,6 +56,8 @@ export interface ServerSetup {
   readonly tls?: Partial<FakeTlsOptions> | undefined;
   readonly session?: Partial<ServerSessionOptions> | undefined;
   readonly config?: PushedConfig | undefined;
+  /** @default udp */
+  readonly protocol?: 'udp' | 'tcp' | undefined;
   readonly limits?: { readonly initialPerInterval: number; readonly intervalMillis: number } | undefined;
 }
 
@@ -83,6 +85,7 @@ export class ServerEnd implements Machine<SessionEvent> {
   handleDatagram(datagram: Uint8Array, path: Path, now: Instant): void {
     if (isData(datagram[0] ?? 0)) {
       if (this.session !== undefined) openInto(this.session, datagram, this.received, now);
+      this.#decide(now);
       return;
     }
     const id = peekControl(datagram)?.sessionId;
@@ -115,7 +118,11 @@ export class ServerEnd implements Machine<SessionEvent> {
   }
 
   #handleStranger(datagram: Uint8Array, path: Path, now: Instant): void {
-    const verdict = this.acceptor.handleInitial(datagram, path, now);
+    const { protocol = 'udp' } = this.#setup;
+    const verdict =
+      protocol === 'udp'
+        ? this.acceptor.handleInitial(datagram, path, now)
+        : this.acceptor.handleStreamInitial(datagram, path, now);
     if (verdict.kind === 'reply') this.#replies.push({ datagram: verdict.datagram, path });
     if (verdict.kind !== 'session') return;
     const { random, clock, tls, session } = this.#setup;
@@ -130,7 +137,7 @@ export class ServerEnd implements Machine<SessionEvent> {
     this.session = new ServerSession({
       start: verdict.start,
       path,
-      protocol: 'udp',
+      protocol,
       random,
       wallClock: clock,
       createTls,
@@ -158,6 +165,7 @@ export class ServerEnd implements Machine<SessionEvent> {
 /** A client session that keeps the inner packets it gets. */
 export class ClientEnd extends ClientSession {
   readonly received: Uint8Array[] = [];
+  engines: FakeTlsEngine[] = [];
   readonly #extra: Transmit[] = [];
 
   override handleDatagram(datagram: Uint8Array, path: Path, now: Instant): void {
@@ -183,17 +191,24 @@ export interface ClientSetup {
 }
 
 export function createClient({ clock, random, wrap, tls, session }: ClientSetup): ClientEnd {
-  const context = createFakeTlsContext({ role: 'client', random, name: 'alice', ...tls });
-  return new ClientEnd({
+  const engines: FakeTlsEngine[] = [];
+  const end = new ClientEnd({
     path: simulatedPath(0),
     protocol: 'udp',
     random,
     wallClock: clock,
-    createTls: () => context.createEngine(),
+    createTls: () => {
+      // The name is read anew, so that a test may change it between key exchanges.
+      const engine = new FakeTlsEngine({ role: 'client', random, name: 'alice', ...tls });
+      engines.push(engine);
+      return engine;
+    },
     now: clock.now(),
     wrap,
     ...session,
   });
+  end.engines = engines;
+  return end;
 }
 
 /** Matching wraps of both ends, by kind. */

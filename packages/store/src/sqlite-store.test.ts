@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'node:test';
 import { openStore, openStoreThread, type Store } from './index.ts';
+import { openSqliteFile } from './sqlite-file.ts';
 
 let directory: string;
 let path: string;
@@ -81,6 +82,13 @@ test('leases come back in the order of their use, one an address, and go with th
     ['alice', 'carol'],
   );
   assert.deepEqual(await store.leases(6), []);
+});
+
+test('a commit waits for the disk, and readers for no writer', () => {
+  const db = openSqliteFile(path);
+  assert.equal(db.prepare('PRAGMA synchronous').get()?.['synchronous'], 2, 'FULL');
+  assert.equal(db.prepare('PRAGMA journal_mode').get()?.['journal_mode'], 'wal');
+  db.close();
 });
 
 test('a change by another process is told within a second', async () => {

@@ -1,5 +1,6 @@
 /** What the three programs share on a terminal: exit codes, errors, tables, colours, logging. */
 
+export type { Argv, CommandModule } from 'yargs';
 export { askSecret } from './ask-secret.ts';
 export { createLogger, type LogFormat, type LogLevel } from './log.ts';
 export { colour, printJson, printTable } from './print.ts';

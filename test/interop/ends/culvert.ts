@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type HostProcess, inTime } from '@culvert/testkit';
+import { type HostProcess, inTime, type TestHost } from '@culvert/testkit';
 import type { End, Program, Reasons, Scenario } from '../end.ts';
 import { inner, officeNetworks, password, type World } from '../world.ts';
 import { clientConfig } from './openvpn.ts';
@@ -57,14 +57,18 @@ async function startServer(world: World, scenario: Scenario): Promise<End> {
   const state = join(lab.folder, 'culvertd');
   mkdirSync(state, { recursive: true, mode: 0o700 });
   const config = lab.write('culvertd.yaml', serverConfig(world, scenario, state));
-  if (scenario.password !== undefined) {
-    await gateway.spawn(programs.culvertd, ['user', 'add', 'alice', '--config', config, '--password-file', '-'], {
-      input: `${password.right}\n`,
-    }).exited;
-  }
+  if (scenario.password !== undefined) await addUser(gateway, config);
   const child = gateway.spawn(programs.culvertd, ['run', '--config', config]);
   await child.waitFor(/listening/);
   return endOf(child);
+}
+
+/** The store lives as long as the world, so that the user may be there already. */
+async function addUser(gateway: TestHost, config: string): Promise<void> {
+  const words = ['user', 'add', 'alice', '--config', config, '--password-file', '-'];
+  const child = gateway.spawn(programs.culvertd, words, { input: `${password.right}\n` });
+  const { code } = await child.exited;
+  if (code !== 0 && !child.output.includes('is there already')) throw new Error(child.output);
 }
 
 function serverConfig(world: World, { protocol, password: shown, mtu }: Scenario, state: string): string {

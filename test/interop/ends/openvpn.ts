@@ -19,9 +19,9 @@ const reasons: Reasons = {
   },
   // Our server tells by a TLS alert.
   client: (server) => ({
-    foreign: server === 'openvpn' ? handshakeFailed : /alert unknown ca/,
-    expired: server === 'openvpn' ? handshakeFailed : /alert certificate expired/,
-    revoked: server === 'openvpn' ? handshakeFailed : /alert certificate revoked/,
+    foreign: server === 'openvpn' ? handshakeFailed : /fatal SSL alert: unknown CA/,
+    expired: server === 'openvpn' ? handshakeFailed : /fatal SSL alert: certificate expired/,
+    revoked: server === 'openvpn' ? handshakeFailed : /fatal SSL alert: certificate revoked/,
     'wrong-password': /AUTH_FAILED/,
   }),
 };

@@ -1,8 +1,8 @@
 /** `culvert down`: ends a tunnel, or undoes what a killed one left. */
 
 import { recover } from '@culvert/host';
+import type { CommandModule } from '@culvert/terminal';
 import { createLogger, ExitCode } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { askControl } from '../control.ts';
 import { ClientError } from '../errors.ts';
 import { placesOf, runFiles } from '../paths.ts';

@@ -1,5 +1,5 @@
 /** Options that several commands share. */
-import type { Argv } from 'yargs';
+import type { Argv } from '@culvert/terminal';
 
 export interface DirOption {
   readonly dir: string | undefined;

@@ -1,6 +1,7 @@
 /** `culvert import`, `list` and `remove`. */
+
+import type { CommandModule } from '@culvert/terminal';
 import { colour, printJson, printTable } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { isSealed } from '../dialer.ts';
 import { placesOf } from '../paths.ts';
 import { listProfiles, loadProfile, readProfile, removeProfile, storeProfile } from '../profile-store.ts';

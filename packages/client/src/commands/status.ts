@@ -1,7 +1,7 @@
 /** `culvert status`: what runs, and how it is. */
 import { readdir } from 'node:fs/promises';
+import type { CommandModule } from '@culvert/terminal';
 import { colour, ExitCode, printJson, printTable } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { askControl } from '../control.ts';
 import { ClientError } from '../errors.ts';
 import { placesOf, runFiles } from '../paths.ts';

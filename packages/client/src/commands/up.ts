@@ -1,7 +1,7 @@
 /** `culvert up`: in the foreground, or behind it. */
 import { mkdir } from 'node:fs/promises';
+import type { CommandModule } from '@culvert/terminal';
 import { colour, createLogger, ExitCode, type LogFormat, type LogLevel } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
 import { failureReport, isBackgroundChild, receiveSecrets, report, startInBackground } from '../background.ts';
 import { findCredentials, findPassphrase } from '../credentials.ts';
 import { isProfileError, isSealed, type Secrets } from '../dialer.ts';

@@ -1,6 +1,5 @@
 import { formatProblem, loadGatewayConfig } from '@culvert/config';
-import { ExitCode, printJson } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
+import { type CommandModule, ExitCode, printJson } from '@culvert/terminal';
 import { inputReader } from '../inputs.ts';
 import { type ConfigArguments, configOption, jsonOption, printProblems } from './common.ts';
 

@@ -1,8 +1,7 @@
 /** What the commands share: where the configuration is, and how its problems are told. */
 import { readFileSync } from 'node:fs';
 import { ConfigError, checkGatewayConfig, formatProblem, type GatewayConfig, type Problem } from '@culvert/config';
-import { colour } from '@culvert/terminal';
-import type { Argv } from 'yargs';
+import { type Argv, colour } from '@culvert/terminal';
 
 export const defaultConfig = '/etc/culvert/culvertd.yaml';
 

@@ -1,4 +1,4 @@
-import type { CommandModule } from 'yargs';
+import type { CommandModule } from '@culvert/terminal';
 import { checkCommand } from './check.ts';
 import { reloadCommand } from './reload.ts';
 import { runCommand } from './run.ts';

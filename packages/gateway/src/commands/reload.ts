@@ -1,5 +1,4 @@
-import { printJson } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
+import { type CommandModule, printJson } from '@culvert/terminal';
 import { askGateway } from '../control-client.ts';
 import type { ReloadReport } from '../reload.ts';
 import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';

@@ -1,6 +1,5 @@
 import { ConfigError, loadGatewayConfig } from '@culvert/config';
-import { createLogger } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
+import { type CommandModule, createLogger } from '@culvert/terminal';
 import packageJson from '../../package.json' with { type: 'json' };
 import { runDaemon } from '../daemon.ts';
 import { inputReader } from '../inputs.ts';

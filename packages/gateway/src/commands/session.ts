@@ -1,5 +1,4 @@
-import { printJson } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
+import { type CommandModule, printJson } from '@culvert/terminal';
 import { askGateway } from '../control-client.ts';
 import type { ControlRequest } from '../control-protocol.ts';
 import type { SessionStatus } from '../status.ts';

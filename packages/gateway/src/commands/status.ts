@@ -1,5 +1,4 @@
-import { colour, printJson, printTable } from '@culvert/terminal';
-import type { CommandModule } from 'yargs';
+import { type CommandModule, colour, printJson, printTable } from '@culvert/terminal';
 import { askGateway } from '../control-client.ts';
 import type { GatewayStatus, SessionStatus } from '../status.ts';
 import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import type { GatewayConfig } from '@culvert/config';
 import { openStore, PasswordHasher, type Store, StoreError, type User, type UserChange } from '@culvert/store';
-import { askSecret, printJson, printTable, UsageError } from '@culvert/terminal';
+import { type Argv, askSecret, type CommandModule, printJson, printTable, UsageError } from '@culvert/terminal';
 import { formatAddress, formatNetwork, parseAddress, parseNetwork } from '@culvert/wire';
-import type { Argv, CommandModule } from 'yargs';
+import { usersFile } from '../paths.ts';
 import { makeDirectories, serviceAccount } from '../privileges.ts';
 import { addressMistake } from '../users.ts';
 import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';
@@ -22,7 +22,7 @@ interface FieldArguments extends NameArguments {
 
 interface PasswordArguments {
   readonly 'password-file': string | undefined;
-  readonly 'no-password': boolean;
+  readonly 'no-password': boolean | undefined;
 }
 
 const namePattern = /^[\p{L}\p{N}._@-]{1,64}$/u;
@@ -161,7 +161,7 @@ function passwordOptions<T>(y: Argv<T>) {
       requiresArg: true,
       describe: 'Its first line is the password; - is standard input',
     })
-    .option('no-password', { type: 'boolean', default: false, describe: 'It shows a certificate instead' })
+    .option('no-password', { type: 'boolean', describe: 'It shows a certificate instead' })
     .conflicts('password-file', 'no-password');
 }
 
@@ -171,7 +171,7 @@ async function withStore(
 ): Promise<void> {
   const config = readConfig(file);
   makeDirectories(config, process.getuid?.() === 0 ? serviceAccount(config.user) : undefined);
-  const store = openStore(`${config.state}/users.db`);
+  const store = openStore(usersFile(config));
   try {
     await work(store, config);
   } finally {

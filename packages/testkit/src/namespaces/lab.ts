@@ -85,7 +85,7 @@ export class Lab implements AsyncDisposable {
     this.hosts.push(host);
     host.setResolvConf('# no name server\n');
     await host.ip('link set lo up');
-    await host.exec('sysctl', ['-qw', 'net.ipv6.conf.all.disable_ipv6=0', 'net.ipv6.conf.all.accept_dad=0']);
+    await host.exec('sysctl', ['-qw', 'net.ipv6.conf.all.disable_ipv6=0', 'net.ipv6.conf.default.accept_dad=0']);
     return host;
   }
 

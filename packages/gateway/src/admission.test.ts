@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CloseReason, Instant } from '@culvert/base';
+import { type Admitted, LeasePool, type Link, MemoryLeaseStore, type Refused } from '@culvert/core';
+import { nullLogger } from '@culvert/testkit';
+import { certificateOf, claimOf, configOf, openTestStore } from '../test/fixtures.ts';
+import { GatewayAdmission } from './admission.ts';
+import { Sessions } from './sessions.ts';
+
+const never = new AbortController().signal;
+const gone: CloseReason = { cause: 'lost', detail: 'gone' };
+
+/** An admission under `more` of the configuration, with its parts at hand. */
+function open(more = '') {
+  const test = openTestStore();
+  const sessions = new Sessions();
+  const config = configOf(more);
+  const clock = { at: 0 as Instant, now: () => clock.at };
+  const pool = new LeasePool({
+    ipv4: { network: '10.88.0.0/24' },
+    ipv6: { network: 'fd88::/64' },
+    store: new MemoryLeaseStore(),
+  });
+  const options = {
+    config: () => config,
+    store: test.store,
+    hasher: test.hasher,
+    pool,
+    sessions,
+    clock,
+    log: nullLogger,
+  };
+  const admission = new GatewayAdmission(options);
+  const admit = (fields: Parameters<typeof claimOf>[0]) => admission.admit(claimOf(fields), never);
+  return { ...test, sessions, pool, clock, admission, admit, [Symbol.asyncDispose]: test.close };
+}
+
+function admitted(answer: Admitted | Refused): Admitted {
+  assert.equal(answer.kind, 'admitted', JSON.stringify(answer));
+  return answer as Admitted;
+}
+
+function reasonOf(answer: Admitted | Refused): string {
+  assert.equal(answer.kind, 'refused');
+  return (answer as Refused).reason;
+}
+
+/** A link of this session, with nothing behind it. */
+function linkOf({ principal, config }: Admitted, onClose: (why: CloseReason) => void): Link {
+  return { principal, config, close: async (why: CloseReason) => onClose(why) } as unknown as Link;
+}
+
+test('a certificate is a user, with the groups and networks of its record and what is pushed to all', async () => {
+  await using gateway = open('push: { routes: [192.168.10.0/24], dns: { search: [office.example] } }');
+  await gateway.store.addUser('alice', { groups: ['staff'], networksBehind: ['10.1.0.0/16'] });
+  const { principal, config } = admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+  assert.equal(principal.user, 'alice');
+  assert.deepEqual(principal.groups, ['staff']);
+  assert.deepEqual(principal.proofs, ['certificate']);
+  assert.deepEqual(config.ipv4, { address: '10.88.0.2', prefix: 24, gateway: '10.88.0.1' });
+  assert.equal(config.ipv6?.gateway, 'fd88::1');
+  assert.deepEqual(config.routes, ['192.168.10.0/24']);
+  assert.deepEqual(config.networksBehind, ['10.1.0.0/16']);
+  assert.deepEqual(config.keepalive, { interval: 10_000, timeout: 60_000 });
+});
+
+test('a password alone is enough where the policy says so; a stranger hears nothing of the reason', async () => {
+  await using gateway = open('auth: { certificate: none, password: required }');
+  await gateway.store.addUser('alice', { passwordHash: await gateway.hasher.hash('right') });
+  await gateway.store.addUser('bob', {});
+  assert.deepEqual(admitted(await gateway.admit({ password: ['alice', 'right'] })).principal.proofs, ['password']);
+  const wrong = (await gateway.admit({ password: ['alice', 'wrong'] })) as Refused;
+  assert.deepEqual(wrong, { kind: 'refused', reason: 'wrong password for alice', tell: 'authentication failed' });
+  const unknown = (await gateway.admit({ password: ['mallory', 'x'] })) as Refused;
+  assert.deepEqual(unknown, { kind: 'refused', reason: 'there is no user mallory', tell: 'authentication failed' });
+  assert.equal(reasonOf(await gateway.admit({ password: ['bob', ''] })), 'bob has no password here');
+  assert.match(reasonOf(await gateway.admit({ certificate: certificateOf('alice') })), /no password was sent/);
+});
+
+test('with both, certificate and password must be of the same user', async () => {
+  await using gateway = open('auth: { certificate: required, password: required }');
+  await gateway.store.addUser('alice', { passwordHash: await gateway.hasher.hash('right') });
+  const certificate = certificateOf('alice');
+  const both = admitted(await gateway.admit({ certificate, password: ['alice', 'right'] }));
+  assert.deepEqual(both.principal.proofs, ['certificate', 'password']);
+  const other = await gateway.admit({ certificate: certificateOf('bob'), password: ['alice', 'right'] });
+  assert.equal(reasonOf(other), `the certificate is bob's, the password was sent for "alice"`);
+  assert.match(reasonOf(await gateway.admit({ password: ['alice', 'right'] })), /no certificate was shown/);
+});
+
+test('where both are optional one of them is still wanted', async () => {
+  await using gateway = open('auth: { certificate: optional, password: optional }');
+  assert.match(reasonOf(await gateway.admit({})), /neither certificate nor password/);
+  admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+});
+
+test('disabled users and, if so configured, unlisted ones are refused, new keys included', async () => {
+  await using gateway = open('auth: { unlistedUsers: refuse }');
+  await gateway.store.addUser('alice', {});
+  assert.match(reasonOf(await gateway.admit({ certificate: certificateOf('bob') })), /bob is not in the list/);
+  const alice = admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+  const link = linkOf(alice, () => {});
+  const again = claimOf({ certificate: certificateOf('alice') });
+  admitted(await gateway.admission.reauthenticate(link, again, never));
+  const other = claimOf({ certificate: certificateOf('carol') });
+  assert.match(reasonOf(await gateway.admission.reauthenticate(link, other, never)), /the link is alice's/);
+  await gateway.store.changeUser('alice', { enabled: false });
+  assert.equal(reasonOf(await gateway.admission.reauthenticate(link, again, never)), 'alice is disabled');
+  assert.equal(reasonOf(await gateway.admit({ certificate: certificateOf('alice') })), 'alice is disabled');
+});
+
+test('a name that would forge a log line or a command is no user', async () => {
+  await using gateway = open();
+  for (const name of ['', 'a\nb', 'a"b', 'x'.repeat(65), '$(reboot)']) {
+    assert.match(reasonOf(await gateway.admit({ certificate: certificateOf(name) })), /cannot be a user's/);
+  }
+});
+
+test('release gives the address and the place back, exactly once', async () => {
+  await using gateway = open();
+  const first = admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+  assert.equal(gateway.pool.held, 1);
+  first.release(gone);
+  assert.deepEqual([gateway.pool.held, gateway.sessions.size], [0, 0]);
+  const second = admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+  first.release(gone);
+  assert.deepEqual([gateway.pool.held, gateway.sessions.size], [1, 1], 'a second release does nothing');
+  assert.equal(second.config.ipv4?.address, first.config.ipv4?.address, 'the same address again');
+});
+
+test('who connects again takes the place and the address of the earlier session', async () => {
+  await using gateway = open();
+  const first = admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+  let ended: CloseReason | undefined;
+  const close = (why: CloseReason) => {
+    ended = why;
+    first.release(why);
+  };
+  gateway.sessions.attach(linkOf(first, close));
+  const second = admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+  assert.equal(ended?.cause, 'replaced');
+  assert.equal(second.config.ipv4?.address, first.config.ipv4?.address);
+});
+
+test('a session that never came up is no obstacle, and its link is closed should it come', async () => {
+  await using gateway = open();
+  const first = admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+  admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+  let ended: CloseReason | undefined;
+  gateway.sessions.attach(
+    linkOf(first, (why) => {
+      ended = why;
+    }),
+  );
+  assert.equal(ended?.cause, 'replaced');
+});
+
+test('more sessions than allowed are refused where the policy says so, and fewer leave each other alone', async () => {
+  await using gateway = open('limits: { sessionsPerUser: 3, whenReached: refuse }');
+  const certificate = certificateOf('alice');
+  for (let n = 0; n < 3; n++) admitted(await gateway.admit({ certificate }));
+  assert.equal(gateway.sessions.of('alice').length, 3);
+  const answer = (await gateway.admit({ certificate })) as Refused;
+  assert.match(answer.reason, /alice has 3 sessions already/);
+  assert.equal(answer.tell, 'too many sessions');
+});
+
+test('an empty pool is a clear refusal', async () => {
+  await using gateway = open('limits: { sessionsPerUser: 1000 }');
+  for (let n = 0; n < 253; n++) admitted(await gateway.admit({ certificate: certificateOf(`user${n}`) }));
+  const answer = (await gateway.admit({ certificate: certificateOf('late') })) as Refused;
+  assert.match(answer.reason, /no address is free in 10\.88\.0\.0\/24/);
+  assert.equal(answer.tell, 'no address is free');
+});
+
+test('a source that fails too often is refused unread for a while; others are not', async () => {
+  await using gateway = open(
+    'auth: { certificate: none, password: required }\nlimits: { failedAttempts: { perSource: 3, perUser: 100 } }',
+  );
+  await gateway.store.addUser('alice', { passwordHash: await gateway.hasher.hash('right') });
+  for (let n = 0; n < 3; n++) await gateway.admit({ password: ['alice', 'wrong'] });
+  assert.match(reasonOf(await gateway.admit({ password: ['alice', 'right'] })), /too many failures from 192\.0\.2\.1/);
+  admitted(await gateway.admit({ password: ['alice', 'right'], from: '192.0.2.2' }));
+  gateway.clock.at = 20_000 as Instant;
+  admitted(await gateway.admit({ password: ['alice', 'right'] }));
+});
+
+test('a user whose password is guessed from many places is slowed down, but not with a certificate in hand', async () => {
+  await using gateway = open(
+    'auth: { certificate: optional, password: optional }\nlimits: { failedAttempts: { perSource: 100, perUser: 3 } }',
+  );
+  await gateway.store.addUser('alice', { passwordHash: await gateway.hasher.hash('right') });
+  for (let n = 1; n < 4; n++) await gateway.admit({ password: ['alice', 'wrong'], from: `198.51.100.${n}` });
+  assert.match(reasonOf(await gateway.admit({ password: ['alice', 'right'] })), /too many failures for alice/);
+  admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+});
+
+test('a peer that gives up while its password is checked takes no place', async () => {
+  await using gateway = open();
+  const signal = AbortSignal.abort();
+  const answer = await gateway.admission.admit(claimOf({ certificate: certificateOf('alice') }), signal);
+  assert.match(reasonOf(answer), /gone before it was admitted/);
+  assert.deepEqual([gateway.pool.held, gateway.sessions.size], [0, 0]);
+});

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { inputReader } from './inputs.ts';
+
+test('a file is read with its mode; one that is not there is the system’s error', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'culvert-inputs-'));
+  const path = join(folder, 'key');
+  writeFileSync(path, 'secret', { mode: 0o640 });
+  const read = inputReader(undefined);
+  const { text, mode } = read(path);
+  assert.equal(text, 'secret');
+  assert.equal((mode ?? 0) & 0o777, 0o640);
+  assert.throws(() => read(join(folder, 'nothing')), { code: 'ENOENT' });
+  rmSync(folder, { recursive: true });
+});
+
+test('an inherited descriptor is read from its start, again and again, where the path may not be opened', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'culvert-inputs-'));
+  const path = join(folder, 'key');
+  writeFileSync(path, 'secret');
+  const fd = openSync(path, 'r');
+  readSync(fd, Buffer.alloc(3));
+  const denied = () => {
+    throw Object.assign(new Error('denied'), { code: 'EACCES' });
+  };
+  const read = inputReader({ tun: undefined, files: { [path]: fd } }, denied);
+  assert.equal(read(path).text, 'secret');
+  assert.equal(read(path).text, 'secret');
+  assert.throws(() => read(join(folder, 'other')), { code: 'EACCES' });
+  rmSync(folder, { recursive: true });
+});
