@@ -8,13 +8,13 @@
  * a new key once the peer has shown that it has it (`confirm`), or after a while.
  */
 import assert from 'node:assert/strict';
-import { createPacketBatch, type Instant, type Millis, type PacketBatch } from '@culvert/base';
+import { createPacketBatch, type Instant, type Millis, type PacketBatch, virtioBytes } from '@culvert/base';
+import { createTrains, Join, OpenReport, overhead, ReplayWindow, type Trains } from '@culvert/cipher';
 import type { AeadName, CreateDataKey, DataKey, SessionStats } from './face.ts';
 import { type Framing, frameInto, unframe } from './framing.ts';
 import { directionKey } from './key-derivation.ts';
 import { type Magic, magicOf } from './magic.ts';
 import { Opcode } from './opcode.ts';
-import { ReplayWindow } from './replay-window.ts';
 
 // Fixed by openvpn.
 /** A new key is due from here on (packet_id.h PACKET_ID_WRAP_TRIGGER). */
@@ -24,7 +24,7 @@ const LAST_PACKET_ID = 0xffff_ffff;
 // Chosen by us.
 const MOST_KEYS = 3;
 /** Room to frame packets for peers with compression framing, which are rare. */
-const SCRATCH_SLOTS = 64;
+const SCRATCH_SLOTS = 256;
 const SCRATCH_BYTES = 128 * 1_024;
 
 export interface DataChannelOptions {
@@ -35,9 +35,20 @@ export interface DataChannelOptions {
   readonly framing: Framing;
   readonly createDataKey: CreateDataKey;
   readonly replayWindow: number;
+  /** What the reader of opened batches takes joined: bits of cipher's `Join`. */
+  readonly join: number;
   readonly stats: SessionStats;
   /** Of each key. @default 1 */
   readonly firstPacketId?: number | undefined;
+}
+
+/** What became of datagrams that were opened. */
+export interface OpenedCounts {
+  /** Authentic and new. */
+  accepted: number;
+  /** Inner packets among them, before joining, and their bytes. */
+  packets: number;
+  bytes: number;
 }
 
 interface KeySlot {
@@ -61,7 +72,8 @@ export class DataChannel {
   /** Newest first. */
   #slots: KeySlot[] = [];
   #sending: KeySlot | undefined;
-  #scratch: PacketBatch | undefined;
+  #framed: Framed | undefined;
+  readonly #report = new Uint32Array(OpenReport.words);
   #exitSeen = false;
 
   constructor(options: DataChannelOptions) {
@@ -147,25 +159,24 @@ export class DataChannel {
     return earliest;
   }
 
-  /** Appends a datagram for each packet of `src` to `dst`. Returns how many were dropped: no key, no packet ids, no room. */
-  seal(src: PacketBatch, dst: PacketBatch): number {
-    const { stats, framing } = this.#options;
+  /**
+   * Appends a datagram for each packet of `src` from index `first` on to `dst`, and for each segment of a train. Returns the index
+   * of the first packet not consumed: less than `src.count` when `dst` is out of room. Without a key or packet ids all are dropped.
+   */
+  seal(src: PacketBatch, first: number, dst: PacketBatch): number {
+    const { stats, framing, peerId } = this.#options;
     const slot = this.#sending;
-    let consumed = 0;
-    if (slot !== undefined && src.count <= LAST_PACKET_ID - slot.nextPacketId) {
-      consumed = framing === 'none' ? this.#sealWith(slot, src, dst) : this.#sealFramed(slot, src, dst);
+    if (slot === undefined || dst.offsets.length - dst.count > LAST_PACKET_ID - slot.nextPacketId) {
+      stats.droppedOut += packetsFrom(src, first);
+      return src.count;
     }
-    let dropped = 0;
-    for (let i = 0; i < src.count; i++) {
-      const length = src.lengths[i] ?? 0;
-      if (length === 0) continue;
-      if (i < consumed) {
-        stats.packetsOut++;
-        stats.bytesOut += length;
-      } else dropped++;
-    }
-    stats.droppedOut += dropped;
-    return dropped;
+    const before = dst.count;
+    const usedBefore = dst.used;
+    const next = framing === 'none' ? this.#sealWith(slot, src, first, dst) : this.#sealFramed(slot, src, first, dst);
+    const sealed = dst.count - before;
+    stats.packetsOut += sealed;
+    stats.bytesOut += dst.used - usedBefore - sealed * (peerId === undefined ? overhead.v1 : overhead.v2);
+    return next;
   }
 
   /** One packet of our own (a ping), sealed; undefined without a key. It is not counted as traffic. */
@@ -180,24 +191,24 @@ export class DataChannel {
     const framed = createPacketBatch(1, packet.length + 8);
     if (this.#options.framing !== 'none') frameInto(this.#options.framing, plain, 0, framed);
     const out = createPacketBatch(1, packet.length + 64);
-    this.#sealWith(slot, this.#options.framing === 'none' ? plain : framed, out);
+    this.#sealWith(slot, this.#options.framing === 'none' ? plain : framed, 0, out);
     return out.arena.slice(0, out.lengths[0]);
   }
 
   /**
-   * Opens datagrams as Session.open says. The result is how many were authentic and new; `exitSeen` tells more.
+   * Opens datagrams as Session.open says, and adds what became of them to `opened`. Returns the index of the first not consumed.
    */
-  open(src: PacketBatch, first: number, count: number, dst: PacketBatch): number {
-    let authentic = 0;
+  open(src: PacketBatch, first: number, count: number, dst: PacketBatch, opened: OpenedCounts): number {
     const end = first + count;
     for (let at = first; at < end; ) {
       const firstByte = this.#firstByte(src, at);
       let run = 1;
       while (at + run < end && this.#firstByte(src, at + run) === firstByte) run++;
-      authentic += this.#openRun(src, at, run, firstByte, dst);
-      at += run;
+      const next = this.#openRun(src, at, run, firstByte, dst, opened);
+      if (next < at + run) return next;
+      at = next;
     }
-    return authentic;
+    return end;
   }
 
   /** The peer said goodbye inside the data channel. */
@@ -211,83 +222,108 @@ export class DataChannel {
   }
 
   /** Returns the index of the first packet not consumed. */
-  #sealWith(slot: KeySlot, src: PacketBatch, dst: PacketBatch): number {
+  #sealWith(slot: KeySlot, src: PacketBatch, first: number, dst: PacketBatch): number {
     const before = dst.count;
     const usedBefore = dst.used;
-    const consumed = slot.send.seal(src, 0, dst, slot.header, slot.nextPacketId);
+    const next = slot.send.seal(src, first, dst, slot.header, slot.nextPacketId);
     const sealed = dst.count - before;
     slot.nextPacketId += sealed;
     slot.packets += sealed;
     slot.bytes += dst.used - usedBefore;
-    return consumed;
+    return next;
   }
 
-  #sealFramed(slot: KeySlot, src: PacketBatch, dst: PacketBatch): number {
-    this.#scratch ??= createPacketBatch(SCRATCH_SLOTS, SCRATCH_BYTES);
-    const scratch = this.#scratch;
-    let i = 0;
-    while (i < src.count) {
-      scratch.count = 0;
-      scratch.used = 0;
-      const start = i;
-      while (i < src.count && ((src.lengths[i] ?? 0) === 0 || frameInto(this.#options.framing, src, i, scratch))) i++;
-      if (i === start || this.#sealWith(slot, scratch, dst) < scratch.count) return start;
+  /** One packet at a time, cut and framed: peers that want framing are rare, and old. */
+  #sealFramed(slot: KeySlot, src: PacketBatch, first: number, dst: PacketBatch): number {
+    this.#framed ??= new Framed();
+    for (let i = first; i < src.count; i++) {
+      const framed = this.#framed.take(this.#options.framing, src, i);
+      const { count, used } = dst;
+      if (dst.offsets.length - count < framed.count) return i;
+      if (this.#sealWith(slot, framed, 0, dst) < framed.count) {
+        // Packet ids that are left out harm nobody; half a train would.
+        dst.count = count;
+        dst.used = used;
+        return i;
+      }
     }
-    return i;
+    return src.count;
   }
 
-  #openRun(src: PacketBatch, first: number, count: number, firstByte: number, dst: PacketBatch): number {
-    const { stats } = this.#options;
+  #openRun(
+    src: PacketBatch,
+    first: number,
+    count: number,
+    firstByte: number,
+    dst: PacketBatch,
+    opened: OpenedCounts,
+  ): number {
+    const { stats, framing } = this.#options;
     const slot = this.#slots.find((candidate) => candidate.keyId === (firstByte & 7));
     if (slot === undefined || firstByte >>> 3 !== this.#opcode) {
       stats.dataNoKey += count;
-      appendEmpty(dst, count);
-      return 0;
+      return first + count;
     }
     const start = dst.count;
-    const consumed = slot.receive.open(src, first, count, dst) - first;
-    stats.dataRefused += count - consumed;
-    let authentic = 0;
-    for (let i = start; i < dst.count; i++) if (this.#judge(slot, dst, i)) authentic++;
-    if (authentic > 0 && slot === this.#slots[0]) this.confirm();
-    return authentic;
+    const join = framing === 'none' ? this.#options.join : Join.none;
+    const report = this.#report;
+    const next = slot.receive.openTrain(src, first, count, dst, slot.replay, report, join);
+    this.#countReport(slot, report, opened);
+    if (framing !== 'none') this.#unframe(dst, start, opened);
+    else if (report[OpenReport.foreign] !== 0) this.#absorb(dst, start, opened);
+    if (report[OpenReport.accepted] !== 0 && slot === this.#slots[0]) this.confirm();
+    return next;
   }
 
-  /** Replay check, framing and magic for a slot of `dst` that was just opened. */
-  #judge(slot: KeySlot, dst: PacketBatch, i: number): boolean {
+  #countReport(slot: KeySlot, report: Uint32Array, opened: OpenedCounts): void {
     const { stats, framing } = this.#options;
-    const packetId = dst.tags[i] ?? 0;
-    if (packetId === 0) {
-      stats.dataUnauthenticated++;
-      return false;
-    }
-    if (!slot.replay.accept(packetId)) {
-      stats.dataReplayed++;
-      dst.lengths[i] = 0;
-      dst.tags[i] = 0;
-      return false;
-    }
-    slot.packets++;
-    slot.bytes += dst.lengths[i] ?? 0;
-    if (!unframe(framing, dst, i)) {
-      stats.dataRefused++;
-      dst.lengths[i] = 0;
-      return true;
-    }
-    this.#absorb(dst, i);
-    return true;
+    const accepted = report[OpenReport.accepted] ?? 0;
+    const bytes = report[OpenReport.bytes] ?? 0;
+    opened.accepted += accepted;
+    stats.dataUnauthenticated += (report[OpenReport.failed] ?? 0) + (report[OpenReport.tooShort] ?? 0);
+    stats.dataReplayed += report[OpenReport.replayed] ?? 0;
+    slot.packets += accepted;
+    slot.bytes += bytes;
+    // What is framed is no IP packet yet: `#unframe` counts it.
+    if (framing !== 'none') return;
+    this.#countIn(opened, report[OpenReport.packets] ?? 0, bytes);
   }
 
-  #absorb(dst: PacketBatch, i: number): void {
-    const length = dst.lengths[i] ?? 0;
-    const magic: Magic | undefined = magicOf(dst.arena, dst.offsets[i] ?? 0, length);
-    if (magic === undefined) {
-      if (length > 0) this.#options.stats.packetsIn++;
-      this.#options.stats.bytesIn += length;
-      return;
+  #countIn(opened: OpenedCounts, packets: number, bytes: number): void {
+    const { stats } = this.#options;
+    opened.packets += packets;
+    opened.bytes += bytes;
+    stats.packetsIn += packets;
+    stats.bytesIn += bytes;
+  }
+
+  #unframe(dst: PacketBatch, start: number, opened: OpenedCounts): void {
+    for (let i = start; i < dst.count; i++) {
+      if (!unframe(this.#options.framing, dst, i)) {
+        this.#options.stats.dataRefused++;
+        dst.lengths[i] = 0;
+        continue;
+      }
+      const at = dst.offsets[i] ?? 0;
+      if (dst.virtio === true) dst.arena.fill(0, at - virtioBytes, at);
+      if (this.#isMagic(dst, i)) dst.lengths[i] = 0;
+      else this.#countIn(opened, 1, dst.lengths[i] ?? 0);
     }
+  }
+
+  /** Looks through what was no IP packet. */
+  #absorb(dst: PacketBatch, start: number, opened: OpenedCounts): void {
+    for (let i = start; i < dst.count; i++) {
+      if (isIp(dst.arena[dst.offsets[i] ?? 0] ?? 0)) continue;
+      if (!this.#isMagic(dst, i)) this.#countIn(opened, 1, dst.lengths[i] ?? 0);
+      dst.lengths[i] = 0;
+    }
+  }
+
+  #isMagic(dst: PacketBatch, i: number): boolean {
+    const magic: Magic | undefined = magicOf(dst.arena, dst.offsets[i] ?? 0, dst.lengths[i] ?? 0);
     if (magic === 'exit') this.#exitSeen = true;
-    dst.lengths[i] = 0;
+    return magic !== undefined;
   }
 
   get #opcode(): number {
@@ -316,11 +352,40 @@ function dataHeader(keyId: number, peerId: number | undefined): number {
   return ((((Opcode.dataV2 << 3) | keyId) << 24) | peerId) >>> 0;
 }
 
-function appendEmpty(dst: PacketBatch, count: number): void {
-  for (let i = 0; i < count && dst.count < dst.offsets.length; i++) {
-    dst.offsets[dst.count] = dst.used;
-    dst.lengths[dst.count] = 0;
-    dst.tags[dst.count] = 0;
-    dst.count++;
+function isIp(firstByte: number): boolean {
+  return firstByte >>> 4 === 4 || firstByte >>> 4 === 6;
+}
+
+function packetsFrom(src: PacketBatch, first: number): number {
+  let packets = 0;
+  for (let i = first; i < src.count; i++) if ((src.lengths[i] ?? 0) > 0) packets++;
+  return packets;
+}
+
+/** Cuts a packet and frames its parts, for peers with compression framing. */
+class Framed {
+  readonly #trains: Trains = createTrains();
+  readonly #one = createPacketBatch(1, 0);
+  readonly #cut = createPacketBatch(SCRATCH_SLOTS, SCRATCH_BYTES);
+  readonly #out = createPacketBatch(SCRATCH_SLOTS, SCRATCH_BYTES);
+
+  /** Packet `i` of `src` in frames; none where it is empty or too large. */
+  take(framing: Framing, src: PacketBatch, i: number): PacketBatch {
+    const out = this.#out;
+    out.count = 0;
+    out.used = 0;
+    if (src.virtio !== true) {
+      if ((src.lengths[i] ?? 0) > 0) frameInto(framing, src, i, out);
+      return out;
+    }
+    const one = { ...this.#one, arena: src.arena, view: src.view, virtio: true, count: 1, used: src.used };
+    one.offsets[0] = src.offsets[i] ?? 0;
+    one.lengths[0] = src.lengths[i] ?? 0;
+    const cut = this.#cut;
+    cut.count = 0;
+    cut.used = 0;
+    this.#trains.segment(one, 0, cut);
+    for (let n = 0; n < cut.count; n++) frameInto(framing, cut, n, out);
+    return out;
   }
 }

@@ -8,13 +8,12 @@ import type {
   Instant,
   Logger,
   Millis,
-  PacketBatch,
   Path,
   PeerCertificate,
   RandomSource,
   WallClock,
 } from '@culvert/base';
-import type { AeadName } from '@culvert/cipher';
+import type { AeadName, OpenvpnAeadKey } from '@culvert/cipher';
 import type { TlsEngine } from '@culvert/tls';
 import type { SessionStart } from './session-start.ts';
 
@@ -68,12 +67,8 @@ export type ClientWrap =
   /** The two parts of a client key file: 256 bytes of key, and that key wrapped for the server. */
   | { readonly kind: 'tls-crypt-v2'; readonly clientKey: Uint8Array; readonly wrapped: Uint8Array };
 
-/** One direction of one data key; `@culvert/cipher`'s OpenvpnAeadKey. */
-export interface DataKey {
-  seal(src: PacketBatch, first: number, dst: PacketBatch, header: number, packetId: number): number;
-  open(src: PacketBatch, first: number, count: number, dst: PacketBatch): number;
-  close(): void;
-}
+/** One direction of one data key. */
+export type DataKey = Pick<OpenvpnAeadKey, 'seal' | 'openTrain' | 'close'>;
 
 export type CreateDataKey = (options: {
   readonly cipher: AeadName;
@@ -110,6 +105,8 @@ export interface SessionOptions {
   readonly tlsTimeout?: Millis | undefined;
   /** Data packets that may arrive out of order; rounded up to a multiple of 32. @default 64 */
   readonly replayWindow?: number | undefined;
+  /** What the reader of opened virtio batches takes joined: bits of cipher's `Join`. @default Join.tcp */
+  readonly join?: number | undefined;
   /** The largest control datagram, without IP and UDP headers. @default 1_200 */
   readonly maxControlBytes?: number | undefined;
   /** The tun-mtu in our options string, and what a client allows a server to push at most. @default 1_500 */

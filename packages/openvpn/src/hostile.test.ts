@@ -103,7 +103,7 @@ test('data datagrams of any bytes, and changed ones, are counted and nothing mor
   const session = server.session;
   assert.ok(session);
   const sealed = createPacketBatch(64, 10_000);
-  client.seal(batchOf(innerPacket(1)), sealed, link.now);
+  client.seal(batchOf(innerPacket(1)), 0, sealed, link.now);
   const good = sealed.arena.slice(0, sealed.lengths[0]);
   for (let n = 0; n < 2_000; n++) {
     const bytes = random.chance(0.5)

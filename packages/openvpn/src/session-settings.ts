@@ -1,12 +1,13 @@
 /** A session's options with their defaults, checked once. */
 import type { Millis } from '@culvert/base';
-import { createOpenvpnAeadKey } from '@culvert/cipher';
+import { createOpenvpnAeadKey, Join } from '@culvert/cipher';
 import type { AeadName, CreateDataKey, SessionOptions, SessionStats } from './face.ts';
 import { defaultDataCiphers } from './negotiation.ts';
 
 export interface SessionSettings {
   readonly dataCiphers: readonly AeadName[];
   readonly createDataKey: CreateDataKey;
+  readonly join: number;
   readonly handshakeWindow: Millis;
   readonly renegotiateAfter: Millis;
   readonly renegotiateBytes: number;
@@ -32,6 +33,7 @@ export function settingsOf(options: SessionOptions): SessionSettings {
   return {
     dataCiphers,
     createDataKey: options.createDataKey ?? createOpenvpnAeadKey,
+    join: options.join ?? Join.tcp,
     handshakeWindow: options.handshakeWindow ?? 60_000,
     renegotiateAfter,
     // Half of what AES-GCM may protect under one key: 2 ** 36 blocks of 16 bytes (OpenVPN 2.7 doc, aead usage limit).

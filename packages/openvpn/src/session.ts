@@ -19,7 +19,7 @@ import type {
 } from '@culvert/base';
 import { type ControlMessage, decodeControlMessages } from './control-message.ts';
 import { bodyHeadBytes, decodeBody, encodeBody, encodeHead } from './control-packet.ts';
-import { DataChannel } from './data-channel.ts';
+import { DataChannel, type OpenedCounts } from './data-channel.ts';
 import type { AeadName, SessionEvent, SessionOptions, SessionStats } from './face.ts';
 import type { Framing } from './framing.ts';
 import { Keepalive } from './keepalive.ts';
@@ -63,6 +63,9 @@ export abstract class Session implements Machine<SessionEvent> {
   readonly stats: SessionStats = emptyStats();
   /** What the two ends agreed on, for status and logs. */
   readonly facts: Record<string, string> = {};
+
+  /** What the last `open` did. */
+  readonly opened: OpenedCounts = { accepted: 0, packets: 0, bytes: 0 };
 
   protected readonly options: SessionOptions;
   protected readonly settings: SessionSettings;
@@ -168,41 +171,46 @@ export abstract class Session implements Machine<SessionEvent> {
 
   // Data path.
 
-  /** Appends one datagram for each packet of `src` (skipping lengths 0) to `dst`. Returns how many packets were dropped. */
-  seal(src: PacketBatch, dst: PacketBatch, now: Instant): number {
+  /**
+   * Appends one datagram for each packet of `src` from index `first` on (skipping lengths 0) to `dst`, and one for each segment of a
+   * train. Returns the index of the first packet not consumed: less than `src.count` when `dst` is out of room. Packets that cannot
+   * be sent at all are consumed, and counted in `stats.droppedOut`.
+   */
+  seal(src: PacketBatch, first: number, dst: PacketBatch, now: Instant): number {
     const data = this.phase === 'up' ? this.#data : undefined;
     if (data === undefined) {
-      let dropped = 0;
-      for (let i = 0; i < src.count; i++) if ((src.lengths[i] ?? 0) > 0) dropped++;
-      this.stats.droppedOut += dropped;
-      return dropped;
+      for (let i = first; i < src.count; i++) if ((src.lengths[i] ?? 0) > 0) this.stats.droppedOut++;
+      return src.count;
     }
     const before = dst.count;
-    const dropped = data.seal(src, dst);
+    const next = data.seal(src, first, dst);
     if (dst.count > before) this.#keepalive?.sent(now);
     this.#checkWear(data, now);
-    return dropped;
+    return next;
   }
 
   /**
-   * Opens the DATA datagrams `src[first .. first+count)`, appending one slot for each to `dst`, in order: the inner packet, or
-   * length 0 for what failed or was meant for us (pings). `dst.tags` is the packet id, and 0 for what failed or was a replay.
-   * `dst` needs as many free slots, and as many bytes, as the datagrams have. Returns how many were authentic and new.
+   * Opens the DATA datagrams `src[first .. first+count)` and appends the inner packets to `dst`: joined to trains where `dst.virtio`
+   * is set, single otherwise. Slots of length 0 held something meant for us. `opened` then tells how many datagrams were authentic
+   * and new, and what they held. Returns the index of the first datagram not consumed: less than the end when `dst` is out of room.
    */
   open(src: PacketBatch, first: number, count: number, dst: PacketBatch, now: Instant): number {
+    const { opened } = this;
+    opened.accepted = 0;
+    opened.packets = 0;
+    opened.bytes = 0;
     if (this.phase !== 'up' || this.#data === undefined) {
       this.stats.dataNoKey += count;
-      appendEmpty(dst, count);
-      return 0;
+      return first + count;
     }
-    const authentic = this.#data.open(src, first, count, dst);
-    if (authentic === 0) return 0;
+    const next = this.#data.open(src, first, count, dst, opened);
+    if (opened.accepted === 0) return next;
     this.#keepalive?.received(now);
     this.#checkWear(this.#data, now);
     if (this.#data.exitSeen) {
       this.finish({ cause: 'peer', detail: 'the peer said goodbye' });
     }
-    return authentic;
+    return next;
   }
 
   // Out. Drain in this order.
@@ -280,9 +288,18 @@ export abstract class Session implements Machine<SessionEvent> {
   ): void {
     const { cipher, features, peerId, framing, keepalive } = agreed;
     this.features = features;
-    const { createDataKey, replayWindow } = this.settings;
+    const { createDataKey, replayWindow, join } = this.settings;
     const { role } = this.#init;
-    this.#data = new DataChannel({ role, cipher, peerId, framing, createDataKey, replayWindow, stats: this.stats });
+    this.#data = new DataChannel({
+      role,
+      cipher,
+      peerId,
+      framing,
+      createDataKey,
+      replayWindow,
+      join,
+      stats: this.stats,
+    });
     this.#addDataKey(this.#data, features, now);
     if (features.dynamicTlsCrypt) this.#makeDynamicWrap();
     this.#keepalive = new Keepalive(keepalive, now);
@@ -549,13 +566,4 @@ function nextKeyId(keyId: number): number {
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-function appendEmpty(dst: PacketBatch, count: number): void {
-  for (let i = 0; i < count && dst.count < dst.offsets.length; i++) {
-    dst.offsets[dst.count] = dst.used;
-    dst.lengths[dst.count] = 0;
-    dst.tags[dst.count] = 0;
-    dst.count++;
-  }
 }

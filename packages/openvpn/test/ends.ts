@@ -255,7 +255,7 @@ export function packetsOf(batch: PacketBatch): Uint8Array[] {
 
 interface DataPath {
   readonly path: Path;
-  seal(src: PacketBatch, dst: PacketBatch, now: Instant): number;
+  seal(src: PacketBatch, first: number, dst: PacketBatch, now: Instant): number;
   open(src: PacketBatch, first: number, count: number, dst: PacketBatch, now: Instant): number;
 }
 
@@ -267,6 +267,6 @@ function openInto(session: DataPath, datagram: Uint8Array, into: Uint8Array[], n
 
 function sealInto(session: DataPath, packet: Uint8Array, into: Transmit[], now: Instant): void {
   const dst = createPacketBatch(1, packet.length + 64);
-  session.seal(batchOf(packet), dst, now);
+  session.seal(batchOf(packet), 0, dst, now);
   for (const datagram of packetsOf(dst)) into.push({ datagram, path: session.path });
 }

@@ -3,7 +3,7 @@
  *
  * A sender keeps its time and counts; a later time starts a new count, an earlier one is a replay.
  */
-import { ReplayWindow } from '../replay-window.ts';
+import { ReplayWindow } from '@culvert/cipher';
 
 /** openvpn's default (`replay-window 64`). */
 const WINDOW = 64;

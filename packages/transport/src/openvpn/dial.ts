@@ -12,7 +12,7 @@ import type { OpenvpnDialOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import { overheadOf } from './overhead.ts';
 import { Peer } from './peer.ts';
-import type { Scratch } from './scratch.ts';
+import { innerBatch, type Scratch } from './scratch.ts';
 import { StreamPort } from './stream-port.ts';
 import { maxPacketOf, pathOf } from './tcp-listener.ts';
 import { onSamePath, type UdpPath, UdpPort } from './udp-port.ts';
@@ -71,7 +71,7 @@ class Dialling {
     this.#peer = new Peer({
       session: this.#session,
       clock: systemClock,
-      inner: on.scratch.inner,
+      inner: innerBatch(on.scratch, to.join),
       send: (transmit) => wire.send(transmit),
       onEvent: (event) => this.#handle(event),
       onOver: (reason) => this.#over(reason),
@@ -147,6 +147,7 @@ function createSession(to: OpenvpnDialOptions, path: Path): ClientSession {
     handshakeWindow: to.handshakeWindow,
     renegotiateAfter: to.renegotiateAfter,
     replayWindow: to.replayWindow ?? DEFAULT_REPLAY_WINDOW,
+    join: to.join ?? 0,
     tunMtu: to.mtu ?? DEFAULT_MTU,
   });
 }

@@ -5,7 +5,7 @@ import type { Outbox } from './outbox.ts';
 
 /** The part of a session that carries packets. */
 export interface DataSession {
-  seal(src: PacketBatch, dst: PacketBatch, now: Instant): number;
+  seal(src: PacketBatch, first: number, dst: PacketBatch, now: Instant): number;
   readonly facts: Readonly<Record<string, string>>;
 }
 
@@ -61,16 +61,21 @@ export class OpenvpnLink implements Link {
   send(batch: PacketBatch): void {
     if (this.#over) return;
     const { outbox, session, clock, overhead } = this.#options;
-    const out = outbox.reserve(batch);
-    if (out === undefined) {
-      this.stats.droppedOut += batch.count;
-      return;
+    const now = clock.now();
+    let first = 0;
+    let out = outbox.open();
+    while (out !== undefined) {
+      const from = out.count;
+      const next = session.seal(batch, first, out, now);
+      this.stats.packetsOut += out.count - from;
+      for (let slot = from; slot < out.count; slot++) this.stats.bytesOut += (out.lengths[slot] ?? 0) - overhead;
+      if (out.count > from) outbox.commit(from);
+      // A packet that not even an empty batch takes is passed over.
+      first = next === first && from === 0 ? next + 1 : next;
+      if (first >= batch.count) return;
+      out = outbox.makeRoom() ? outbox.open() : undefined;
     }
-    const from = out.count;
-    this.stats.droppedOut += session.seal(batch, out, clock.now());
-    this.stats.packetsOut += out.count - from;
-    for (let slot = from; slot < out.count; slot++) this.stats.bytesOut += (out.lengths[slot] ?? 0) - overhead;
-    outbox.commit(from);
+    this.#drop(batch, first);
   }
 
   onPackets(sink: (batch: PacketBatch) => void): void {
@@ -87,20 +92,20 @@ export class OpenvpnLink implements Link {
     return this.closed.then(() => undefined);
   }
 
-  /** Inner packets from the peer; slots of length 0 were absorbed by the session. Called by the driver. */
-  receive(batch: PacketBatch): void {
-    for (let slot = 0; slot < batch.count; slot++) {
-      const length = batch.lengths[slot] ?? 0;
-      if (length === 0) continue;
-      this.stats.packetsIn++;
-      this.stats.bytesIn += length;
-    }
-    this.#sink?.(batch);
+  /** Inner packets from the peer, and what they stand for: a slot may be a train, and one of length 0 was absorbed by the session. Called by the driver. */
+  receive(batch: PacketBatch, packets: number, bytes: number): void {
+    this.stats.packetsIn += packets;
+    this.stats.bytesIn += bytes;
+    if (packets > 0) this.#sink?.(batch);
   }
 
   /** The session is gone. Called by the driver, once. */
   end(why: CloseReason): void {
     this.#over = true;
     this.#resolveClosed(why);
+  }
+
+  #drop(batch: PacketBatch, first: number): void {
+    for (let i = first; i < batch.count; i++) if ((batch.lengths[i] ?? 0) > 0) this.stats.droppedOut++;
   }
 }

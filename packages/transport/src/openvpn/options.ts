@@ -26,6 +26,12 @@ export interface OpenvpnListenOptions {
   readonly replayWindow?: number;
   /** The largest inner packet. @default 1,500 */
   readonly mtu?: number;
+  /**
+   * What the reader of links' packets takes joined: bits of cipher's `Join`. With 0 it gets single packets in plain batches,
+   * else batches with virtio headers.
+   * @default 0
+   */
+  readonly join?: number;
   /** Links at a time, handshakes included. @default 4,096 */
   readonly maxLinks?: number;
   /** Handshakes at a time; further first packets are dropped and the peer tries again. @default 256 */
@@ -51,6 +57,8 @@ export interface OpenvpnDialOptions {
   readonly replayWindow?: number;
   /** The largest inner packet that we take. @default 1,500 */
   readonly mtu?: number;
+  /** As in `OpenvpnListenOptions`. @default 0 */
+  readonly join?: number;
   /** Further lines of peer info (IV_*, UV_*). */
   readonly peerInfo?: ReadonlyMap<string, string>;
 }

@@ -6,21 +6,12 @@
 import type { PacketBatch } from '@culvert/base';
 
 export interface Outbox {
-  /** The batch to append to, with room for all of `src` after sealing; undefined when full: drop `src`. */
-  reserve(src: PacketBatch): PacketBatch | undefined;
+  /** The batch to append to; undefined when nothing can be taken now. */
+  open(): PacketBatch | undefined;
   /** What stands in the batch from slot `from` on may leave. */
   commit(from: number): void;
-}
-
-/** Room that sealing may add to one packet: header, packet id, tag and compression framing, rounded up. */
-const SEAL_ROOM = 64;
-
-/** Whether `batch` has slots and bytes left for all packets of `src` after sealing. */
-export function hasRoomFor(batch: PacketBatch, src: PacketBatch): boolean {
-  if (batch.count + src.count > batch.offsets.length) return false;
-  let bytes = 0;
-  for (let i = 0; i < src.count; i++) bytes += (src.lengths[i] ?? 0) + SEAL_ROOM;
-  return batch.used + bytes <= batch.arena.length;
+  /** Sends what was committed. True: the batch is empty now. */
+  makeRoom(): boolean;
 }
 
 export function resetBatch(batch: PacketBatch): void {

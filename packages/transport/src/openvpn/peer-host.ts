@@ -10,7 +10,7 @@ import { WorkQueue } from '../work-queue.ts';
 import type { OpenvpnListenOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import { PeerTable } from './peer-table.ts';
-import type { Scratch } from './scratch.ts';
+import { innerBatch, type Scratch } from './scratch.ts';
 import { ServerPeer } from './server-peer.ts';
 
 const DEFAULT_MAX_LINKS = 4_096;
@@ -87,7 +87,7 @@ export class PeerHost {
       session,
       outbox: from.outbox(session),
       clock: this.clock,
-      inner: this.scratch.inner,
+      inner: innerBatch(this.scratch, this.#options.join),
       admission: this.#on.admission,
       send: (transmit) => from.send(transmit),
       onLink: (link) => {
@@ -134,6 +134,7 @@ export class PeerHost {
       handshakeWindow: options.handshakeWindow,
       renegotiateAfter: options.renegotiateAfter,
       replayWindow: options.replayWindow ?? DEFAULT_REPLAY_WINDOW,
+      join: options.join ?? 0,
       tunMtu: options.mtu ?? DEFAULT_MTU,
     });
   }

@@ -57,13 +57,20 @@ export class Peer {
   handleData(batch: PacketBatch, first: number, count: number): number {
     if (this.#over) return 0;
     const now = this.#options.clock.now();
-    const inner = this.#options.inner;
-    resetBatch(inner);
-    const authentic = this.session.open(batch, first, count, inner, now);
-    if (this.link !== undefined) {
-      this.link.stats.droppedIn += count - authentic;
-      if (inner.count > 0) this.link.receive(inner);
+    const { inner } = this.#options;
+    const { session } = this;
+    const end = first + count;
+    let authentic = 0;
+    for (let at = first; at < end; ) {
+      resetBatch(inner);
+      const next = session.open(batch, at, end - at, inner, now);
+      const { accepted, packets, bytes } = session.opened;
+      authentic += accepted;
+      this.link?.receive(inner, packets, bytes);
+      // A datagram that not even an empty batch takes is passed over.
+      at = next === at ? at + 1 : next;
     }
+    if (this.link !== undefined) this.link.stats.droppedIn += count - authentic;
     this.drain(now);
     return authentic;
   }

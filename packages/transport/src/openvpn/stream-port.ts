@@ -6,9 +6,9 @@
  */
 import type { Socket } from 'node:net';
 import { createPacketBatch, type PacketBatch, type Path } from '@culvert/base';
-import { hasRoomFor, type Outbox, resetBatch } from './outbox.ts';
+import { type Outbox, resetBatch } from './outbox.ts';
 
-const SLOTS = 128;
+const SLOTS = 256;
 const SLOT_BYTES = 2048;
 const FRAME_HEADER = 2;
 /** Bytes that may wait for the wire before packets are dropped: more would only add delay to the inner connections. */
@@ -69,8 +69,9 @@ export class StreamPort {
 
   get outbox(): Outbox {
     return {
-      reserve: (src) => this.#reserve(src),
+      open: () => this.#open(),
       commit: () => this.#write(),
+      makeRoom: () => this.#open() !== undefined,
     };
   }
 
@@ -90,13 +91,13 @@ export class StreamPort {
     this.#socket.destroySoon();
   }
 
-  #reserve(src: PacketBatch): PacketBatch | undefined {
+  #open(): PacketBatch | undefined {
     if (this.#ended || this.#socket.writableLength > BACKLOG_BYTES) return undefined;
     resetBatch(this.#out);
-    return hasRoomFor(this.#out, src) ? this.#out : undefined;
+    return this.#out;
   }
 
-  /** Frames what was appended since `#reserve`, in one buffer. */
+  /** Frames what was appended since `#open`, in one buffer. */
   #write(): void {
     const batch = this.#out;
     if (batch.count === 0 || this.#ended) return;

@@ -1,7 +1,7 @@
 /**
  * One UDP socket of the driver: batches in, batches out, and paths between netio's records and the machines' text form.
  */
-import type { Endpoint, PacketBatch, Path } from '@culvert/base';
+import type { Endpoint, Path } from '@culvert/base';
 import {
   createDatagramBatch,
   type DatagramBatch,
@@ -11,17 +11,20 @@ import {
   samePath,
   type UdpSocket,
 } from '@culvert/netio';
-import { EndOfTurn, hasRoomFor, type Outbox, resetBatch } from './outbox.ts';
+import { EndOfTurn, type Outbox, resetBatch } from './outbox.ts';
 
-/** Datagrams read or written in one go. */
-const SLOTS = 256;
-const SLOT_BYTES = 2048;
+/** Datagrams written in one go: several trains. */
+const OUT_SLOTS = 512;
+const OUT_SLOT_BYTES = 1_536;
+/** Datagrams read in one go: trains of up to 64 KiB, each many datagrams. */
+const IN_SLOTS = 1_024;
+const IN_BYTES = 16 * 65_536;
 /** Batches read before other work of the loop gets its turn. */
 const READS_A_TURN = 4;
 const KERNEL_BUFFER_BYTES = 4 * 1024 * 1024;
 
 export function createDatagrams(): DatagramBatch {
-  return createDatagramBatch(SLOTS, SLOTS * SLOT_BYTES);
+  return createDatagramBatch(IN_SLOTS, IN_BYTES);
 }
 
 /** A path whose record the socket understands without another look. */
@@ -72,7 +75,7 @@ export class UdpPort {
       sendBufferBytes: KERNEL_BUFFER_BYTES,
     });
     this.#in = options.scratch;
-    this.#out = createDatagrams();
+    this.#out = createDatagramBatch(OUT_SLOTS, OUT_SLOTS * OUT_SLOT_BYTES);
     this.socket.onReadable(() => {
       for (let reads = 0; reads < READS_A_TURN && !this.socket.closed; reads++) {
         resetBatch(this.#in);
@@ -101,8 +104,9 @@ export class UdpPort {
   /** Where data for `path` is appended. */
   outboxFor(path: () => UdpPath): Outbox {
     return {
-      reserve: (src) => this.#reserve(src),
+      open: () => this.#out,
       commit: (from) => this.#commit(from, path().words),
+      makeRoom: () => this.#makeRoom(),
     };
   }
 
@@ -117,10 +121,9 @@ export class UdpPort {
     this.socket.close();
   }
 
-  #reserve(src: PacketBatch): PacketBatch | undefined {
-    if (hasRoomFor(this.#out, src)) return this.#out;
+  #makeRoom(): boolean {
     if (!this.#waitingForRoom) this.#flush();
-    return hasRoomFor(this.#out, src) ? this.#out : undefined;
+    return this.#out.count === 0;
   }
 
   #commit(from: number, words: Uint32Array): void {
