@@ -10,7 +10,8 @@ interface Stage {
 }
 
 const isCompliance = (file: string) => /compliance\.test\.ts$|memory-transport\.test\.ts$/.test(file);
-const isWire = (file: string) => /noisy-wire[^/]*\.test\.ts$|^test\/sim\//.test(file);
+const isWire = (file: string) =>
+  /^test\/sim\/|^packages\/openvpn\/src\/(?:session|session-life|reliable)\.test\.ts$/.test(file);
 const unitFiles = 'packages/*/{src,test}/**/*.test.ts';
 
 /** Names of test files that a stage takes; every test file belongs to exactly one. */

@@ -313,8 +313,8 @@ test('a password is asked for on the terminal and does not show there', async (t
   await serve(`script-security 2\nauth-user-pass-verify ${check} via-file\ntmp-dir ${lab.folder}`);
   const file = profile('office', { more: 'auth-user-pass' });
   // script(1) gives it a terminal; what it types comes when the question stands there.
-  const answers = '{ read -r _ < q1; printf "alice\\r"; read -r _ < q2; printf "rigt\\177ht\\r"; sleep 30; }';
-  const program = `mkfifo q1 q2; ${answers} | script -qefc "${culvert} up ${file}" /dev/null | tee log`;
+  const answers = '{ read -r _ < q1; printf "alice\\r"; read -r _ < q2; printf "rigt\\177ht\\r"; read -r _ < q3; }';
+  const program = `mkfifo q1 q2 q3; ${answers} | script -qefc "${culvert} up ${file}" /dev/null | tee log`;
   const shell = client.spawn('sh', ['-c', program], { cwd: lab.folder, env: { CULVERT_RUN: `${lab.folder}/run` } });
   await shell.waitFor('User name: ');
   lab.write('q1', '\n');
@@ -323,6 +323,7 @@ test('a password is asked for on the terminal and does not show there', async (t
   await shell.waitFor('the tunnel is up');
   assert.doesNotMatch(shell.output, /right|rigt/);
   await run('down', 'office').succeeded();
+  lab.write('q3', '\n');
 });
 
 test('stopped while it connects: it ends at once', async (t) => {

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
@@ -18,6 +27,14 @@ import {
   wayTo,
 } from './index.ts';
 
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, `in time: ${condition}`);
+    await delay(10);
+  }
+}
+
 inNamespace(import.meta.url, () => {
   const directory = mkdtempSync(join(tmpdir(), 'cv-host-'));
   const resolvConf = join(directory, 'resolv.conf');
@@ -29,6 +46,21 @@ inNamespace(import.meta.url, () => {
     rmSync(resolvConf, { force: true });
     writeFileSync(resolvConf, 'nameserver 192.0.2.53\nsearch home.example\noptions timeout:2\n');
   });
+
+  /** Puts a program before the real one in PATH. Returns what gives, once, the arguments it was called with; it goes then. */
+  function spyOn(name: string, then: string): () => string[] {
+    const spies = join(directory, 'spies');
+    const path = process.env['PATH'];
+    mkdirSync(spies);
+    writeFileSync(join(spies, name), `#!/bin/sh\necho "$@" >> ${spies}/calls\n${then}\n`, { mode: 0o755 });
+    process.env['PATH'] = `${spies}:${path}`;
+    return () => {
+      const calls = readFileSync(join(spies, 'calls'), 'utf8').trim().split('\n');
+      process.env['PATH'] = path;
+      rmSync(spies, { recursive: true });
+      return calls;
+    };
+  }
 
   test('every kind of change is made, and undone by close', async () => {
     const before = dumpHost(resolvConf);
@@ -151,10 +183,10 @@ inNamespace(import.meta.url, () => {
       { kind: 'dns', device: 'tun0', servers: [server], search: [], all: true },
     ];
     const first = await changes.apply(tunnel('10.8.0.2/24', '192.0.2.1', '10.8.0.1'));
-    while (!seen.includes('128.0.0.0/1')) await delay(5);
+    await until(() => seen.includes('128.0.0.0/1'));
     seen = '';
     const second = await changes.replace(first, tunnel('10.8.0.3/24', '192.0.2.9', '10.8.0.99'));
-    while (!seen.includes('192.0.2.9')) await delay(5);
+    await until(() => seen.includes('192.0.2.9'));
     assert.doesNotMatch(seen, /0\.0\.0\.0\/1|128\.0\.0\.0\/1/, 'the redirect never went');
     assert.match(sh('ip -o address show dev tun0'), /10\.8\.0\.3\/24/);
     assert.doesNotMatch(sh('ip -o address show dev tun0'), /10\.8\.0\.2\/24/);
@@ -167,6 +199,19 @@ inNamespace(import.meta.url, () => {
     monitor.kill();
     assert.equal(dumpHost(resolvConf), before);
     await changes.close();
+  });
+
+  test('an nft table gives way to its next version without a gap', async () => {
+    const before = dumpHost(resolvConf);
+    const changes = await HostChanges.open(options);
+    const table = (networks: string[]) => [gatewayTable({ name: 't', device: 'tun0', networks, masquerade: true })];
+    const first = await changes.apply(table(['10.8.0.0/24']));
+    const heard = spyOn('nft', 'exec /usr/sbin/nft "$@"');
+    await changes.replace(first, table(['10.8.0.0/24', '10.9.0.0/16']));
+    assert.deepEqual(heard(), ['-f -'], 'one transaction, no deletion before it');
+    assert.match(sh('nft list ruleset'), /saddr 10\.9\.0\.0\/16/);
+    await changes.close();
+    assert.equal(dumpHost(resolvConf), before);
   });
 
   test('a route that vanished is made again by a replacement that wants it', async () => {
@@ -260,13 +305,10 @@ inNamespace(import.meta.url, () => {
   });
 
   test('where systemd-resolved serves the host, it is told, and reverted', async () => {
-    const heard = join(directory, 'heard');
-    sh(`mount -t tmpfs none /run; mkdir -p /run/systemd/resolve ${directory}/bin
+    sh(`mount -t tmpfs none /run; mkdir -p /run/systemd/resolve
       echo 'nameserver 127.0.0.53' > /run/systemd/resolve/stub-resolv.conf
-      ln -sf /run/systemd/resolve/stub-resolv.conf ${resolvConf}
-      printf '#!/bin/sh\\necho "$@" >> ${heard}\\n' > ${directory}/bin/resolvectl; chmod +x ${directory}/bin/resolvectl`);
-    const path = process.env['PATH'];
-    process.env['PATH'] = `${directory}/bin:${path}`;
+      ln -sf /run/systemd/resolve/stub-resolv.conf ${resolvConf}`);
+    const heard = spyOn('resolvectl', '');
     try {
       const changes = await HostChanges.open(options);
       await changes.apply([
@@ -278,10 +320,9 @@ inNamespace(import.meta.url, () => {
       await split.undo();
       await changes.close();
     } finally {
-      process.env['PATH'] = path;
       sh('umount /run');
     }
-    assert.deepEqual(readFileSync(heard, 'utf8').trim().split('\n'), [
+    assert.deepEqual(heard(), [
       '--no-pager status',
       'dns tun0 10.8.0.1 fd00::1',
       'domain tun0 a.example ~.',

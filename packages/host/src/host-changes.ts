@@ -76,7 +76,8 @@ export class HostChanges {
    * changed one route does not leak meanwhile (unless it vanished: then it is made again); what is only in `old` is undone.
    * `old` is void afterwards.
    *
-   * Addresses that go are taken away last: a device that loses its last address loses its routes.
+   * Addresses that go are taken away last: a device that loses its last address loses its routes. An nft table gives way to its
+   * next version in one transaction.
    */
   replace(old: AppliedChanges, changes: readonly HostChange[]): Promise<AppliedChanges> {
     for (const change of changes) kindOf(change).check(change);
@@ -92,11 +93,12 @@ export class HostChanges {
       const made = [...kept];
       try {
         await this.#makeAll(missing.filter(isAddress), made);
-        await this.#undo(stale.filter(({ change }) => !isAddress(change)));
+        await this.#undo(stale.filter(({ change }) => !isAddress(change) && !isOverwritten(change, missing)));
         await this.#makeAll(
           missing.filter((change) => !isAddress(change)),
           made,
         );
+        await this.#journal.markUndone(stale.filter(({ change }) => isOverwritten(change, missing)));
         await this.#undo(stale);
       } catch (error) {
         await this.#undo([...stale, ...made]);
@@ -240,6 +242,11 @@ function kindOf(change: HostChange): AnyKind {
   const kind = kinds[change.kind] as unknown as AnyKind | undefined;
   if (kind === undefined) throw new TypeError(`not a kind of change: ${JSON.stringify(change.kind)}`);
   return kind;
+}
+
+/** A table that one of `next` replaces as a whole: deleting it first would open a gap. */
+function isOverwritten(change: HostChange, next: readonly HostChange[]): boolean {
+  return change.kind === 'nft' && next.some((other) => other.kind === 'nft' && other.table === change.table);
 }
 
 /** Cuts a list into runs of neighbours of one kind, which one command can make. */

@@ -13,12 +13,12 @@
  * then acknowledges our reset alone, and the session that this makes acknowledges the client's.
  */
 import type { Instant, Millis, Path, RandomSource, WallClock } from '@culvert/base';
+import { LONGEST_CONTROL } from './control-channel.ts';
 import { decodeBody, encodeBody, encodeHead } from './control-packet.ts';
 import { SessionCookie } from './cookie.ts';
 import { resendWrappedKey } from './early-negotiation.ts';
 import type { ServerWrap } from './face.ts';
 import { Opcode, SESSION_ID_BYTES } from './opcode.ts';
-import { LONGEST_CONTROL } from './session.ts';
 import type { SessionStart } from './session-start.ts';
 import { CONTROL_HEAD_BYTES } from './wrap/control-wrap.ts';
 import { type DropReason, ServerWraps, type StrangerPacket } from './wrap/server-wraps.ts';

@@ -132,6 +132,17 @@ export class ClientSession extends Session {
     return `the TLS handshake did not end in ${seconds} s: large packets are lost on the way (MTU), or the server refuses us without a word`;
   }
 
+  /** Why a server may have ended the stream under us just now, with likely causes; undefined once the session is up. */
+  describeClosedStream(): string | undefined {
+    if (this.phase === 'up' || this.phase === 'closing' || this.phase === 'closed') return undefined;
+    if (this.phase === 'handshake' && this.active.state === 'opening')
+      return 'it is no OpenVPN server, or the control channel key (tls-crypt, tls-crypt-v2, tls-auth) is not its own';
+    return (
+      'servers up to OpenVPN 2.6 end the connection without a word when they refuse our certificate (revoked, expired, not of ' +
+      'their CA); their log has the reason'
+    );
+  }
+
   protected handleRoleTimeout(now: Instant): void {
     if (this.#requestAt !== undefined && now >= this.#requestAt && this.phase === 'claimed') this.#requestPush(now);
   }

@@ -17,8 +17,8 @@ import type {
   PeerCertificate,
   Transmit,
 } from '@culvert/base';
+import { ControlChannel } from './control-channel.ts';
 import { type ControlMessage, decodeControlMessages } from './control-message.ts';
-import { bodyHeadBytes, decodeBody, encodeBody, encodeHead } from './control-packet.ts';
 import { DataChannel, type OpenedCounts } from './data-channel.ts';
 import type { AeadName, SessionEvent, SessionOptions, SessionStats } from './face.ts';
 import type { Framing } from './framing.ts';
@@ -27,23 +27,17 @@ import { type ExchangeEvent, KeyExchange } from './key-exchange.ts';
 import type { KeyMethod2 } from './key-method-2.ts';
 import { occExitMessage, pingMessage } from './magic.ts';
 import type { Features } from './negotiation.ts';
-import { Opcode, peekControl } from './opcode.ts';
+import { Opcode } from './opcode.ts';
+import { RekeySchedule } from './rekey-schedule.ts';
 import { emptyStats, type SessionSettings, settingsOf } from './session-settings.ts';
 import { encodeText, sanitize } from './text.ts';
-import { CONTROL_HEAD_BYTES, type ControlWrap } from './wrap/control-wrap.ts';
-import { createDynamicWrap, DYNAMIC_TLS_CRYPT_LABEL } from './wrap/dynamic.ts';
+import type { ControlWrap } from './wrap/control-wrap.ts';
+import { DYNAMIC_TLS_CRYPT_LABEL } from './wrap/dynamic.ts';
 import { STATIC_KEY_BYTES } from './wrap/tls-crypt.ts';
 
 // Chosen by us.
 /** Our last words are sent again for so long while nobody acknowledges them. */
 const LINGER: Millis = 3_000;
-/** A peer that asks for new keys more often costs us too many TLS handshakes. */
-const REKEYS_PER_INTERVAL = 20;
-const REKEY_INTERVAL: Millis = 10_000;
-/** The largest control datagram that we look at: twice what any openvpn sends (max-packet-size). It bounds what waits for its turn. */
-export const LONGEST_CONTROL = 4_096;
-/** Most acknowledgements that ride on a packet with data. */
-const ACKS_ON_DATA = 4;
 
 /** TLS alerts about the certificate or the right to connect: admission was refused, the protocol was kept (RFC 8446, section 6.2). */
 const refusalAlerts: ReadonlySet<number> = new Set([42, 43, 44, 45, 46, 48, 49, 116]);
@@ -76,17 +70,11 @@ export abstract class Session implements Machine<SessionEvent> {
   protected active: KeyExchange;
   protected next: KeyExchange | undefined;
 
-  readonly #init: SessionInit;
-  #path: Path;
-  #peerSessionId: Uint8Array | undefined;
-  #dynamicWrap: ControlWrap | undefined;
+  readonly #role: 'server' | 'client';
+  readonly #control: ControlChannel;
+  readonly #rekeys: RekeySchedule;
   #data: DataChannel | undefined;
   #keepalive: Keepalive | undefined;
-  #renegotiateAt: Instant | undefined;
-  /** Rekeys that the peer began since then. */
-  #countedSince: Instant;
-  #peerRekeys = 0;
-  #wantRekey: Instant | undefined;
   #reason: CloseReason | undefined;
   #events: SessionEvent[] = [];
   #outbox: Transmit[] = [];
@@ -97,10 +85,10 @@ export abstract class Session implements Machine<SessionEvent> {
   constructor(options: SessionOptions, init: SessionInit) {
     this.options = options;
     this.settings = settingsOf(options);
-    this.#init = init;
-    this.#path = options.path;
-    this.#peerSessionId = init.peerSessionId;
-    this.#countedSince = options.now;
+    this.#role = init.role;
+    const { path, protocol } = options;
+    this.#control = new ControlChannel({ ...init, path, protocol, stats: this.stats });
+    this.#rekeys = new RekeySchedule(init.role, this.settings.renegotiateAfter, options.random, options.now);
     this.deadline = (options.now + this.settings.handshakeWindow) as Instant;
     this.facts['wrap'] = init.wrap.name;
     this.active = this.#createExchange(0, init.opening, options.now);
@@ -108,11 +96,11 @@ export abstract class Session implements Machine<SessionEvent> {
 
   /** Where the peer is now. */
   get path(): Path {
-    return this.#path;
+    return this.#control.path;
   }
   /** The peer's session id, as `peekControl` reads it; undefined until a client has its server's. */
   get peerSessionId(): bigint | undefined {
-    const id = this.#peerSessionId;
+    const id = this.#control.peerSessionId;
     return id === undefined ? undefined : new DataView(id.buffer, id.byteOffset).getBigUint64(0);
   }
 
@@ -127,12 +115,7 @@ export abstract class Session implements Machine<SessionEvent> {
 
   handleTimeout(now: Instant): void {
     if (this.phase === 'closed') return;
-    if (this.#wantRekey !== undefined) this.renegotiate(now);
-    if (this.#renegotiateAt !== undefined && now >= this.#renegotiateAt) {
-      // The next is scheduled when the new key is there.
-      this.#renegotiateAt = undefined;
-      this.renegotiate(now);
-    }
+    if (this.#rekeys.take(now)) this.renegotiate(now);
     this.#data?.handleTimeout(now);
     this.#checkKeepalive(now);
     this.#checkDeadlines(now);
@@ -142,7 +125,6 @@ export abstract class Session implements Machine<SessionEvent> {
 
   /** Start a new key exchange; nothing happens while one is under way or before the session is up. */
   renegotiate(now: Instant): void {
-    this.#wantRekey = undefined;
     if (this.phase !== 'up' || this.next !== undefined || !this.active.established) return;
     this.#startRekey(now);
     this.settle(now);
@@ -150,7 +132,7 @@ export abstract class Session implements Machine<SessionEvent> {
 
   /** Authenticated data came from a new path: send there from now on. */
   handleRoam(path: Path, _now: Instant): void {
-    if (this.options.protocol === 'udp') this.#path = path;
+    this.#control.move(path);
   }
 
   /** Say goodbye and end; the `closed` event follows when the peer has acknowledged it, or after a short while. */
@@ -231,8 +213,7 @@ export abstract class Session implements Machine<SessionEvent> {
       this.next?.timeout,
       this.next === undefined ? undefined : this.#rekeyDeadline(this.next),
       this.roleTimeout(),
-      this.#wantRekey,
-      ...(this.phase === 'up' ? [this.#renegotiateAt, this.#keepalive?.next, this.#data?.timeout] : []),
+      ...(this.phase === 'up' ? [this.#rekeys.next, this.#keepalive?.next, this.#data?.timeout] : []),
     ];
     let earliest: Instant | undefined;
     for (const due of candidates) if (due !== undefined && (earliest === undefined || due < earliest)) earliest = due;
@@ -289,23 +270,15 @@ export abstract class Session implements Machine<SessionEvent> {
     const { cipher, features, peerId, framing, keepalive } = agreed;
     this.features = features;
     const { createDataKey, replayWindow, join } = this.settings;
-    const { role } = this.#init;
-    this.#data = new DataChannel({
-      role,
-      cipher,
-      peerId,
-      framing,
-      createDataKey,
-      replayWindow,
-      join,
-      stats: this.stats,
-    });
+    const role = this.#role;
+    const { stats } = this;
+    this.#data = new DataChannel({ role, cipher, peerId, framing, createDataKey, replayWindow, join, stats });
     this.#addDataKey(this.#data, features, now);
     if (features.dynamicTlsCrypt) this.#makeDynamicWrap();
     this.#keepalive = new Keepalive(keepalive, now);
     this.phase = 'up';
     this.deadline = undefined;
-    this.#scheduleRenegotiation(now);
+    this.#rekeys.restart(now);
     this.facts['cipher'] = cipher;
     this.facts['keys'] = features.tlsKeyExport ? 'TLS exporter' : 'PRF';
     if (framing !== 'none') this.facts['framing'] = framing;
@@ -318,7 +291,7 @@ export abstract class Session implements Machine<SessionEvent> {
     this.active = exchange;
     this.next = undefined;
     this.#addDataKey(this.#data, this.features, now);
-    this.#scheduleRenegotiation(now);
+    this.#rekeys.restart(now);
     this.emit({ kind: 'rekeyed' });
   }
 
@@ -343,7 +316,7 @@ export abstract class Session implements Machine<SessionEvent> {
     if (this.phase === 'closed') return;
     this.#drain(this.active, now);
     if (this.next !== undefined) this.#drain(this.next, now);
-    if (this.#init.role === 'server' && this.phase === 'up' && this.active.idle) this.#data?.confirm();
+    if (this.#role === 'server' && this.phase === 'up' && this.active.idle) this.#data?.confirm();
     this.#flush(this.active, now);
     if (this.next !== undefined) this.#flush(this.next, now);
     this.#count();
@@ -351,70 +324,21 @@ export abstract class Session implements Machine<SessionEvent> {
   }
 
   #takeControl(datagram: Uint8Array, path: Path, now: Instant): void {
-    const head = peekControl(datagram);
-    if (head === undefined || datagram.length > LONGEST_CONTROL || !this.#acceptsOpcode(head.opcode)) {
-      this.stats.malformed++;
-      return;
-    }
-    if (!this.#isPeer(datagram, path, head.opcode)) {
-      this.stats.unauthenticated++;
-      return;
-    }
-    const unwrapped = this.#wrapFor(head.keyId).unwrap(datagram);
-    if (unwrapped.kind !== 'body') {
-      this.stats[unwrapped.kind]++;
-      return;
-    }
-    const body = decodeBody(head.opcode, unwrapped.body);
-    const forUs = body?.ackedSession === undefined || sameBytes(body.ackedSession, this.#init.ownSessionId);
-    const isReset = head.opcode >= Opcode.hardResetClientV2 && head.opcode !== Opcode.controlWkcV1;
-    if (body === undefined || !forUs || (isReset && body.packetId !== 0)) {
-      this.stats.malformed++;
-      return;
-    }
-    const exchange = this.#exchangeFor(head.opcode, head.keyId, now);
-    if (exchange === undefined) return;
-    this.#peerSessionId ??= datagram.slice(1, CONTROL_HEAD_BYTES);
-    exchange.handlePacket(head.opcode as Opcode, body, now);
+    const packet = this.#control.open(datagram, path);
+    const exchange = packet === undefined ? undefined : this.#exchangeFor(packet.opcode, packet.keyId, now);
+    if (packet === undefined || exchange === undefined) return;
+    this.#control.learnPeer(packet.sessionId);
+    exchange.handlePacket(packet.opcode, packet.body, now);
   }
 
-  #acceptsOpcode(opcode: number): boolean {
-    if (opcode === Opcode.controlV1 || opcode === Opcode.ackV1 || opcode === Opcode.softResetV1) return true;
-    if (this.#init.role === 'client') return opcode === Opcode.hardResetServerV2;
-    return opcode === Opcode.hardResetClientV2 || opcode === Opcode.hardResetClientV3 || opcode === Opcode.controlWkcV1;
-  }
-
-  /** Control packets come from the address that the session is bound to, and with the peer's session id (openvpn ssl.c). */
-  #isPeer(datagram: Uint8Array, path: Path, opcode: number): boolean {
-    const { address, port } = this.#path.remote;
-    if (path.remote.address !== address || path.remote.port !== port) return false;
-    const id = datagram.subarray(1, CONTROL_HEAD_BYTES);
-    if (this.#peerSessionId !== undefined) return sameBytes(id, this.#peerSessionId);
-    return opcode === Opcode.hardResetServerV2 && id.some((byte) => byte !== 0);
-  }
-
-  #wrapFor(keyId: number): ControlWrap {
-    return keyId > 0 && this.#dynamicWrap !== undefined ? this.#dynamicWrap : this.#init.wrap;
-  }
-
-  #exchangeFor(opcode: number, keyId: number, now: Instant): KeyExchange | undefined {
+  #exchangeFor(opcode: Opcode, keyId: number, now: Instant): KeyExchange | undefined {
     if (keyId === this.active.keyId) return this.active;
     if (keyId === this.next?.keyId) return this.next;
     const mayRekey = this.phase === 'up' && this.next === undefined && this.active.established;
     if (opcode !== Opcode.softResetV1 || !mayRekey || keyId !== nextKeyId(this.active.keyId)) return undefined;
-    if (!this.#mayPeerRekey(now)) {
-      this.endWith({ cause: 'protocol', detail: 'the peer asks for new keys too often' }, now);
-      return undefined;
-    }
-    return this.#startRekey(now);
-  }
-
-  #mayPeerRekey(now: Instant): boolean {
-    if (now >= this.#countedSince + REKEY_INTERVAL) {
-      this.#countedSince = now;
-      this.#peerRekeys = 0;
-    }
-    return ++this.#peerRekeys <= REKEYS_PER_INTERVAL;
+    if (this.#rekeys.mayPeerBegin(now)) return this.#startRekey(now);
+    this.endWith({ cause: 'protocol', detail: 'the peer asks for new keys too often' }, now);
+    return undefined;
   }
 
   #startRekey(now: Instant): KeyExchange {
@@ -424,13 +348,9 @@ export abstract class Session implements Machine<SessionEvent> {
 
   #createExchange(keyId: number, opening: Opcode | undefined, now: Instant): KeyExchange {
     const { createTls, random } = this.options;
-    const payloadBytes = (opcode: Opcode) => {
-      const wrap = this.#wrapFor(keyId);
-      const withKey = opcode === Opcode.controlWkcV1 ? wrap.wrappedKeyBytes : 0;
-      return this.settings.maxControlBytes - CONTROL_HEAD_BYTES - wrap.overhead - bodyHeadBytes(ACKS_ON_DATA) - withKey;
-    };
+    const payloadBytes = (opcode: Opcode) => this.#control.payloadBytes(opcode, keyId, this.settings.maxControlBytes);
     const { tlsTimeout } = this.settings;
-    return new KeyExchange({ keyId, role: this.#init.role, opening, random, createTls, payloadBytes, tlsTimeout, now });
+    return new KeyExchange({ keyId, role: this.#role, opening, random, createTls, payloadBytes, tlsTimeout, now });
   }
 
   #drain(exchange: KeyExchange, now: Instant): void {
@@ -474,9 +394,8 @@ export abstract class Session implements Machine<SessionEvent> {
   }
 
   #addDataKey(data: DataChannel, features: Features, now: Instant): void {
-    const { role, ownSessionId } = this.#init;
-    const peer = this.#peerSessionId ?? ownSessionId;
-    const [client, server] = role === 'client' ? [ownSessionId, peer] : [peer, ownSessionId];
+    const { ownSessionId, peerSessionId: peer = ownSessionId } = this.#control;
+    const [client, server] = this.#role === 'client' ? [ownSessionId, peer] : [peer, ownSessionId];
     const key2 = this.active.deriveDataKeys(features.tlsKeyExport ? 'exporter' : 'prf', client, server);
     const { handshakeWindow, renegotiateAfter, transitionWindow } = this.settings;
     // 2.x does so as well: a peer whose admission takes time drops what comes under the new key until then.
@@ -486,26 +405,15 @@ export abstract class Session implements Machine<SessionEvent> {
   }
 
   #makeDynamicWrap(): void {
-    const { role, staticKey } = this.#init;
     const exported = this.active.exportKeyingMaterial(DYNAMIC_TLS_CRYPT_LABEL, STATIC_KEY_BYTES);
     const time = Math.floor(this.options.wallClock.unixMillis() / 1_000);
-    this.#dynamicWrap = createDynamicWrap({ role, exported, staticKey, time });
+    this.facts['rekeyWrap'] = this.#control.useDynamicWrap(exported, time);
     exported.fill(0);
-    this.facts['rekeyWrap'] = this.#dynamicWrap.name;
-  }
-
-  /** A server draws from the last tenth before the limit, so that its clients do not come all at once (openvpn reneg-sec). */
-  #scheduleRenegotiation(now: Instant): void {
-    const { renegotiateAfter } = this.settings;
-    if (renegotiateAfter <= 0) return;
-    const [high = 0, low = 0] = this.options.random.bytes(2);
-    const early = this.#init.role === 'server' ? (renegotiateAfter / 10) * ((high * 256 + low) / 65_536) : 0;
-    this.#renegotiateAt = (now + renegotiateAfter - early) as Instant;
   }
 
   #checkWear(data: DataChannel, now: Instant): void {
-    if (this.next !== undefined || this.#wantRekey !== undefined) return;
-    if (data.isWorn(this.settings.renegotiateBytes, this.settings.renegotiatePackets)) this.#wantRekey = now;
+    if (this.next !== undefined) return;
+    if (data.isWorn(this.settings.renegotiateBytes, this.settings.renegotiatePackets)) this.#rekeys.bringForward(now);
   }
 
   #checkKeepalive(now: Instant): void {
@@ -534,16 +442,13 @@ export abstract class Session implements Machine<SessionEvent> {
   #sendAsData(message: Uint8Array, now: Instant): void {
     this.#keepalive?.sent(now);
     const datagram = this.#data?.sealOne(message);
-    if (datagram !== undefined) this.#outbox.push({ datagram, path: this.#path });
+    if (datagram !== undefined) this.#outbox.push({ datagram, path: this.path });
   }
 
   #flush(exchange: KeyExchange, now: Instant): void {
     if (this.phase === 'closed') return;
-    const wrap = this.#wrapFor(exchange.keyId);
     for (let packet = exchange.poll(now); packet !== undefined; packet = exchange.poll(now)) {
-      const head = encodeHead(packet.opcode, exchange.keyId, this.#init.ownSessionId);
-      const body = encodeBody({ ...packet, ackedSession: this.#peerSessionId });
-      this.#outbox.push({ datagram: wrap.wrap(head, body), path: this.#path });
+      this.#outbox.push({ datagram: this.#control.seal(packet, exchange.keyId), path: this.path });
     }
   }
 
@@ -562,8 +467,4 @@ export abstract class Session implements Machine<SessionEvent> {
 /** 1 to 7 and again from 1; 0 is the first key's alone (openvpn ssl.c key_state_init). */
 function nextKeyId(keyId: number): number {
   return (keyId % 7) + 1;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -12,7 +12,6 @@ export {
   type Side,
   simulatedEndpoints,
   simulatedPath,
-  type WireOptions,
 } from './lossy-link.ts';
 export { MemoryDevice, type MemoryDeviceOptions } from './memory-device.ts';
 export {
@@ -30,3 +29,4 @@ export { openRelay, type Relay } from './relay.ts';
 export { ScriptedAdmission, sampleConfig } from './scripted-admission.ts';
 export { type SeededRandom, seededRandom } from './seeded-random.ts';
 export { VirtualClock } from './virtual-clock.ts';
+export type { WireOptions } from './wire-noise.ts';

@@ -8,28 +8,10 @@
  */
 import assert from 'node:assert/strict';
 import type { Endpoint, Instant, Machine, Millis, Path, Transmit } from '@culvert/base';
-import { type SeededRandom, seededRandom } from './seeded-random.ts';
 import { VirtualClock } from './virtual-clock.ts';
+import { WireNoise, type WireOptions } from './wire-noise.ts';
 
 export type Side = 0 | 1;
-
-export interface WireOptions {
-  /** @default 1 */
-  readonly seed?: number;
-  /** One way, in milliseconds. @default 10 */
-  readonly latency?: Millis;
-  /** A random extra of up to so much; neighbours may overtake each other. @default 0 */
-  readonly jitter?: Millis;
-  /** Probabilities from 0 to 1, drawn for each datagram. @default 0 */
-  readonly drop?: number;
-  readonly duplicate?: number;
-  /** One to four random bits of the datagram flip. @default 0 */
-  readonly corrupt?: number;
-  /** The datagram is held back for up to four latencies more. @default 0 */
-  readonly reorder?: number;
-  /** Longer datagrams are lost. @default none is too long */
-  readonly largest?: number;
-}
 
 export interface LossyLinkOptions extends WireOptions {
   /** The clock to move, where the machines' options hold it too (as WallClock). @default a new one */
@@ -73,7 +55,7 @@ export class LossyLink<EventA, EventB = EventA> {
   readonly clock: VirtualClock;
   readonly #machines: [Machine<EventA>, Machine<EventB>];
   readonly #onTransmit: LossyLinkOptions['onTransmit'];
-  readonly #random: SeededRandom;
+  readonly #noise: WireNoise;
   readonly #endpoints: [Endpoint, Endpoint];
   readonly #left: Endpoint[] = [];
   #inFlight: Flight[] = [];
@@ -83,7 +65,7 @@ export class LossyLink<EventA, EventB = EventA> {
     this.#onTransmit = options.onTransmit;
     this.wire = options;
     this.clock = options.clock ?? new VirtualClock();
-    this.#random = seededRandom(options.seed ?? 1);
+    this.#noise = new WireNoise(options.seed ?? 1);
     const [first, second] = options.endpoints ?? simulatedEndpoints;
     this.#endpoints = [first, second];
   }
@@ -162,43 +144,16 @@ export class LossyLink<EventA, EventB = EventA> {
   }
 
   #transmit(from: Side, { datagram, path }: Transmit): void {
-    this.stats.sent++;
     this.#onTransmit?.(from, datagram, this.now);
-    // All drawn in every case, so that the rest of a run stays in place when one probability changes.
-    const { drop = 0, duplicate = 0, corrupt = 0, largest = Number.POSITIVE_INFINITY } = this.wire;
-    const lost = this.#random.chance(drop);
-    const corrupted = this.#random.chance(corrupt);
-    const copies = this.#random.chance(duplicate) ? 2 : 1;
+    const arrivals = this.#noise.carry(datagram, this.cut ? { ...this.wire, drop: 1 } : this.wire, this.stats);
     if (this.#left.some((gone) => sameEndpoint(gone, path.remote))) {
       this.stats.misrouted++;
       return;
     }
-    if (lost || this.cut || datagram.length > largest) {
-      this.stats.dropped++;
-      return;
-    }
-    if (copies === 2) this.stats.duplicated++;
     const to = other(from);
-    for (let n = 0; n < copies; n++) {
-      const copy = datagram.slice();
-      if (corrupted && n === 0) this.#corrupt(copy);
-      this.#fly({ at: this.#arrival(), to, datagram: copy, path: this.#pathOf(to, this.#endpoints[from]) });
-    }
-  }
-
-  #arrival(): Instant {
-    const { latency = 10, jitter = 0, reorder = 0 } = this.wire;
-    const held = this.#random.chance(reorder);
-    const extra = this.#random.real();
-    if (held) this.stats.reordered++;
-    return (this.now + latency + jitter * extra + (held ? latency * 4 * this.#random.real() : 0)) as Instant;
-  }
-
-  #corrupt(datagram: Uint8Array): void {
-    this.stats.corrupted++;
-    for (let n = this.#random.integer(4); n >= 0; n--) {
-      const at = this.#random.integer(datagram.length);
-      datagram[at] = (datagram[at] ?? 0) ^ (1 << this.#random.integer(8));
+    for (const arrival of arrivals) {
+      const at = (this.now + arrival.delay) as Instant;
+      this.#fly({ at, to, datagram: arrival.datagram, path: this.#pathOf(to, this.#endpoints[from]) });
     }
   }
 

@@ -7,12 +7,15 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket as TcpSocket } from 'node:net';
 import type { Endpoint } from '@culvert/base';
+import { WireNoise, type WireOptions, type WireStats } from './wire-noise.ts';
 
 export interface Relay {
   /** Where to dial. */
   readonly endpoint: Endpoint;
   /** Datagrams of diallers that the cut wire swallowed. */
   readonly dropped: number;
+  /** What the wire did to datagrams. */
+  readonly stats: Readonly<WireStats>;
   /** Nothing passes until `heal`. Over TCP bytes wait, as on a real wire. */
   cut(): void;
   heal(): void;
@@ -21,34 +24,48 @@ export interface Relay {
   close(): Promise<void>;
 }
 
-/** @param target where the listener is; a wildcard address is reached through loopback. */
-export async function openRelay(protocol: 'udp' | 'tcp', target: Endpoint): Promise<Relay> {
+/**
+ * @param target where the listener is; a wildcard address is reached through loopback.
+ * @param wire what it does to each datagram, in real time (UDP). @default it passes them on at once
+ */
+export async function openRelay(protocol: 'udp' | 'tcp', target: Endpoint, wire?: WireOptions): Promise<Relay> {
   const address = target.address === '::' ? '::1' : target.address === '0.0.0.0' ? '127.0.0.1' : target.address;
   const reachable = { address, port: target.port };
-  return protocol === 'udp' ? await UdpRelay.open(reachable) : await TcpRelay.open(reachable);
+  return protocol === 'udp' ? await UdpRelay.open(reachable, wire) : await TcpRelay.open(reachable);
 }
 
 class UdpRelay implements Relay {
   dropped = 0;
+  readonly stats = { sent: 0, dropped: 0, duplicated: 0, corrupted: 0, reordered: 0 };
+  readonly #wire: WireOptions | undefined;
+  readonly #noise: WireNoise;
+  readonly #timers = new Set<NodeJS.Timeout>();
   readonly #front: UdpSocket;
   readonly #target: Endpoint;
   readonly #upstreams = new Map<string, UdpSocket>();
   #cut = false;
 
-  private constructor(front: UdpSocket, target: Endpoint) {
+  private constructor(front: UdpSocket, target: Endpoint, wire: WireOptions | undefined) {
     this.#front = front;
     this.#target = target;
+    this.#wire = wire;
+    this.#noise = new WireNoise(wire?.seed ?? 1);
     front.on('message', (datagram, from) => {
-      if (this.#cut) this.dropped++;
-      else this.#upstream(from.address, from.port).send(datagram, target.port, target.address, () => {});
+      if (this.#cut) {
+        this.dropped++;
+        return;
+      }
+      this.#carry(datagram, (copy) => {
+        this.#upstream(from.address, from.port).send(copy, target.port, target.address, () => {});
+      });
     });
   }
 
-  static async open(target: Endpoint): Promise<UdpRelay> {
+  static async open(target: Endpoint, wire: WireOptions | undefined): Promise<UdpRelay> {
     const front = createSocket({ type: target.address.includes(':') ? 'udp6' : 'udp4', ...buffers });
     front.bind(0, target.address.includes(':') ? '::1' : '127.0.0.1');
     await once(front, 'listening');
-    return new UdpRelay(front, target);
+    return new UdpRelay(front, target, wire);
   }
 
   get endpoint(): Endpoint {
@@ -69,9 +86,25 @@ class UdpRelay implements Relay {
   }
 
   async close(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
     this.roam();
     this.#front.close();
     await once(this.#front, 'close');
+  }
+
+  #carry(datagram: Uint8Array, deliver: (copy: Uint8Array) => void): void {
+    if (this.#wire === undefined) {
+      deliver(datagram);
+      return;
+    }
+    for (const arrival of this.#noise.carry(datagram, this.#wire, this.stats)) {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        deliver(arrival.datagram);
+      }, arrival.delay);
+      this.#timers.add(timer);
+    }
   }
 
   #upstream(address: string, port: number): UdpSocket {
@@ -80,7 +113,7 @@ class UdpRelay implements Relay {
     if (known !== undefined) return known;
     const socket = createSocket({ type: this.#target.address.includes(':') ? 'udp6' : 'udp4', ...buffers });
     socket.on('message', (datagram) => {
-      if (!this.#cut) this.#front.send(datagram, port, address, () => {});
+      if (!this.#cut) this.#carry(datagram, (copy) => this.#front.send(copy, port, address, () => {}));
     });
     socket.on('error', () => {}); // the listener may be gone: that is a lost datagram
     this.#upstreams.set(key, socket);
@@ -91,6 +124,7 @@ class UdpRelay implements Relay {
 const buffers = { recvBufferSize: 4 * 1024 * 1024, sendBufferSize: 4 * 1024 * 1024 };
 
 class TcpRelay implements Relay {
+  readonly stats = { sent: 0, dropped: 0, duplicated: 0, corrupted: 0, reordered: 0 };
   readonly dropped = 0;
   readonly #server: Server;
   readonly #sockets = new Set<TcpSocket>();

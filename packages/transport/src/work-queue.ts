@@ -18,6 +18,11 @@ export class WorkQueue {
     this.#now = options.now;
   }
 
+  /** Jobs whose turn has not come. */
+  get waiting(): number {
+    return this.#jobs.length;
+  }
+
   push(job: () => void): void {
     if (this.#jobs.length >= this.#limit) {
       this.dropped++;

@@ -231,11 +231,11 @@ async function tcpWire(to: OpenvpnDialOptions, { signal, scratch }: DialHandlers
   const port = new StreamPort(socket, path, maxPacketOf(to.mtu ?? DEFAULT_MTU), scratch.stream, {
     onData: (batch) => peer?.handleData(batch, 0, batch.count),
     onControl: (packet) => peer?.handleControl(packet, path),
-    onEnd: (error) =>
-      peer?.abandon({
-        cause: 'lost',
-        detail: error === undefined ? 'the server closed the TCP connection' : `TCP: ${error.message}`,
-      }),
+    onEnd: (error) => {
+      const ended = error === undefined ? 'the server closed the TCP connection' : `TCP: ${error.message}`;
+      const why = peer?.session instanceof ClientSession ? peer.session.describeClosedStream() : undefined;
+      peer?.abandon({ cause: 'lost', detail: why === undefined ? ended : `${ended}: ${why}` });
+    },
   });
   return {
     path,

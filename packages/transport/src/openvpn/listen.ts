@@ -53,7 +53,8 @@ export async function listen(
   return {
     endpoints: sockets.endpoints,
     get stats() {
-      return { ...acceptor.stats, ...host.stats, workDropped: host.work.dropped };
+      const work = { workDropped: host.work.dropped, workWaiting: host.work.waiting };
+      return { ...acceptor.stats, ...host.stats, ...host.totals, ...work };
     },
     close,
   };

@@ -12,6 +12,7 @@ import type { Outbox } from './outbox.ts';
 import { PeerTable } from './peer-table.ts';
 import { innerBatch, type Scratch } from './scratch.ts';
 import { ServerPeer } from './server-peer.ts';
+import { SessionTotals } from './session-totals.ts';
 
 const DEFAULT_MAX_LINKS = 4_096;
 const DEFAULT_MAX_HANDSHAKES = 256;
@@ -44,6 +45,8 @@ export class PeerHost {
   readonly work: WorkQueue;
   readonly scratch: Scratch;
   readonly stats = {
+    /** Datagrams, and packets of streams. */
+    packetsIn: 0,
     dataWithoutPeer: 0,
     roamRefused: 0,
     handshakesFull: 0,
@@ -53,6 +56,7 @@ export class PeerHost {
   closed = false;
   readonly #options: OpenvpnListenOptions;
   readonly #on: PeerHostHandlers;
+  readonly #totals = new SessionTotals();
   #handshakes = 0;
 
   constructor(options: OpenvpnListenOptions, on: PeerHostHandlers) {
@@ -98,6 +102,7 @@ export class PeerHost {
       onEvent: (event) => this.#on.onEvent(event),
       onOver: () => {
         settle();
+        this.#totals.retire(session.stats);
         this.table.remove(peer);
         from.onOver?.();
       },
@@ -107,6 +112,12 @@ export class PeerHost {
     this.#on.onEvent({ kind: 'attempt', id, path: from.path });
     peer.peer.drain(this.clock.now());
     return peer;
+  }
+
+  /** Counts of what all peers did, and how many there are now. */
+  get totals(): Readonly<Record<string, number>> {
+    const live = this.table.peers().map(({ peer }) => peer.session.stats);
+    return { ...this.#totals.sum(live), peers: live.length, handshakes: this.#handshakes };
   }
 
   /** Ends every peer. Resolves when nothing is left of them. */

@@ -77,8 +77,12 @@ export class TcpListener {
     const path = pathOf(socket, this.#options.nextNumber());
     let peer: ServerPeer | undefined;
     const port: StreamPort = new StreamPort(socket, path, maxPacketOf(this.#options.mtu), host.scratch.stream, {
-      onData: (batch) => peer?.peer.handleData(batch, 0, batch.count),
+      onData: (batch) => {
+        host.stats.packetsIn += batch.count;
+        peer?.peer.handleData(batch, 0, batch.count);
+      },
       onControl: (packet) => {
+        host.stats.packetsIn++;
         settled();
         // Order matters once data flows: data of a new key may follow the packet that completes it.
         if (peer?.up === true) {

@@ -41,6 +41,7 @@ export class UdpListener {
   }
 
   #take(batch: DatagramBatch): void {
+    this.#options.host.stats.packetsIn += batch.count;
     for (let i = 0; i < batch.count; ) {
       const offset = batch.offsets[i] ?? 0;
       const length = batch.lengths[i] ?? 0;
