@@ -10,6 +10,8 @@ NAPI_MODULE_INIT() {
       {"localOf", LocalOf},
       {"setBuffer", SetBuffer},
       {"getBuffer", GetBuffer},
+      {"canSegment", CanSegment},
+      {"setCoalescing", SetCoalescing},
       {"takeError", TakeError},
       {"receiveBatch", ReceiveBatch},
       {"sendBatch", SendBatch},

@@ -15,9 +15,11 @@ napi_value OpenUdp(napi_env env, napi_callback_info info);
 napi_value LocalOf(napi_env env, napi_callback_info info);         // localOf(fd, words: Uint32Array(6)): 0 or -errno
 napi_value SetBuffer(napi_env env, napi_callback_info info);       // setBuffer(fd, receive: 0 | 1, bytes): 0 or -errno
 napi_value GetBuffer(napi_env env, napi_callback_info info);       // getBuffer(fd, receive: 0 | 1): bytes or -errno
+napi_value CanSegment(napi_env env, napi_callback_info info);      // canSegment(fd): 0 or -errno
+napi_value SetCoalescing(napi_env env, napi_callback_info info);   // setCoalescing(fd, on: 0 | 1): 0 or -errno
 napi_value TakeError(napi_env env, napi_callback_info info);       // takeError(fd): the pending errno, which it clears
 
-// udp-receive.cc, udp-send.cc: the packet path.
+// udp-receive.cc (and udp-receive-trains.cc), udp-send.cc: the packet path.
 napi_value ReceiveBatch(napi_env env, napi_callback_info info);
 napi_value SendBatch(napi_env env, napi_callback_info info);
 napi_value SendOne(napi_env env, napi_callback_info info);

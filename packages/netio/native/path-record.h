@@ -24,7 +24,7 @@ constexpr size_t kPort = 8;
 constexpr size_t kInterface = 9;
 constexpr uint32_t kInterfaceMask = 0x0fffffff;
 
-/** Room for one IPV6_PKTINFO or IP_PKTINFO and what later options add (traffic class, segment size). */
+/** Room for IPV6_PKTINFO or IP_PKTINFO, the bytes of a segment, and what later options add (traffic class). */
 constexpr size_t kControlBytes = 96;
 
 union SocketAddress {
@@ -37,10 +37,17 @@ union SocketAddress {
 struct PathRecord {
   uint32_t words[kPathWords];
 
+  PathRecord() = default;
   explicit PathRecord(const uint32_t* from) {
     for (size_t i = 0; i < kPathWords; i++) words[i] = Load(&from[i]);
   }
   uint32_t interface() const { return words[kInterface] & kInterfaceMask; }
+  bool Equals(const uint32_t* other) const {
+    for (size_t i = 0; i < kPathWords; i++) {
+      if (Load(&other[i]) != words[i]) return false;
+    }
+    return true;
+  }
   bool namesLocal() const { return (words[4] | words[5] | words[6] | words[7]) != 0; }
 };
 

@@ -1,45 +1,22 @@
 // Receiving with recvmmsg(2): many datagrams a system call, each with the path that it came on.
-#include <sys/socket.h>
+#include <netinet/udp.h>
 
 #include <algorithm>
 
 #include "descriptors.h"
 #include "functions.h"
-#include "path-record.h"
+#include "receive.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 namespace culvert {
 
 namespace {
 
-constexpr size_t kChunk = 64;
-
 /** How often a call goes on after an error that some earlier datagram caused (ICMP unreachable and the like). */
 constexpr int kSoftErrors = 16;
-
-// Words of `report`. Counts are added to, `kErrno` is set.
-enum Report { kTruncated = 0, kEmpty = 1, kErrno = 2, kReportWords = 3 };
-
-/** Everything that one system call needs; filled anew for every call because the kernel writes lengths into it. */
-struct Chunk {
-  mmsghdr messages[kChunk];
-  iovec pieces[kChunk];
-  SocketAddress remotes[kChunk];
-  alignas(cmsghdr) char controls[kChunk][kControlBytes];
-
-  void Point(size_t count, uint8_t* at, size_t slotBytes) {
-    for (size_t i = 0; i < count; i++) {
-      pieces[i] = {at + i * slotBytes, slotBytes};
-      msghdr& m = messages[i].msg_hdr;
-      m = {};
-      m.msg_name = &remotes[i];
-      m.msg_namelen = sizeof remotes[i];
-      m.msg_iov = &pieces[i];
-      m.msg_iovlen = 1;
-      m.msg_control = controls[i];
-      m.msg_controllen = kControlBytes;
-    }
-  }
-};
 
 void PutRemote(const SocketAddress& remote, uint32_t* path) {
   if (remote.any.sa_family == AF_INET6) {
@@ -55,7 +32,59 @@ void PutRemote(const SocketAddress& remote, uint32_t* path) {
   }
 }
 
-void PutLocal(msghdr* message, uint32_t* path) {
+void ReceiveSingles(int fd, Inbox* in) {
+  ReceiveChunk chunk;
+  uint32_t path[kPathWords];
+  for (;;) {
+    const size_t wanted = std::min({kReceiveChunk, in->slots - in->next, (in->end - in->at) / in->slotBytes});
+    if (wanted == 0) return;
+    chunk.Point(wanted, in->arena.data + in->at, in->slotBytes);
+    const size_t got = chunk.Receive(fd, wanted, in->report);
+    for (size_t i = 0; i < got; i++, in->at += in->slotBytes) {
+      if (chunk.messages[i].msg_hdr.msg_flags & MSG_TRUNC) {
+        in->report.data[kTruncated]++;
+      } else if (chunk.messages[i].msg_len == 0) {
+        in->report.data[kEmpty]++;
+      } else {
+        chunk.ReadControl(i, path);
+        in->Append(in->at, chunk.messages[i].msg_len, path);
+      }
+    }
+    if (got < wanted) return;
+  }
+}
+
+}  // namespace
+
+void ReceiveChunk::Point(size_t count, uint8_t* into, size_t room) {
+  for (size_t i = 0; i < count; i++) {
+    pieces[i] = {into + i * room, room};
+    msghdr& m = messages[i].msg_hdr;
+    m = {};
+    m.msg_name = &remotes[i];
+    m.msg_namelen = sizeof remotes[i];
+    m.msg_iov = &pieces[i];
+    m.msg_iovlen = 1;
+    m.msg_control = controls[i];
+    m.msg_controllen = kControlBytes;
+  }
+}
+
+size_t ReceiveChunk::Receive(int fd, size_t count, Span<uint32_t> report) {
+  for (int soft = 0; soft < kSoftErrors; soft++) {
+    const int n = recvmmsg(fd, messages, count, MSG_DONTWAIT, nullptr);
+    if (n >= 0) return n;
+    if (errno == EAGAIN) return 0;
+    if (errno != EINTR) report.data[kReceiveErrno] = errno;
+  }
+  return 0;
+}
+
+size_t ReceiveChunk::ReadControl(size_t i, uint32_t* path) {
+  memset(path, 0, kPathWords * sizeof(uint32_t));
+  PutRemote(remotes[i], path);
+  int segment = 0;
+  msghdr* message = &messages[i].msg_hdr;
   for (cmsghdr* c = CMSG_FIRSTHDR(message); c != nullptr; c = CMSG_NXTHDR(message, c)) {
     if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
       in_pktinfo packet;
@@ -66,66 +95,44 @@ void PutLocal(msghdr* message, uint32_t* path) {
       in6_pktinfo packet;
       memcpy(&packet, CMSG_DATA(c), sizeof packet);
       if (!IN6_IS_ADDR_MULTICAST(&packet.ipi6_addr)) memcpy(path + kLocal, &packet.ipi6_addr, 16);
+    } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+      memcpy(&segment, CMSG_DATA(c), sizeof segment);
     }
   }
+  return segment > 0 ? segment : 0;
 }
 
-int ReceiveChunk(int fd, mmsghdr* messages, size_t count, Span<uint32_t> report) {
-  for (int soft = 0; soft < kSoftErrors; soft++) {
-    const int n = recvmmsg(fd, messages, count, MSG_DONTWAIT, nullptr);
-    if (n >= 0) return n;
-    if (errno == EAGAIN) return 0;
-    if (errno != EINTR) report.data[kErrno] = errno;
-  }
-  return 0;
-}
-
-}  // namespace
-
-// receiveBatch(fd, arena: Uint8Array, offsets, lengths, paths: Uint32Array, count, used, slotBytes, report: Uint32Array)
-//   : datagrams appended behind `count` and `used`. Each has `slotBytes` of the arena to itself, so offsets lie that far apart
-// within one call. Cut and empty datagrams are dropped and counted.
+// receiveBatch(fd, arena: Uint8Array, offsets, lengths, paths: Uint32Array, count, used, slotBytes, report: Uint32Array,
+//   spill: Uint8Array, spillState: Uint32Array): datagrams appended behind `count` and `used`.
+// With an empty `spillState` the socket has UDP_GRO off: each datagram has `slotBytes` of the arena to itself, so offsets lie
+// that far apart within one call. Else see udp-receive-trains.cc. Datagrams longer than `slotBytes` and empty ones are dropped
+// and counted.
 napi_value ReceiveBatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
-  const Span<uint8_t> arena = args.Bytes(1, "arena");
-  const Span<uint32_t> offsets = args.Words(2, "offsets");
-  const Span<uint32_t> lengths = args.Words(3, "lengths");
-  const Span<uint32_t> paths = args.Words(4, "paths");
-  const size_t slots = std::min({offsets.size, lengths.size, paths.size / kPathWords});
-  const size_t end = std::min<size_t>(arena.size, UINT32_MAX);
-  const size_t first = args.Integer(5, "count", 0, slots);
-  size_t at = args.Integer(6, "used", 0, end);
-  const size_t slotBytes = args.Integer(7, "slotBytes", 1, UINT16_MAX + 1);
-  const Span<uint32_t> report = args.Words(8, "report");
-  if (args.ok() && report.size < kReportWords) args.WrongRange("report");
+  Inbox in = {};
+  in.arena = args.Bytes(1, "arena");
+  in.offsets = args.Words(2, "offsets");
+  in.lengths = args.Words(3, "lengths");
+  in.paths = args.Words(4, "paths");
+  in.slots = std::min({in.offsets.size, in.lengths.size, in.paths.size / kPathWords});
+  in.end = std::min<size_t>(in.arena.size, UINT32_MAX);
+  in.next = args.Integer(5, "count", 0, in.slots);
+  in.at = args.Integer(6, "used", 0, in.end);
+  in.slotBytes = args.Integer(7, "slotBytes", 1, UINT16_MAX + 1);
+  in.report = args.Words(8, "report");
+  const Spill spill = {args.Bytes(9, "spill"), args.Words(10, "spillState")};
+  if (args.ok() && in.report.size < kReceiveReportWords) args.WrongRange("report");
+  if (args.ok() && spill.state.size > 0 && !spill.IsSound()) args.WrongRange("spill");
   if (!args.ok()) return nullptr;
 
-  Chunk chunk;
-  size_t next = first;
-  for (;;) {
-    const size_t wanted = std::min({kChunk, slots - next, (end - at) / slotBytes});
-    if (wanted == 0) break;
-    chunk.Point(wanted, arena.data + at, slotBytes);
-    const size_t got = ReceiveChunk(fd, chunk.messages, wanted, report);
-    for (size_t i = 0; i < got; i++, at += slotBytes) {
-      msghdr& message = chunk.messages[i].msg_hdr;
-      if (message.msg_flags & MSG_TRUNC) {
-        report.data[kTruncated]++;
-      } else if (chunk.messages[i].msg_len == 0) {
-        report.data[kEmpty]++;
-      } else {
-        uint32_t* path = paths.data + next * kPathWords;
-        memset(path, 0, kPathWords * sizeof(uint32_t));
-        PutRemote(chunk.remotes[i], path);
-        PutLocal(&message, path);
-        offsets.data[next] = static_cast<uint32_t>(at);
-        lengths.data[next++] = chunk.messages[i].msg_len;
-      }
-    }
-    if (got < wanted) break;
+  const size_t first = in.next;
+  if (spill.state.size > 0) {
+    ReceiveTrains(fd, &in, spill);
+  } else {
+    ReceiveSingles(fd, &in);
   }
-  return Number(env, next - first);
+  return Number(env, in.next - first);
 }
 
 }  // namespace culvert

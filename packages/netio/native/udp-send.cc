@@ -1,4 +1,6 @@
-// Sending with sendmmsg(2): many datagrams a system call, each to its own remote and from its own local address.
+// Sending with sendmmsg(2): many datagrams a system call, each to its own remote and from its own local address. Datagrams of
+// one size on one path travel as one message with UDP_SEGMENT, which the kernel, or the network card, cuts again.
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -6,32 +8,55 @@
 #include "descriptors.h"
 #include "functions.h"
 #include "path-record.h"
+#include "segmentation.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 
 namespace culvert {
 
 namespace {
 
-constexpr size_t kChunk = 64;
+constexpr size_t kMessages = 64;
+constexpr size_t kPieces = 512;
+
+/** UDP_MAX_SEGMENTS of the kernels before 6.9. */
+constexpr size_t kTrainSegments = 64;
+
+/** With all headers below the 64 KiB from which on the kernel itself cuts what it hands to a device. */
+constexpr size_t kTrainBytes = 65'000;
 
 // Words of `report`. Counts are added to, `kErrno` is set.
-enum Report { kSent = 0, kErrors = 1, kFull = 2, kErrno = 3, kReportWords = 4 };
+enum Report { kSent = 0, kErrors = 1, kFull = 2, kErrno = 3, kTrains = 4, kFallbacks = 5, kReportWords = 6 };
 
-struct Chunk {
-  mmsghdr messages[kChunk];
-  iovec pieces[kChunk];
-  SocketAddress remotes[kChunk];
-  alignas(cmsghdr) char controls[kChunk][kControlBytes];
+/** The caller's batch. Another thread may write to it, so `Take` loads a descriptor once and checks what it loaded. */
+struct Outbox {
+  Span<uint8_t> arena;
+  Span<uint32_t> offsets;
+  Span<uint32_t> lengths;
+  Span<uint32_t> paths;
+  size_t count;
+
+  /** False: it lies outside of the arena. */
+  bool Take(size_t i, iovec* piece) const {
+    const size_t length = Load(&lengths.data[i]);
+    const size_t at = Load(&offsets.data[i]);
+    *piece = {arena.data + at, length};
+    return length == 0 || (at <= arena.size && arena.size - at >= length);
+  }
+  const uint32_t* PathOf(size_t i) const { return paths.data + i * kPathWords; }
 };
 
-/** Writes one control message and sets the message's control length to it. */
+/** Writes one more control message behind those that the message has. */
 template <typename T>
 void PutControl(msghdr* message, int level, int type, const T& value) {
-  message->msg_controllen = CMSG_SPACE(sizeof value);
-  cmsghdr* c = CMSG_FIRSTHDR(message);
+  auto* c = reinterpret_cast<cmsghdr*>(static_cast<char*>(message->msg_control) + message->msg_controllen);
   c->cmsg_level = level;
   c->cmsg_type = type;
   c->cmsg_len = CMSG_LEN(sizeof value);
   memcpy(CMSG_DATA(c), &value, sizeof value);
+  message->msg_controllen += CMSG_SPACE(sizeof value);
 }
 
 void AddressIpv4(msghdr* message, SocketAddress* remote, const PathRecord& path) {
@@ -61,83 +86,205 @@ void AddressIpv6(msghdr* message, SocketAddress* remote, const PathRecord& path)
   PutControl(message, IPPROTO_IPV6, IPV6_PKTINFO, packet);
 }
 
-void Point(Chunk* chunk, size_t slot, int version, uint8_t* bytes, size_t length, const uint32_t* words) {
-  chunk->pieces[slot] = {bytes, length};
-  msghdr& m = chunk->messages[slot].msg_hdr;
-  m = {};
-  m.msg_iov = &chunk->pieces[slot];
-  m.msg_iovlen = 1;
-  m.msg_name = &chunk->remotes[slot];
-  m.msg_control = chunk->controls[slot];
-  const PathRecord path(words);
-  if (version == 6) {
-    AddressIpv6(&m, &chunk->remotes[slot], path);
-  } else {
-    AddressIpv4(&m, &chunk->remotes[slot], path);
-  }
-  if (m.msg_controllen == 0) m.msg_control = nullptr;
-}
+/** One message: a single datagram, or a train. */
+struct Train {
+  PathRecord path;
+  /** Bytes of each datagram but the last, which may have fewer. */
+  size_t segment;
+  size_t segments;
+  /** The descriptors that it stands for: `first`..`end`, with those of length 0 in between. */
+  size_t first;
+  size_t end;
+};
 
-/** Hands `count` messages to the kernel, passing over those that it refuses. Returns how many are done with; fewer: it is full. */
-size_t Flush(int fd, Chunk* chunk, size_t count, Span<uint32_t> report) {
-  size_t done = 0;
-  while (done < count) {
-    const int n = sendmmsg(fd, chunk->messages + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n > 0) {
-      done += n;
-      report.data[kSent] += n;
-    } else if (errno == EAGAIN) {
-      report.data[kFull]++;
-      break;
-    } else if (errno != EINTR) {
-      // No route, too large for the path, a firewall's refusal: this datagram is lost, the next may pass.
-      report.data[kErrno] = errno;
-      report.data[kErrors]++;
-      done++;
+class Chunk {
+ public:
+  explicit Chunk(int version) : version_(version) {}
+
+  size_t size() const { return size_; }
+  const Train& train(size_t i) const { return trains_[i]; }
+  mmsghdr* messages(size_t from) { return messages_ + from; }
+  bool HasRoom() const { return size_ < kMessages && kPieces - pieces_ >= kTrainSegments; }
+  void Clear() { size_ = pieces_ = 0; }
+
+  void Add(const iovec& piece, const PathRecord& path, size_t index) {
+    trains_[size_] = {path, piece.iov_len, 1, index, index + 1};
+    pieceList_[pieces_] = piece;
+    msghdr& m = messages_[size_].msg_hdr;
+    m = {};
+    m.msg_iov = &pieceList_[pieces_++];
+    m.msg_iovlen = 1;
+    m.msg_name = &remotes_[size_];
+    m.msg_control = controls_[size_];
+    if (version_ == 6) {
+      AddressIpv6(&m, &remotes_[size_], path);
+    } else {
+      AddressIpv4(&m, &remotes_[size_], path);
+    }
+    size_++;
+  }
+
+  /** Adds to the message that was added last the datagrams behind it that may go with it. */
+  void Lengthen(const Outbox& out) {
+    Train& train = trains_[size_ - 1];
+    msghdr& m = messages_[size_ - 1].msg_hdr;
+    size_t bytes = train.segment;
+    bool shorter = false;
+    iovec piece;
+    for (size_t i = train.end; i < out.count && train.segments < kTrainSegments && !shorter; i++) {
+      // One outside of the arena is found when its turn comes to be the first of a message.
+      if (!out.Take(i, &piece)) break;
+      if (piece.iov_len == 0) continue;
+      if (piece.iov_len > train.segment || bytes + piece.iov_len > kTrainBytes) break;
+      if (!train.path.Equals(out.PathOf(i))) break;
+      shorter = piece.iov_len < train.segment;
+      bytes += piece.iov_len;
+      Append(&m, piece);
+      train.segments++;
+      train.end = i + 1;
+    }
+    if (train.segments > 1) PutControl(&m, IPPROTO_UDP, UDP_SEGMENT, static_cast<uint16_t>(train.segment));
+  }
+
+  /** To be called once all are added. */
+  void Finish() {
+    for (size_t i = 0; i < size_; i++) {
+      if (messages_[i].msg_hdr.msg_controllen == 0) messages_[i].msg_hdr.msg_control = nullptr;
     }
   }
-  return done;
+
+ private:
+  void Append(msghdr* m, const iovec& piece) {
+    iovec& last = m->msg_iov[m->msg_iovlen - 1];
+    if (static_cast<uint8_t*>(last.iov_base) + last.iov_len == piece.iov_base) {
+      last.iov_len += piece.iov_len;
+    } else {
+      pieceList_[pieces_++] = piece;
+      m->msg_iovlen++;
+    }
+  }
+
+  const int version_;
+  size_t size_ = 0;
+  size_t pieces_ = 0;
+  Train trains_[kMessages];
+  mmsghdr messages_[kMessages];
+  iovec pieceList_[kPieces];
+  SocketAddress remotes_[kMessages];
+  alignas(cmsghdr) char controls_[kMessages][kControlBytes];
+};
+
+enum class Outcome { kDone, kFull, kTrainRefused };
+
+/** Whether the datagrams of a train may pass one by one though the kernel refused the train. */
+bool MayPassSingly(int error) {
+  switch (error) {
+    case EMSGSIZE:  // a segment exceeds the path's MTU: trains are never fragmented, datagrams are
+    case EINVAL:    // the same from older kernels
+    case EIO:       // the device computes no checksums, or IPsec is in the way
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENOMEM:
+    case ENOBUFS:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Learn(Segmentation* segmentation, const Train& train, int error) {
+  if (error == EMSGSIZE || error == EINVAL) segmentation->Remember(train.path, train.segment);
+  if (error == EIO || error == ENOPROTOOPT || error == EOPNOTSUPP) segmentation->SwitchOff(error);
+}
+
+/**
+ * Hands the chunk's messages from `*done` on to the kernel, passing over the datagrams that it refuses, and sets `*done` to
+ * the first message that it did not take.
+ */
+Outcome Flush(int fd, Chunk* chunk, size_t* done, Segmentation* segmentation, Span<uint32_t> report) {
+  while (*done < chunk->size()) {
+    const int n = sendmmsg(fd, chunk->messages(*done), chunk->size() - *done, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) {
+      for (const size_t end = *done + n; *done < end; ++*done) {
+        const size_t segments = chunk->train(*done).segments;
+        report.data[kSent] += segments;
+        report.data[kTrains] += segments > 1;
+      }
+      continue;
+    }
+    const int error = errno;
+    if (error == EINTR) continue;
+    if (error == EAGAIN) {
+      report.data[kFull]++;
+      return Outcome::kFull;
+    }
+    const Train& train = chunk->train(*done);
+    if (train.segments > 1 && MayPassSingly(error)) {
+      report.data[kFallbacks]++;
+      Learn(segmentation, train, error);
+      return Outcome::kTrainRefused;
+    }
+    // No route, too large for the path, a firewall's refusal: these datagrams are lost, the next may pass.
+    report.data[kErrno] = error;
+    report.data[kErrors] += train.segments;
+    ++*done;
+  }
+  return Outcome::kDone;
 }
 
 }  // namespace
 
-// sendBatch(fd, version, arena: Uint8Array, offsets, lengths, paths: Uint32Array, from, count, report: Uint32Array)
-//   : how many of the descriptors `from`..`count` are done with: sent, refused by the kernel, or of length 0.
+// sendBatch(fd, version, arena: Uint8Array, offsets, lengths, paths: Uint32Array, from, count, report: Uint32Array,
+//   segmentation: Uint32Array as segmentation.h has it, or empty): how many of the descriptors `from`..`count` are done with:
+// sent, refused by the kernel, or of length 0.
 napi_value SendBatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
   const int version = static_cast<int>(args.Integer(1, "version", 4, 6));
-  const Span<uint8_t> arena = args.Bytes(2, "arena");
-  const Span<uint32_t> offsets = args.Words(3, "offsets");
-  const Span<uint32_t> lengths = args.Words(4, "lengths");
-  const Span<uint32_t> paths = args.Words(5, "paths");
-  const size_t slots = std::min({offsets.size, lengths.size, paths.size / kPathWords});
-  const size_t count = args.Integer(7, "count", 0, slots);
-  const size_t from = args.Integer(6, "from", 0, count);
+  Outbox out = {};
+  out.arena = args.Bytes(2, "arena");
+  out.offsets = args.Words(3, "offsets");
+  out.lengths = args.Words(4, "lengths");
+  out.paths = args.Words(5, "paths");
+  out.count = args.Integer(7, "count", 0, std::min({out.offsets.size, out.lengths.size, out.paths.size / kPathWords}));
+  const size_t from = args.Integer(6, "from", 0, out.count);
   const Span<uint32_t> report = args.Words(8, "report");
+  Segmentation segmentation(args.Words(9, "segmentation"));
   if (args.ok() && report.size < kReportWords) args.WrongRange("report");
   if (!args.ok()) return nullptr;
 
-  Chunk chunk;
-  size_t indexes[kChunk];
+  Chunk chunk(version);
   size_t next = from;
-  while (next < count) {
-    size_t filled = 0;
-    for (; next < count && filled < kChunk; next++) {
-      const size_t length = Load(&lengths.data[next]);
-      const size_t at = Load(&offsets.data[next]);
-      if (length == 0) continue;
-      if (at > arena.size || arena.size - at < length) {
+  // A refused train is gone through again, one by one; up to here.
+  size_t singlesUntil = from;
+  while (next < out.count) {
+    chunk.Clear();
+    while (next < out.count && chunk.HasRoom()) {
+      iovec piece;
+      if (!out.Take(next, &piece)) {
         args.WrongRange("a datagram");
         return nullptr;
       }
-      indexes[filled] = next;
-      Point(&chunk, filled++, version, arena.data + at, length, paths.data + next * kPathWords);
+      if (piece.iov_len == 0) {
+        next++;
+        continue;
+      }
+      const PathRecord path(out.PathOf(next));
+      chunk.Add(piece, path, next);
+      const bool trains = next >= singlesUntil && segmentation.on();
+      if (trains && !segmentation.IsTooLarge(path, piece.iov_len)) chunk.Lengthen(out);
+      next = chunk.train(chunk.size() - 1).end;
     }
-    const size_t done = Flush(fd, &chunk, filled, report);
-    if (done < filled) return Number(env, indexes[done] - from);
+    chunk.Finish();
+    size_t done = 0;
+    const Outcome outcome = Flush(fd, &chunk, &done, &segmentation, report);
+    if (outcome == Outcome::kFull) return Number(env, chunk.train(done).first - from);
+    if (outcome == Outcome::kTrainRefused) {
+      next = chunk.train(done).first;
+      singlesUntil = chunk.train(done).end;
+    }
   }
-  return Number(env, count - from);
+  return Number(env, out.count - from);
 }
 
 // sendOne(fd, version, bytes: Uint8Array, path: Uint32Array, report: Uint32Array): 1 if the kernel took it, else 0.
@@ -151,10 +298,13 @@ napi_value SendOne(napi_env env, napi_callback_info info) {
   if (args.ok() && path.size < kPathWords) args.WrongRange("path");
   if (args.ok() && report.size < kReportWords) args.WrongRange("report");
   if (!args.ok()) return nullptr;
-  Chunk chunk;
-  Point(&chunk, 0, version, bytes.data, bytes.size, path.data);
+  Chunk chunk(version);
+  chunk.Add({bytes.data, bytes.size}, PathRecord(path.data), 0);
+  chunk.Finish();
+  Segmentation none({});
+  size_t done = 0;
   const uint32_t before = report.data[kSent];
-  Flush(fd, &chunk, 1, report);
+  Flush(fd, &chunk, &done, &none, report);
   return Number(env, report.data[kSent] - before);
 }
 

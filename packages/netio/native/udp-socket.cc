@@ -1,10 +1,18 @@
 // A UDP socket of one family, and its options.
 #include <net/if.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include "descriptors.h"
 #include "functions.h"
 #include "path-record.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 namespace culvert {
 
@@ -126,6 +134,24 @@ napi_value GetBuffer(napi_env env, napi_callback_info info) {
   socklen_t length = sizeof bytes;
   if (getsockopt(fd, SOL_SOCKET, receive ? SO_RCVBUF : SO_SNDBUF, &bytes, &length) != 0) return Number(env, -errno);
   return Number(env, bytes);
+}
+
+// canSegment(fd): 0 if the kernel knows UDP_SEGMENT, else -errno.
+napi_value CanSegment(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  if (!args.ok()) return nullptr;
+  // 0 is what the socket has anyway: each message says for itself what it wants.
+  return Number(env, Set(fd, IPPROTO_UDP, UDP_SEGMENT, 0) ? 0 : -errno);
+}
+
+// setCoalescing(fd, on: 0 | 1): whether the kernel may join datagrams of one size. 0 or -errno.
+napi_value SetCoalescing(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  const int on = static_cast<int>(args.Integer(1, "on", 0, 1));
+  if (!args.ok()) return nullptr;
+  return Number(env, Set(fd, IPPROTO_UDP, UDP_GRO, on) ? 0 : -errno);
 }
 
 napi_value TakeError(napi_env env, napi_callback_info info) {

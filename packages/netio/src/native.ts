@@ -17,6 +17,8 @@ interface Native {
   localOf(fd: number, words: Uint32Array): number;
   setBuffer(fd: number, receive: number, bytes: number): number;
   getBuffer(fd: number, receive: number): number;
+  canSegment(fd: number): number;
+  setCoalescing(fd: number, on: number): number;
   takeError(fd: number): number;
   receiveBatch(
     fd: number,
@@ -28,6 +30,8 @@ interface Native {
     used: number,
     slotBytes: number,
     report: Uint32Array,
+    spill: Uint8Array,
+    spillState: Uint32Array,
   ): number;
   sendBatch(
     fd: number,
@@ -39,6 +43,7 @@ interface Native {
     from: number,
     count: number,
     report: Uint32Array,
+    segmentation: Uint32Array,
   ): number;
   sendOne(fd: number, version: number, bytes: Uint8Array, path: Uint32Array, report: Uint32Array): number;
   watch(fd: number, events: number, callback: ((status: number, events: number) => void) | undefined): number;

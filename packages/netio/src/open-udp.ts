@@ -27,8 +27,12 @@ export interface UdpOptions {
   readonly pathMtu?: keyof typeof pathMtuModes;
   /** Only by this network interface. @default any */
   readonly device?: string;
-  /** Arena bytes that each received datagram gets; longer ones are dropped and counted. @default 2048 */
+  /** The longest datagram to receive, in bytes; longer ones are dropped and counted. @default 2048 */
   readonly slotBytes?: number;
+  /** Hand datagrams of one size on one path to the kernel as one train (UDP_SEGMENT). @default where the kernel has it */
+  readonly segmentation?: boolean;
+  /** Take such trains from the kernel (UDP_GRO). @default where the kernel has it */
+  readonly coalescing?: boolean;
 }
 
 /** Opens a non-blocking UDP socket that tells, for each datagram, the local address it was sent to. Throws NetioError. */
@@ -43,7 +47,8 @@ export function openUdp(options: UdpOptions): UdpSocket {
   const words = address === undefined ? new Uint32Array(5) : parseAddress(address, family);
   const fd = native.openUdp(family, words, port, reusePort ? 1 : 0, mode, device);
   if (fd < 0) throw openError(fd, options);
-  const socket = new UdpSocket({ fd, family, slotBytes });
+  const { segmentation = true, coalescing = true } = options;
+  const socket = new UdpSocket({ fd, family, slotBytes, segmentation, coalescing });
   try {
     if (options.receiveBufferBytes !== undefined) socket.setReceiveBuffer(options.receiveBufferBytes);
     if (options.sendBufferBytes !== undefined) socket.setSendBuffer(options.sendBufferBytes);

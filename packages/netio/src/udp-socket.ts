@@ -2,10 +2,18 @@ import type { Endpoint } from '@culvert/base';
 import type { DatagramBatch } from './batch.ts';
 import { NetioError } from './errors.ts';
 import { native, systemError } from './native.ts';
-import type { IpVersion } from './path.ts';
+import { type IpVersion, pathWords } from './path.ts';
 
 const READABLE = 1;
 const WRITABLE = 2;
+
+/** Words of the native state of sending trains (native/segmentation.h): on, errno, and what is too large. */
+const segmentationWords = 2 + 3 * 64;
+/** Room for one train that did not fit its batch, and what describes it (native/receive.h): at, left, segment, path. */
+const spillBytes = 65_536;
+const spillWords = 3 + pathWords;
+/** The word of the receive report that is no counter. */
+const LEFT = 4;
 
 /** Counts since the socket was opened. A lost datagram is a number here, never an exception. */
 export interface UdpStats {
@@ -22,6 +30,18 @@ export interface UdpStats {
   wouldBlock: number;
   /** The system's name of the latest error on either way ("EMSGSIZE"). */
   lastError: string | undefined;
+  /** Trains of datagrams that the kernel took as one, and gave as one. */
+  trainsSent: number;
+  trainsReceived: number;
+  /** Trains that the kernel refused, because the path's MTU is smaller or for want of memory; they left as single datagrams. */
+  trainFallbacks: number;
+  /** Whether the socket sends trains; it may switch itself off. */
+  segmentation: 'on' | 'off';
+  /** Why it does not: "unwanted", or the system's name of the error. */
+  segmentationOff: string | undefined;
+  /** Whether the kernel gives trains. */
+  coalescing: 'on' | 'off';
+  coalescingOff: string | undefined;
 }
 
 /**
@@ -41,24 +61,46 @@ export class UdpSocket {
     sendErrors: 0,
     wouldBlock: 0,
     lastError: undefined,
+    trainsSent: 0,
+    trainsReceived: 0,
+    trainFallbacks: 0,
+    segmentation: 'off',
+    segmentationOff: 'unwanted',
+    coalescing: 'off',
+    coalescingOff: 'unwanted',
   };
   readonly #fd: number;
   readonly #slotBytes: number;
-  /** Native counters: truncated, empty, errno. */
-  readonly #receiveReport = new Uint32Array(3);
-  /** Native counters: sent, errors, full, errno. */
-  readonly #sendReport = new Uint32Array(4);
+  /** Native counters: truncated, empty, errno, trains; then the bytes left in the spill. */
+  readonly #receiveReport = new Uint32Array(5);
+  /** Native counters: sent, errors, full, errno, trains, fallbacks. */
+  readonly #sendReport = new Uint32Array(6);
+  /** Empty where the socket sends no trains. */
+  #segmentation = new Uint32Array(0);
+  /** Empty where the kernel gives no trains. */
+  #spill = new Uint8Array(0);
+  #spillState = new Uint32Array(0);
+  /** The next look at a spill that the reader left, which no event of the descriptor tells of. */
+  #leftover: NodeJS.Immediate | undefined;
   readonly #ready = (status: number, events: number) => this.#handleReady(status, events);
   #readable: (() => void) | undefined;
   #writable: (() => void) | undefined;
   #closed = false;
 
   /** Owns the descriptor from here on. Programs call `openUdp`. */
-  constructor(options: { readonly fd: number; readonly family: IpVersion; readonly slotBytes: number }) {
+  constructor(options: {
+    readonly fd: number;
+    readonly family: IpVersion;
+    readonly slotBytes: number;
+    readonly segmentation: boolean;
+    readonly coalescing: boolean;
+  }) {
     this.#fd = options.fd;
     this.family = options.family;
     this.#slotBytes = options.slotBytes;
     this.local = localOf(options.fd, options.family);
+    if (options.segmentation) this.#startSegmentation();
+    if (options.coalescing) this.#startCoalescing();
   }
 
   get closed(): boolean {
@@ -67,14 +109,29 @@ export class UdpSocket {
 
   /**
    * Append waiting datagrams behind `batch.count` and `batch.used`, with their paths. Returns how many; zero means that none waits
-   * or that the batch is full. Throws RangeError for an empty batch that has no room for one.
+   * or that the batch is full; more may wait behind any other number. Throws RangeError for an empty batch that has no room for one.
+   *
+   * With `coalescing` a batch should have room for several trains: 64 KiB of arena and 128 slots each. A smaller one costs a
+   * system call and a copy for each train.
    */
   recvBatch(batch: DatagramBatch): number {
     const { arena, offsets, lengths, paths, count, used } = batch;
     const report = this.#receiveReport;
     const fd = this.#open();
-    const n = native.receiveBatch(fd, arena, offsets, lengths, paths, count, used, this.#slotBytes, report);
-    if (report[0] !== 0 || report[1] !== 0 || report[2] !== 0) this.#countReceiveReport();
+    const n = native.receiveBatch(
+      fd,
+      arena,
+      offsets,
+      lengths,
+      paths,
+      count,
+      used,
+      this.#slotBytes,
+      report,
+      this.#spill,
+      this.#spillState,
+    );
+    if (report[0] !== 0 || report[1] !== 0 || report[2] !== 0 || report[3] !== 0) this.#countReceiveReport();
     if (n > 0) {
       const last = count + n - 1;
       batch.used = (offsets[last] ?? 0) + (lengths[last] ?? 0);
@@ -90,11 +147,25 @@ export class UdpSocket {
    * Send the batch's datagrams from descriptor `from` on, each by its path; those of length 0 are passed over. Returns how many
    * descriptors are done with, counted from `from`: sent, or refused by the kernel and counted. Fewer than wait means that its
    * queue is full: call again with a later `from`, or drop the rest.
+   *
+   * With `segmentation` datagrams that follow each other, have one path and one length (the last may be shorter) leave as a train,
+   * cheapest where they lie side by side in the arena.
    */
   sendBatch(batch: Readonly<DatagramBatch>, from = 0): number {
     const { arena, offsets, lengths, paths, count } = batch;
     const report = this.#sendReport;
-    const done = native.sendBatch(this.#open(), this.family, arena, offsets, lengths, paths, from, count, report);
+    const done = native.sendBatch(
+      this.#open(),
+      this.family,
+      arena,
+      offsets,
+      lengths,
+      paths,
+      from,
+      count,
+      report,
+      this.#segmentation,
+    );
     this.#countSendReport();
     return done;
   }
@@ -113,6 +184,7 @@ export class UdpSocket {
     this.#open();
     this.#readable = callback;
     this.#watch();
+    this.#lookAtLeftover();
   }
 
   /** Call `callback` once, when the kernel's send queue has room; `undefined` takes that back. */
@@ -142,6 +214,7 @@ export class UdpSocket {
     this.#closed = true;
     this.#readable = undefined;
     this.#writable = undefined;
+    clearImmediate(this.#leftover);
     native.close(this.#fd);
   }
 
@@ -170,7 +243,45 @@ export class UdpSocket {
       this.#watch();
       writable();
     }
-    if ((events & READABLE) !== 0) this.#readable?.();
+    if ((events & READABLE) !== 0) this.#read();
+  }
+
+  #read(): void {
+    this.#readable?.();
+    this.#lookAtLeftover();
+  }
+
+  /** Calls the reader again while the spill holds what its batch had no room for. */
+  #lookAtLeftover(): void {
+    if (this.#receiveReport[LEFT] === 0 || this.#leftover !== undefined || !this.#readable || this.#closed) return;
+    this.#leftover = setImmediate(() => {
+      this.#leftover = undefined;
+      if (this.#receiveReport[LEFT] !== 0) this.#read();
+    });
+  }
+
+  #startSegmentation(): void {
+    const failed = native.canSegment(this.#fd);
+    if (failed < 0) {
+      this.stats.segmentationOff = systemError(failed).message;
+      return;
+    }
+    this.#segmentation = new Uint32Array(segmentationWords);
+    this.#segmentation[0] = 1;
+    this.stats.segmentation = 'on';
+    this.stats.segmentationOff = undefined;
+  }
+
+  #startCoalescing(): void {
+    const failed = native.setCoalescing(this.#fd, 1);
+    if (failed < 0) {
+      this.stats.coalescingOff = systemError(failed).message;
+      return;
+    }
+    this.#spill = new Uint8Array(spillBytes);
+    this.#spillState = new Uint32Array(spillWords);
+    this.stats.coalescing = 'on';
+    this.stats.coalescingOff = undefined;
   }
 
   /** libuv stops waiting when the socket has an error; with a UDP socket that is some datagram's, and waiting goes on. */
@@ -181,22 +292,34 @@ export class UdpSocket {
   }
 
   #countReceiveReport(): void {
-    const [truncated = 0, empty = 0, errno = 0] = this.#receiveReport;
+    const [truncated = 0, empty = 0, errno = 0, trains = 0] = this.#receiveReport;
     this.stats.truncated += truncated;
     this.stats.empty += empty;
+    this.stats.trainsReceived += trains;
     if (errno !== 0) this.stats.lastError = systemError(-errno).message;
-    this.#receiveReport.fill(0);
+    this.#receiveReport.fill(0, 0, LEFT);
   }
 
   #countSendReport(): void {
     const report = this.#sendReport;
     this.stats.sent += report[0] ?? 0;
+    this.stats.trainsSent += report[4] ?? 0;
     if (report[1] !== 0 || report[2] !== 0) {
       this.stats.sendErrors += report[1] ?? 0;
       this.stats.wouldBlock += report[2] ?? 0;
       if (report[3] !== 0) this.stats.lastError = systemError(-(report[3] ?? 0)).message;
     }
+    if (report[5] !== 0) {
+      this.stats.trainFallbacks += report[5] ?? 0;
+      this.#noticeSwitchedOff();
+    }
     report.fill(0);
+  }
+
+  #noticeSwitchedOff(): void {
+    if (this.#segmentation[0] === 1) return;
+    this.stats.segmentation = 'off';
+    this.stats.segmentationOff = systemError(-(this.#segmentation[1] ?? 0)).message;
   }
 
   #check(what: string, returned: number): void {
