@@ -23,6 +23,8 @@ export interface DialHandlers {
   readonly signal: AbortSignal;
   /** Give up after so long. */
   readonly timeout: Millis;
+  /** What the device takes joined: bits of cipher's `Join`. @default 0 */
+  readonly join?: number | undefined;
 }
 
 const SUPPORTED: readonly AeadName[] = ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'];
@@ -65,7 +67,7 @@ export class Dialer {
     const handshakeWindow = Math.min(on.timeout, this.#options.handshakeWindow ?? on.timeout);
     try {
       return await this.#transport.dial(
-        { ...this.#options, remote: { address, port }, protocol, tls, handshakeWindow },
+        { ...this.#options, remote: { address, port }, protocol, tls, handshakeWindow, join: on.join ?? 0 },
         { onEvent: on.onEvent, log: this.#log, signal: on.signal },
       );
     } catch (cause) {

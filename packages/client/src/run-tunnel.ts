@@ -9,7 +9,7 @@ import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CloseReason, Logger, Millis } from '@culvert/base';
 import { HostChanges, HostError, watchRoutes } from '@culvert/host';
-import { createOpenvpnTransport, systemClock } from '@culvert/transport';
+import { createOpenvpnTransport, joinFor, systemClock } from '@culvert/transport';
 import { openTun } from '@culvert/tun-tap';
 import { Backoff } from './backoff.ts';
 import { CandidateList, systemResolve } from './candidates.ts';
@@ -22,7 +22,7 @@ import { type Places, runFiles } from './paths.ts';
 import type { LoadedProfile } from './profile-store.ts';
 import { readPushedConfig } from './pushed-config.ts';
 import { describeTunnel, type TunnelDescription } from './status.ts';
-import { Tunnel } from './tunnel.ts';
+import { Tunnel, type TunnelOptions } from './tunnel.ts';
 import { watchSleep } from './wake.ts';
 
 /** Silence of a server for so long makes us try the next one; with a single server we are patient, as OpenVPN is. */
@@ -39,6 +39,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Give up when there is no link after so long; undefined: never. */
   readonly timeout: Millis | undefined;
+  /** Move packets in trains where the kernel can. */
+  readonly offload: boolean;
   readonly onUp: (description: TunnelDescription) => void;
 }
 
@@ -54,18 +56,28 @@ export async function runTunnel(options: RunOptions): Promise<CloseReason> {
   await mkdir(options.places.run, { recursive: true, mode: 0o755 });
   const changes = await claimHost(files.journal, loaded.name, log);
   stack.defer(() => changes.close());
-  const device = openTun(loaded.profile.deviceName === undefined ? {} : { name: loaded.profile.deviceName });
+  const device = openTun({
+    ...(loaded.profile.deviceName === undefined ? {} : { name: loaded.profile.deviceName }),
+    vnetHeader: options.offload,
+    offloads: options.offload ? 'best' : [],
+  });
   stack.defer(() => device.close());
   // Undone before the device goes: some of it outlives the device.
   stack.defer(async () => void (await changes.undoAll()));
   await changes.apply([{ kind: 'link', device: device.name, txQueueLength: TX_QUEUE_LENGTH }]);
 
+  const gone = new AbortController();
   const network = new HostNetwork({ changes, device: device.name, log });
-  const carrier = stack.adopt(new Carrier({ device, clock: systemClock, log }), (it) => it.close());
+  const carrier = stack.adopt(
+    new Carrier({ device, virtio: device.vnetHeader, clock: systemClock, log, onGone: (error) => gone.abort(error) }),
+    (it) => it.close(),
+  );
   const stopping = new AbortController();
-  const signal = AbortSignal.any([options.signal, stopping.signal]);
+  const signal = AbortSignal.any([options.signal, stopping.signal, gone.signal]);
   const deadline = new Deadline(options.timeout, stopping);
-  const tunnel = createTunnel(options, dialer, network, carrier, () => {
+  const join = joinFor(device);
+  const dial: TunnelOptions['dial'] = (candidate, on) => dialer.dial(candidate, { ...on, join });
+  const tunnel = createTunnel(options, dial, network, carrier, () => {
     deadline.clear();
     options.onUp(describe());
   });
@@ -82,6 +94,7 @@ export async function runTunnel(options: RunOptions): Promise<CloseReason> {
   try {
     const reason = await tunnel.run(signal);
     deadline.check(tunnel.status.trouble);
+    if (gone.signal.aborted) throw gone.signal.reason;
     return reason;
   } finally {
     for (const watch of watches) watch.close();
@@ -102,7 +115,7 @@ async function claimHost(journal: string, name: string, log: Logger): Promise<Ho
 
 function createTunnel(
   options: RunOptions,
-  dialer: Dialer,
+  dial: TunnelOptions['dial'],
   network: HostNetwork,
   carrier: Carrier,
   onUp: () => void,
@@ -112,7 +125,7 @@ function createTunnel(
   const only = (profile.connectTimeout ?? ONLY_MS / 1_000) * 1_000;
   return new Tunnel({
     candidates: new CandidateList({ profile, resolve: systemResolve, log }),
-    dial: (candidate, on) => dialer.dial(candidate, on),
+    dial,
     network,
     carrier,
     readConfig: (pushed) => readPushedConfig(pushed, profile, { ipv6: hostHasIpv6() }),

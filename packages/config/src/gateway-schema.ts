@@ -21,6 +21,9 @@ const networkSection = z.strictObject({
   ipv6: network(6).optional().describe('Inner IPv6 network'),
   device: deviceName.default('culvert0').describe('Name of the TUN device'),
   mtu: wholeNumber(576, 9000).default(1500).describe('The largest inner packet'),
+  offload: yesNo
+    .default(true)
+    .describe('Move packets in trains (TUN segmentation offload), where the kernel can; off only to rule it out'),
   mode: z
     .enum(['nat', 'routed'], { error: 'nat or routed' })
     .default('nat')

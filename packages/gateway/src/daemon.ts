@@ -8,7 +8,7 @@ import type { CloseReason, Logger } from '@culvert/base';
 import { formatProblem, type GatewayConfig, type LoadedConfig } from '@culvert/config';
 import { parseStaticKey, parseTlsCryptV2ServerKey } from '@culvert/pki';
 import { openStoreThread, PasswordHasher, type Store } from '@culvert/store';
-import { createOpenvpnTransport, type OpenvpnListenOptions, systemClock } from '@culvert/transport';
+import { createOpenvpnTransport, joinFor, type OpenvpnListenOptions, systemClock } from '@culvert/transport';
 import { openTun, type TunDevice } from '@culvert/tun-tap';
 import type { ControlRequest } from './control-protocol.ts';
 import { openControl } from './control-server.ts';
@@ -121,8 +121,9 @@ class Daemon {
       hasher: new PasswordHasher(),
       leases: await openLeaseMemory(store, log),
       device,
+      virtio: device.vnetHeader,
       deviceName: device.name,
-      transports: [openvpn(config, this.#tls, this.#options.read)],
+      transports: [openvpn(config, this.#tls, this.#options.read, joinFor(device))],
       clock: systemClock,
       log,
       version,
@@ -211,7 +212,12 @@ function checkPrivileges(): void {
 }
 
 function openDevice({ config, tunFd }: DaemonOptions): TunDevice {
-  const device = openTun({ name: config.network.device, ...(tunFd === undefined ? {} : { fd: tunFd }) });
+  const device = openTun({
+    name: config.network.device,
+    vnetHeader: config.network.offload,
+    offloads: config.network.offload ? 'best' : [],
+    ...(tunFd === undefined ? {} : { fd: tunFd }),
+  });
   try {
     device.setMtu(config.network.mtu);
     device.setUp();
@@ -222,7 +228,7 @@ function openDevice({ config, tunFd }: DaemonOptions): TunDevice {
   }
 }
 
-function openvpn(config: GatewayConfig, tls: GatewayTls, read: ReadText): Listening {
+function openvpn(config: GatewayConfig, tls: GatewayTls, read: ReadText, join: number): Listening {
   const section = config.transports.openvpn;
   const options: OpenvpnListenOptions = {
     listen: section.listen.map(({ address, port, protocol }) => ({ address, port, protocol })),
@@ -233,6 +239,7 @@ function openvpn(config: GatewayConfig, tls: GatewayTls, read: ReadText): Listen
     handshakeWindow: section.handshakeWindow,
     replayWindow: section.replayWindow,
     mtu: config.network.mtu,
+    join,
     maxLinks: config.limits.links,
   };
   const transport = createOpenvpnTransport();

@@ -36,6 +36,7 @@ async function open(more = '') {
     leases: new MemoryLeaseStore(),
     device,
     deviceName: 'memory0',
+    virtio: false,
     transports: [{ transport: 'memory', listen: (on) => transport.listen({ network }, on) }],
     clock,
     log,

@@ -18,8 +18,8 @@ import {
   TunnelCore,
 } from '@culvert/core';
 import type { PasswordHasher, Store } from '@culvert/store';
+import { DevicePump } from '@culvert/transport';
 import { GatewayAdmission } from './admission.ts';
-import { DevicePump } from './device-pump.ts';
 import { filterPolicy } from './filter-policy.ts';
 import { Refusals } from './refusals.ts';
 import { type Session, Sessions } from './sessions.ts';
@@ -45,6 +45,8 @@ export interface GatewayOptions {
   readonly hasher: PasswordHasher;
   readonly leases: LeaseStore;
   readonly device: PacketDevice;
+  /** The device has virtio headers: it gives and takes super-packets. */
+  readonly virtio: boolean;
   readonly deviceName: string;
   readonly transports: readonly Listening[];
   readonly clock: MonotonicClock;
@@ -114,7 +116,14 @@ export class Gateway {
   async start(): Promise<void> {
     await this.handleUsersChanged();
     const { device, clock } = this.#options;
-    this.#pump = new DevicePump({ device, core: this.#core, clock, log: this.#log, onGone: this.#options.onGone });
+    this.#pump = new DevicePump({
+      device,
+      virtio: this.#options.virtio,
+      core: () => this.#core,
+      clock,
+      log: this.#log,
+      onGone: this.#options.onGone,
+    });
     try {
       for (const { transport, listen } of this.#options.transports) {
         const listener = await listen({

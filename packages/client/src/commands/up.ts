@@ -17,6 +17,7 @@ interface UpArgs extends DirOption {
   readonly 'password-file': string | undefined;
   readonly response: string | undefined;
   readonly timeout: number | undefined;
+  readonly offload: boolean;
   readonly 'log-level': LogLevel;
   readonly 'log-format': LogFormat;
 }
@@ -50,6 +51,11 @@ export const upCommand: CommandModule<object, UpArgs> = {
         requiresArg: true,
         describe: `Give up when not up after so many seconds [default: never; ${BACKGROUND_TIMEOUT_S} with --background]`,
       })
+      .option('offload', {
+        type: 'boolean',
+        default: true,
+        describe: 'Move packets in trains where the kernel can (--no-offload rules it out)',
+      })
       .option('log-level', { choices: ['trace', 'debug', 'info', 'warn', 'error'] as const, default: 'info' as const })
       .option('log-format', { choices: ['text', 'json'] as const, default: 'text' as const }),
   handler: async (args) => {
@@ -82,6 +88,7 @@ async function run(args: UpArgs, loaded: LoadedProfile, secrets: Secrets, onUp: 
       log,
       signal: stop.signal,
       timeout: timeout === undefined ? undefined : timeout * 1_000,
+      offload: args.offload,
       onUp,
     });
     log.info('the tunnel is down', { cause: reason.cause, reason: reason.detail });
