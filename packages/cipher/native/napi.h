@@ -1,4 +1,4 @@
-// What the formats of this addon share at the Node-API boundary: typed arrays with their bounds, and whole batches.
+// What the calls of this addon share at the Node-API boundary: getters that check, and never crash.
 #pragma once
 
 #ifndef NAPI_VERSION
@@ -6,32 +6,9 @@
 #endif
 #include <node_api.h>
 
-#include <cstddef>
-#include <cstdint>
+#include "batch.h"
 
 namespace culvert {
-
-template <typename T>
-struct Span {
-  T* data = nullptr;
-  size_t size = 0;
-};
-
-// The five fields of a PacketBatch that native code touches. The memory is lent for the length of the call.
-struct Batch {
-  Span<uint8_t> arena;
-  Span<uint32_t> offsets;
-  Span<uint32_t> lengths;
-  Span<uint32_t> tags;
-
-  // Slots that every array has; a caller's `count` beyond it is a mistake.
-  size_t Slots() const {
-    size_t slots = offsets.size;
-    if (lengths.size < slots) slots = lengths.size;
-    if (tags.size < slots) slots = tags.size;
-    return slots;
-  }
-};
 
 inline bool GetTyped(napi_env env, napi_value value, napi_typedarray_type wanted, void** data, size_t* size) {
   bool is_typed = false;

@@ -1,216 +1,16 @@
-// OpenVPN's AEAD data format over whole batches, one call each.
-//
-//   v2:  | op/key 1 | peer id 3 | packet id 4 | tag 16 | ciphertext ...     authenticated: the first 8 bytes
-//   v1:  | op/key 1 |             packet id 4 | tag 16 | ciphertext ...     authenticated: the packet id alone
-//
-// The nonce is the packet id followed by the key's implicit IV.
+// The calls of src/native.ts for OpenVPN's AEAD data format.
 #include "openvpn-aead.h"
 
-#include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-
-#include <climits>
 #include <cstring>
 #include <memory>
-#include <new>
+
+#include "openvpn-batch.h"
+#include "replay-window.h"
 
 namespace culvert {
 namespace {
 
-constexpr size_t kTag = 16;
-constexpr size_t kPacketId = 4;
-constexpr size_t kNonce = 12;
-constexpr size_t kImplicitIv = kNonce - kPacketId;
-constexpr size_t kMaxKey = 32;
-
-// What a call returns instead of an index.
-constexpr int32_t kOutOfBounds = -1;
-constexpr int32_t kClosed = -2;
-constexpr int32_t kCipherFailed = -3;
-
 constexpr napi_type_tag kKeyTag = {0x6ab1d6f5c03a4c11, 0x9d0f2f6de8f7b5a2};
-
-// One direction of one key. A context is keyed at its first use and then takes a new nonce a packet; a key seals or
-// opens, so that the other context is hardly ever made.
-struct Key {
-  const EVP_CIPHER* cipher = nullptr;
-  uint8_t key[kMaxKey] = {};
-  uint8_t implicit_iv[kImplicitIv] = {};
-  size_t header = 0;  // 4 in v2, 1 in v1
-  EVP_CIPHER_CTX* sealing = nullptr;
-  EVP_CIPHER_CTX* opening = nullptr;
-  bool closed = false;
-
-  ~Key() { Close(); }
-
-  void Close() {
-    EVP_CIPHER_CTX_free(sealing);
-    EVP_CIPHER_CTX_free(opening);
-    sealing = opening = nullptr;
-    OPENSSL_cleanse(key, sizeof(key));
-    OPENSSL_cleanse(implicit_iv, sizeof(implicit_iv));
-    closed = true;
-  }
-
-  // Bytes before the tag.
-  size_t Prefix() const { return header + kPacketId; }
-  size_t Overhead() const { return Prefix() + kTag; }
-
-  // What is authenticated of a datagram, and where it starts.
-  size_t AdLength() const { return header == 4 ? header + kPacketId : kPacketId; }
-  const uint8_t* Ad(const uint8_t* datagram) const { return datagram + Prefix() - AdLength(); }
-};
-
-EVP_CIPHER_CTX* Keyed(Key* key, EVP_CIPHER_CTX** context, int encrypt) {
-  if (*context != nullptr) return *context;
-  EVP_CIPHER_CTX* made = EVP_CIPHER_CTX_new();
-  if (made == nullptr) return nullptr;
-  if (EVP_CipherInit_ex(made, key->cipher, nullptr, key->key, nullptr, encrypt) != 1) {
-    EVP_CIPHER_CTX_free(made);
-    return nullptr;
-  }
-  return *context = made;
-}
-
-void PutU32(uint8_t* at, uint32_t value) {
-  at[0] = static_cast<uint8_t>(value >> 24);
-  at[1] = static_cast<uint8_t>(value >> 16);
-  at[2] = static_cast<uint8_t>(value >> 8);
-  at[3] = static_cast<uint8_t>(value);
-}
-
-uint32_t TakeU32(const uint8_t* at) {
-  return static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1]) << 16 | static_cast<uint32_t>(at[2]) << 8 |
-         static_cast<uint32_t>(at[3]);
-}
-
-void MakeNonce(const Key& key, const uint8_t* packet_id, uint8_t* nonce) {
-  memcpy(nonce, packet_id, kPacketId);
-  memcpy(nonce + kPacketId, key.implicit_iv, kImplicitIv);
-}
-
-bool SealPacket(const Key& key, EVP_CIPHER_CTX* context, uint32_t header, uint32_t packet_id, const uint8_t* plain,
-                size_t length, uint8_t* datagram) {
-  if (key.header == 4) {
-    PutU32(datagram, header);
-  } else {
-    datagram[0] = static_cast<uint8_t>(header);
-  }
-  uint8_t* id = datagram + key.header;
-  PutU32(id, packet_id);
-  uint8_t nonce[kNonce];
-  MakeNonce(key, id, nonce);
-  uint8_t* tag = datagram + key.Prefix();
-  uint8_t* sealed = tag + kTag;
-  int written = 0;
-  return EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, nonce) == 1 &&
-         EVP_EncryptUpdate(context, nullptr, &written, key.Ad(datagram), static_cast<int>(key.AdLength())) == 1 &&
-         EVP_EncryptUpdate(context, sealed, &written, plain, static_cast<int>(length)) == 1 &&
-         EVP_EncryptFinal_ex(context, sealed + length, &written) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTag, tag) == 1;
-}
-
-bool OpenPacket(const Key& key, EVP_CIPHER_CTX* context, const uint8_t* datagram, size_t length, uint8_t* plain) {
-  uint8_t nonce[kNonce];
-  MakeNonce(key, datagram + key.header, nonce);
-  uint8_t tag[kTag];
-  memcpy(tag, datagram + key.Prefix(), kTag);
-  const uint8_t* sealed = datagram + key.Overhead();
-  const int size = static_cast<int>(length - key.Overhead());
-  int written = 0;
-  return EVP_DecryptInit_ex(context, nullptr, nullptr, nullptr, nonce) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTag, tag) == 1 &&
-         EVP_DecryptUpdate(context, nullptr, &written, key.Ad(datagram), static_cast<int>(key.AdLength())) == 1 &&
-         (size == 0 || EVP_DecryptUpdate(context, plain, &written, sealed, size) == 1) &&
-         EVP_DecryptFinal_ex(context, plain + size, &written) == 1;
-}
-
-bool InBounds(const Batch& batch, size_t offset, size_t length) {
-  return offset <= batch.arena.size && length <= batch.arena.size - offset && length <= INT_MAX;
-}
-
-// Where a call stands: read from and written back to the caller's Uint32Array [dst.count, dst.used].
-struct Cursor {
-  uint32_t* state;
-  size_t count;
-  size_t used;
-
-  void Append(const Batch& dst, size_t size, uint32_t length, uint32_t tag) {
-    dst.offsets.data[count] = static_cast<uint32_t>(used);
-    dst.lengths.data[count] = length;
-    dst.tags.data[count] = tag;
-    count++;
-    used += size;
-  }
-  bool Fits(const Batch& dst, size_t size) const { return count < dst.Slots() && size <= dst.arena.size - used; }
-  void Commit() {
-    state[0] = static_cast<uint32_t>(count);
-    state[1] = static_cast<uint32_t>(used);
-  }
-};
-
-struct Call {
-  Key* key;
-  Batch src;
-  Batch dst;
-  size_t first;
-  size_t last;  // one past the last packet of src
-  Cursor cursor;
-  uint32_t header = 0;
-  uint32_t packet_id = 0;
-};
-
-bool RangesAreValid(const Call& call) {
-  return call.first <= call.last && call.last <= call.src.Slots() && call.cursor.count <= call.dst.Slots() &&
-         call.cursor.used <= call.dst.arena.size && call.dst.arena.size <= UINT32_MAX;
-}
-
-int32_t Seal(Call call) {
-  EVP_CIPHER_CTX* context = Keyed(call.key, &call.key->sealing, 1);
-  if (context == nullptr) return kCipherFailed;
-  size_t at = call.first;
-  for (; at < call.last; at++) {
-    const size_t length = call.src.lengths.data[at];
-    if (length == 0) continue;
-    const size_t offset = call.src.offsets.data[at];
-    if (!InBounds(call.src, offset, length)) return kOutOfBounds;
-    const size_t size = length + call.key->Overhead();
-    if (!call.cursor.Fits(call.dst, size)) break;
-    uint8_t* datagram = call.dst.arena.data + call.cursor.used;
-    if (!SealPacket(*call.key, context, call.header, call.packet_id++, call.src.arena.data + offset, length, datagram))
-      return kCipherFailed;
-    call.cursor.Append(call.dst, size, static_cast<uint32_t>(size), call.src.tags.data[at]);
-  }
-  call.cursor.Commit();
-  return static_cast<int32_t>(at);
-}
-
-int32_t Open(Call call) {
-  EVP_CIPHER_CTX* context = Keyed(call.key, &call.key->opening, 0);
-  if (context == nullptr) return kCipherFailed;
-  const size_t overhead = call.key->Overhead();
-  size_t at = call.first;
-  for (; at < call.last; at++) {
-    const size_t length = call.src.lengths.data[at];
-    const size_t offset = call.src.offsets.data[at];
-    if (!InBounds(call.src, offset, length)) return kOutOfBounds;
-    const size_t size = length < overhead ? 0 : length - overhead;
-    if (!call.cursor.Fits(call.dst, size)) break;
-    const uint8_t* datagram = call.src.arena.data + offset;
-    uint8_t* plain = call.dst.arena.data + call.cursor.used;
-    if (length >= overhead && OpenPacket(*call.key, context, datagram, length, plain)) {
-      const uint32_t packet_id = TakeU32(datagram + call.key->header);
-      call.cursor.Append(call.dst, size, static_cast<uint32_t>(size), packet_id);
-    } else {
-      if (size > 0) memset(plain, 0, size);  // what failed authentication is not left to be read
-      call.cursor.Append(call.dst, 0, 0, 0);
-    }
-  }
-  ERR_clear_error();
-  call.cursor.Commit();
-  return static_cast<int32_t>(at);
-}
 
 const EVP_CIPHER* CipherOf(uint32_t index, size_t* key_length) {
   *key_length = index == 1 ? 16 : 32;
@@ -222,14 +22,14 @@ const EVP_CIPHER* CipherOf(uint32_t index, size_t* key_length) {
   }
 }
 
-Key* GetKey(napi_env env, napi_value value) {
+OpenvpnKey* GetKey(napi_env env, napi_value value) {
   napi_valuetype type;
   bool ours = false;
   void* data = nullptr;
   if (napi_typeof(env, value, &type) != napi_ok || type != napi_external) return nullptr;
   if (napi_check_object_type_tag(env, value, &kKeyTag, &ours) != napi_ok || !ours) return nullptr;
   if (napi_get_value_external(env, value, &data) != napi_ok) return nullptr;
-  return static_cast<Key*>(data);
+  return static_cast<OpenvpnKey*>(data);
 }
 
 // openvpnAeadCreate(cipher: 0 AES-256-GCM | 1 AES-128-GCM | 2 CHACHA20-POLY1305, key, implicitIv, headerLength: 4 | 1): external
@@ -246,13 +46,13 @@ napi_value CreateCallback(napi_env env, napi_callback_info info) {
   if (cipher == nullptr || bytes.size != key_length || iv.size != kImplicitIv || (header != 4 && header != 1))
     return ThrowType(env, "openvpnAeadCreate: unknown cipher, or a length that does not fit it");
 
-  auto key = std::make_unique<Key>();
+  auto key = std::make_unique<OpenvpnKey>();
   key->cipher = cipher;
   key->header = header;
   memcpy(key->key, bytes.data, bytes.size);
   memcpy(key->implicit_iv, iv.data, iv.size);
   napi_value external;
-  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Key*>(data); };
+  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<OpenvpnKey*>(data); };
   if (napi_create_external(env, key.get(), finalize, nullptr, &external) != napi_ok) return nullptr;
   key.release();
   if (napi_type_tag_object(env, external, &kKeyTag) != napi_ok) return nullptr;
@@ -265,41 +65,120 @@ napi_value Number(napi_env env, int32_t number) {
   return value;
 }
 
-// openvpnAeadSeal(key, cursor, first, count, header, packetId, src arena, offsets, lengths, tags, dst arena, ...) and
-// openvpnAeadOpen(key, cursor, first, count, src arena, ..., dst arena, ...): the index of the first packet of src that
-// was not consumed, or a negative number; `cursor` is [dst.count, dst.used] before and after.
-template <size_t N>
-napi_value RunCallback(napi_env env, napi_callback_info info, int32_t (*run)(Call)) {
-  constexpr size_t kBatches = N - 8;
-  napi_value v[N];
-  Call call = {};
+// Every call below returns the index of the first packet of src that was not consumed, or a negative number. `cursor` is
+// [dst.count, dst.used, malformed, oversized] before and after; a call that returns a negative number leaves it alone.
+struct Cursors {
   Span<uint32_t> state;
+
+  void Load(Call* call) const {
+    call->cursor = {state.data[0], state.data[1]};
+    call->skipped = {state.data[2], state.data[3]};
+  }
+  void Store(const Call& call) const {
+    state.data[0] = static_cast<uint32_t>(call.cursor.count);
+    state.data[1] = static_cast<uint32_t>(call.cursor.used);
+    state.data[2] = call.skipped.malformed;
+    state.data[3] = call.skipped.oversized;
+  }
+};
+
+// The arguments that all calls share: cursor, first, count, and two batches.
+bool GetCall(napi_env env, const napi_value* range, const napi_value* batches, Cursors* cursors, Call* call) {
   uint32_t first = 0;
   uint32_t count = 0;
-  if (!GetArguments(env, info, v) || (call.key = GetKey(env, v[0])) == nullptr || !Get(env, v[1], &state) ||
-      state.size < 2 || !Get(env, v[2], &first) || !Get(env, v[3], &count) || !Get(env, v + kBatches, &call.src) ||
-      !Get(env, v + kBatches + 4, &call.dst))
-    return ThrowType(env, "not a key, or not a batch");
-  if (kBatches == 6 && (!Get(env, v[4], &call.header) || !Get(env, v[5], &call.packet_id)))
-    return ThrowType(env, "header and packetId are 32-bit numbers");
-  if (call.key->closed) return Number(env, kClosed);
-  call.first = first;
-  call.last = static_cast<size_t>(first) + count;
-  call.cursor = {state.data, state.data[0], state.data[1]};
-  if (!RangesAreValid(call)) return Number(env, kOutOfBounds);
-  return Number(env, run(call));
+  if (!Get(env, range[0], &cursors->state) || cursors->state.size < 4 || !Get(env, range[1], &first) ||
+      !Get(env, range[2], &count) || !Get(env, batches, &call->src) || !Get(env, batches + 4, &call->dst))
+    return false;
+  call->first = first;
+  call->last = static_cast<size_t>(first) + count;
+  cursors->Load(call);
+  return true;
 }
 
-napi_value SealCallback(napi_env env, napi_callback_info info) { return RunCallback<14>(env, info, Seal); }
-napi_value OpenCallback(napi_env env, napi_callback_info info) { return RunCallback<12>(env, info, Open); }
+template <typename Run>
+napi_value Perform(napi_env env, const Cursors& cursors, Call* call, const OpenvpnKey* key, Run run) {
+  if (key != nullptr && key->closed) return Number(env, kClosed);
+  if (!call->IsValid()) return Number(env, kOutOfBounds);
+  const int32_t next = run();
+  if (next >= 0) cursors.Store(*call);
+  return Number(env, next);
+}
+
+// openvpnAeadSeal(key, cursor, first, count, virtio: 0 | 1, header, packetId, src arena, offsets, lengths, tags, dst arena, ...)
+napi_value SealCallback(napi_env env, napi_callback_info info) {
+  napi_value v[15];
+  Cursors cursors;
+  Call call;
+  OpenvpnKey* key = nullptr;
+  uint32_t virtio = 0, header = 0, packet_id = 0;
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !GetCall(env, v + 1, v + 7, &cursors, &call) ||
+      !Get(env, v[4], &virtio) || !Get(env, v[5], &header) || !Get(env, v[6], &packet_id))
+    return ThrowType(env, "openvpnAeadSeal(key, cursor, first, count, virtio, header, packetId, src..., dst...)");
+  return Perform(env, cursors, &call, key, [&] {
+    return virtio == 0 ? Seal(key, &call, header, packet_id) : SealTrains(key, &call, header, packet_id);
+  });
+}
+
+// openvpnAeadOpen(key, cursor, first, count, src arena, ..., dst arena, ...)
+napi_value OpenCallback(napi_env env, napi_callback_info info) {
+  napi_value v[12];
+  Cursors cursors;
+  Call call;
+  OpenvpnKey* key = nullptr;
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !GetCall(env, v + 1, v + 4, &cursors, &call))
+    return ThrowType(env, "openvpnAeadOpen(key, cursor, first, count, src..., dst...)");
+  return Perform(env, cursors, &call, key, [&] { return Open(key, &call); });
+}
+
+// openvpnAeadOpenTrain(key, cursor, first, count, virtio: 0 | 1, join, replay: Uint32Array, report: Uint32Array, src..., dst...)
+napi_value OpenTrainCallback(napi_env env, napi_callback_info info) {
+  napi_value v[16];
+  Cursors cursors;
+  Call call;
+  OpenvpnKey* key = nullptr;
+  uint32_t virtio = 0, join = 0;
+  Span<uint32_t> replay, report;
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !GetCall(env, v + 1, v + 8, &cursors, &call) ||
+      !Get(env, v[4], &virtio) || !Get(env, v[5], &join) || !Get(env, v[6], &replay) || !Get(env, v[7], &report))
+    return ThrowType(env, "openvpnAeadOpenTrain(key, cursor, first, count, virtio, join, replay, report, src..., dst...)");
+  if (!ReplayWindow(replay).IsValid() || report.size < kReportWords)
+    return ThrowType(env, "openvpnAeadOpenTrain: not the state of a replay window, or a report too short");
+  return Perform(env, cursors, &call, key, [&] {
+    OpenReport counts = {};
+    const int32_t next = OpenTrain(key, &call, replay, virtio == 0 ? 0 : kVirtio, join, &counts);
+    memcpy(report.data, &counts, sizeof(counts));
+    return next;
+  });
+}
 
 // openvpnAeadClose(key): forgets the key now, not when the collector comes by. Harmless when repeated.
 napi_value CloseCallback(napi_env env, napi_callback_info info) {
   napi_value v[1];
-  Key* key = nullptr;
+  OpenvpnKey* key = nullptr;
   if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr) return ThrowType(env, "not a key");
   key->Close();
   return nullptr;
+}
+
+// segmentTrains(cursor, first, count, src..., dst...)
+napi_value SegmentCallback(napi_env env, napi_callback_info info) {
+  napi_value v[11];
+  Cursors cursors;
+  Call call;
+  if (!GetArguments(env, info, v) || !GetCall(env, v, v + 3, &cursors, &call))
+    return ThrowType(env, "segmentTrains(cursor, first, count, src..., dst...)");
+  return Perform(env, cursors, &call, nullptr, [&] { return SegmentTrains(&call); });
+}
+
+// joinTrains(cursor, first, count, join, src..., dst...)
+napi_value JoinCallback(napi_env env, napi_callback_info info) {
+  napi_value v[12];
+  Cursors cursors;
+  Call call;
+  uint32_t join = 0;
+  if (!GetArguments(env, info, v) || !GetCall(env, v, v + 4, &cursors, &call) || !Get(env, v[3], &join))
+    return ThrowType(env, "joinTrains(cursor, first, count, join, src..., dst...)");
+  return Perform(env, cursors, &call, nullptr, [&] { return JoinTrains(&call, kVirtio, join); });
 }
 
 }  // namespace
@@ -308,7 +187,10 @@ void ExportOpenvpnAead(napi_env env, napi_value exports) {
   Export(env, exports, "openvpnAeadCreate", CreateCallback);
   Export(env, exports, "openvpnAeadSeal", SealCallback);
   Export(env, exports, "openvpnAeadOpen", OpenCallback);
+  Export(env, exports, "openvpnAeadOpenTrain", OpenTrainCallback);
   Export(env, exports, "openvpnAeadClose", CloseCallback);
+  Export(env, exports, "segmentTrains", SegmentCallback);
+  Export(env, exports, "joinTrains", JoinCallback);
 }
 
 }  // namespace culvert

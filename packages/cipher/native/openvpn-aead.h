@@ -4,7 +4,7 @@
 
 namespace culvert {
 
-// Adds openvpnAeadCreate, openvpnAeadSeal, openvpnAeadOpen and openvpnAeadClose to the addon.
+// Adds the calls of src/native.ts to the addon.
 void ExportOpenvpnAead(napi_env env, napi_value exports);
 
 }  // namespace culvert

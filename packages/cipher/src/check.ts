@@ -1,14 +1,23 @@
-import type { PacketBatch } from '@culvert/base';
+import { type PacketBatch, virtioBytes } from '@culvert/base';
+import { Join } from './trains/face.ts';
 
 /** The range of a call, checked once for both implementations. Throws RangeError or TypeError: the caller's mistake. */
 export function checkRange(src: PacketBatch, first: number, count: number, dst: PacketBatch): void {
   if (!isCount(first) || !isCount(count) || first + count > src.count) {
     throw new RangeError(`packets ${first} to ${first + count} of a batch of ${src.count}`);
   }
-  if (src.count > slots(src) || dst.count > slots(dst) || dst.used > dst.arena.length) {
+  if (src.count > slotsOf(src) || dst.count > slotsOf(dst) || dst.used > dst.arena.length) {
     throw new RangeError('a batch counts more than its arrays hold');
   }
   if (src.arena.buffer === dst.arena.buffer) throw new TypeError('the two batches share one arena');
+}
+
+/** Which of two batches are to have virtio headers. Undefined: either. */
+export function checkKinds(src: PacketBatch, dst: PacketBatch, kinds: { src?: boolean; dst?: boolean }): void {
+  if (kinds.src !== undefined && (src.virtio ?? false) !== kinds.src)
+    throw new TypeError(`the source must be a batch ${kinds.src ? 'with' : 'without'} virtio headers`);
+  if (kinds.dst !== undefined && (dst.virtio ?? false) !== kinds.dst)
+    throw new TypeError(`the destination must be a batch ${kinds.dst ? 'with' : 'without'} virtio headers`);
 }
 
 /** `packetId` and the `count - 1` numbers after it must all fit in 32 bits: no nonce is ever used twice. */
@@ -18,14 +27,36 @@ export function checkPacketIds(packetId: number, count: number): void {
   }
 }
 
+/** Packet ids that sealing `src` may take at most. */
+export function mostPackets(src: PacketBatch, first: number, dst: PacketBatch): number {
+  return src.virtio === true ? slotsOf(dst) - dst.count : src.count - first;
+}
+
 export function checkHeader(header: number, bytes: number): void {
   if (!isCount(header) || header >= 2 ** (8 * bytes)) throw new RangeError(`header ${header} is not of ${bytes} bytes`);
 }
 
-function isCount(n: number): boolean {
-  return Number.isInteger(n) && n >= 0;
+export function checkReport(report: Uint32Array, words: number): void {
+  if (report.length < words) throw new TypeError(`a report has ${words} words`);
 }
 
-function slots(batch: PacketBatch): number {
+export function checkJoin(join: number): void {
+  if (!isCount(join) || join > Join.all) throw new TypeError(`${join} is no sum of bits of Join`);
+}
+
+/** Throws RangeError unless packet `at` lies in its arena, behind its virtio header where it has one. */
+export function checkPlace(batch: PacketBatch, at: number): void {
+  const offset = batch.offsets[at] ?? 0;
+  const headroom = batch.virtio === true ? virtioBytes : 0;
+  if (offset < headroom || offset + (batch.lengths[at] ?? 0) > batch.arena.length)
+    throw new RangeError('a packet lies outside of its arena');
+}
+
+/** Slots that every array of the batch has. */
+export function slotsOf(batch: PacketBatch): number {
   return Math.min(batch.offsets.length, batch.lengths.length, batch.tags.length);
+}
+
+function isCount(n: number): boolean {
+  return Number.isInteger(n) && n >= 0;
 }

@@ -3,10 +3,11 @@ export { CipherError } from './errors.ts';
 export {
   type AeadName,
   createOpenvpnAeadKey,
-  OpenReport,
   type OpenvpnAeadKey,
   type OpenvpnAeadOptions,
   overhead,
 } from './openvpn/aead.ts';
+export { OpenReport } from './openvpn/open-report.ts';
 export { ReplayWindow } from './replay-window.ts';
-export { Join, type SkippedPackets, type Trains } from './trains.ts';
+export { Join, type SkippedPackets, type Trains } from './trains/face.ts';
+export { createTrains } from './trains/trains.ts';

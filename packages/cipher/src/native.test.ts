@@ -54,9 +54,9 @@ test('offsets, lengths, counts and cursors of any value stay inside the arrays',
       const src = batch();
       src[1].set(offsets);
       src[2].set(lengths);
-      const cursor = Uint32Array.of(dstCount, dstUsed);
+      const cursor = Uint32Array.of(dstCount, dstUsed, 0, 0);
       for (const next of [
-        native.openvpnAeadSeal(key, cursor.slice(), first, count, 0x48, 1, ...src, ...batch()),
+        native.openvpnAeadSeal(key, cursor.slice(), first, count, 0, 0x48, 1, ...src, ...batch()),
         native.openvpnAeadOpen(key, cursor.slice(), first, count, ...src, ...batch()),
       ]) {
         assert.ok(next === -1 || (next >= first && next <= 4), `returned ${next}`);
@@ -76,18 +76,18 @@ test('detached, shrunken and shared arrays are read at the size that they have',
   for (const src of [detached, shrunken, noSlots]) {
     src[1][0] = 0;
     src[2][0] = 100;
-    assert.equal(native.openvpnAeadSeal(key, new Uint32Array(2), 0, 1, 0x48, 1, ...src, ...batch()), -1);
+    assert.equal(native.openvpnAeadSeal(key, new Uint32Array(4), 0, 1, 0, 0x48, 1, ...src, ...batch()), -1);
   }
   for (const dst of [detached, shrunken, noSlots]) {
     const src = batch();
     src[2][0] = 100;
-    const next = native.openvpnAeadSeal(key, new Uint32Array(2), 0, 1, 0x48, 1, ...src, ...dst);
+    const next = native.openvpnAeadSeal(key, new Uint32Array(4), 0, 1, 0, 0x48, 1, ...src, ...dst);
     assert.equal(next, 0, 'nothing fits');
   }
   const shared = batch();
   shared[0] = new Uint8Array(new SharedArrayBuffer(1000));
   shared[2][0] = 100;
-  assert.equal(native.openvpnAeadSeal(key, new Uint32Array(2), 0, 1, 0x48, 1, ...shared, ...batch()), 1);
+  assert.equal(native.openvpnAeadSeal(key, new Uint32Array(4), 0, 1, 0, 0x48, 1, ...shared, ...batch()), 1);
 });
 
 test('two threads use the binary at once', async () => {
@@ -101,6 +101,9 @@ test('every call of the interface is in the binary', () => {
     openvpnAeadCreate: true,
     openvpnAeadSeal: true,
     openvpnAeadOpen: true,
+    openvpnAeadOpenTrain: true,
+    segmentTrains: true,
+    joinTrains: true,
     openvpnAeadClose: true,
   };
   assert.deepEqual(Object.keys(native).sort(), Object.keys(names).sort());

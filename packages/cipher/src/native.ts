@@ -10,16 +10,18 @@ export interface NativeKey {
 type Arrays = [arena: Uint8Array, offsets: Uint32Array, lengths: Uint32Array, tags: Uint32Array];
 
 /**
- * The calls of packages/cipher/native. `cursor` is [dst.count, dst.used], before and after. Seal and open return the
- * index of the first packet that was not consumed, or: -1 out of bounds, -2 closed, -3 the cipher failed.
+ * The calls of packages/cipher/native. `cursor` is [dst.count, dst.used, malformed, oversized], before and after. The calls
+ * return the index of the first packet that was not consumed, or: -1 out of bounds, -2 closed, -3 the cipher failed.
  */
 export interface Native {
   openvpnAeadCreate(cipher: number, key: Uint8Array, implicitIv: Uint8Array, headerLength: number): NativeKey;
+  /** @param virtio 1: packets of src lie behind virtio headers and are cut */
   openvpnAeadSeal(
     key: NativeKey,
     cursor: Uint32Array,
     first: number,
     count: number,
+    virtio: number,
     header: number,
     packetId: number,
     ...batches: [...src: Arrays, ...dst: Arrays]
@@ -31,7 +33,32 @@ export interface Native {
     count: number,
     ...batches: [...src: Arrays, ...dst: Arrays]
   ): number;
+  /** @param virtio 1: packets of dst get virtio headers and may be joined */
+  openvpnAeadOpenTrain(
+    key: NativeKey,
+    cursor: Uint32Array,
+    first: number,
+    count: number,
+    virtio: number,
+    join: number,
+    replay: Uint32Array,
+    report: Uint32Array,
+    ...batches: [...src: Arrays, ...dst: Arrays]
+  ): number;
   openvpnAeadClose(key: NativeKey): void;
+  segmentTrains(
+    cursor: Uint32Array,
+    first: number,
+    count: number,
+    ...batches: [...src: Arrays, ...dst: Arrays]
+  ): number;
+  joinTrains(
+    cursor: Uint32Array,
+    first: number,
+    count: number,
+    join: number,
+    ...batches: [...src: Arrays, ...dst: Arrays]
+  ): number;
 }
 
 /** The binary. Throws CULVERT_CIPHER_NATIVE, with the loader's error as its cause, where it is missing or does not fit. */
@@ -40,5 +67,15 @@ export function loadNative(): Native {
     return createRequire(import.meta.url)('../build/cipher.node') as Native;
   } catch (cause) {
     throw new CipherError('CULVERT_CIPHER_NATIVE', undefined, { cause });
+  }
+}
+
+/** The binary; undefined where it does not load and `optional` allows that. */
+export function nativeOr(optional: boolean): Native | undefined {
+  try {
+    return loadNative();
+  } catch (error) {
+    if (optional && error instanceof CipherError) return undefined;
+    throw error;
   }
 }

@@ -7,10 +7,9 @@
  * The nonce is packet id (4) and implicit IV (8). Replay windows and limits of use belong to the protocol.
  */
 import type { PacketBatch } from '@culvert/base';
-import { CipherError } from '../errors.ts';
-import { loadNative, type Native } from '../native.ts';
+import { nativeOr } from '../native.ts';
 import type { ReplayWindow } from '../replay-window.ts';
-import type { SkippedPackets } from '../trains.ts';
+import type { SkippedPackets } from '../trains/face.ts';
 import { NativeAeadKey } from './native-aead.ts';
 import { PortableAeadKey } from './portable-aead.ts';
 
@@ -32,26 +31,6 @@ export interface OpenvpnAeadOptions {
    */
   readonly implementation?: 'native' | 'portable';
 }
-
-/** Where the words of `openTrain`'s report lie, and how many there are. */
-export const OpenReport = {
-  /** Datagrams that were authentic and new. */
-  accepted: 0,
-  /** Not authentic. */
-  failed: 1,
-  /** Authentic, but seen before or too old. */
-  replayed: 2,
-  /** Shorter than a datagram can be. */
-  tooShort: 3,
-  /** Inner IP packets, before joining, and their bytes. */
-  packets: 4,
-  bytes: 5,
-  /** Packets that were joined to one before them, so that they have no slot of their own. */
-  joined: 6,
-  /** Accepted, not empty, and no IP packet: each has a slot that someone should look at. */
-  foreign: 7,
-  words: 8,
-} as const;
 
 /** One direction of one key. */
 export interface OpenvpnAeadKey {
@@ -114,15 +93,6 @@ export function createOpenvpnAeadKey(options: OpenvpnAeadOptions): OpenvpnAeadKe
   if (overhead[options.format] === undefined) throw new TypeError(`unknown format ${JSON.stringify(options.format)}`);
   if (options.key.length !== keyLength) throw new TypeError(`a key of ${options.cipher} has ${keyLength} bytes`);
   if (options.implicitIv.length !== 8) throw new TypeError('an implicit IV has 8 bytes');
-  const native = options.implementation === 'portable' ? undefined : nativeFor(options);
+  const native = options.implementation === 'portable' ? undefined : nativeOr(options.implementation === undefined);
   return native === undefined ? new PortableAeadKey(options) : new NativeAeadKey(native, options);
-}
-
-function nativeFor(options: OpenvpnAeadOptions): Native | undefined {
-  try {
-    return loadNative();
-  } catch (error) {
-    if (options.implementation === undefined && error instanceof CipherError) return undefined;
-    throw error;
-  }
 }

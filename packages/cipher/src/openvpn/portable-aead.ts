@@ -1,10 +1,24 @@
 import { type CipherChaCha20Poly1305Types, type CipherGCMTypes, createCipheriv, createDecipheriv } from 'node:crypto';
 import type { PacketBatch } from '@culvert/base';
+import {
+  checkHeader,
+  checkJoin,
+  checkKinds,
+  checkPacketIds,
+  checkPlace,
+  checkRange,
+  checkReport,
+  mostPackets,
+  slotsOf,
+} from '../check.ts';
 import { CipherError } from '../errors.ts';
 import type { ReplayWindow } from '../replay-window.ts';
-import { Join, type SkippedPackets } from '../trains.ts';
+import { Join, type SkippedPackets } from '../trains/face.ts';
+import { Joiner } from '../trains/joiner.ts';
+import { cutAll } from '../trains/segments.ts';
+import { bytesOf } from '../trains/trains.ts';
 import type { OpenvpnAeadKey, OpenvpnAeadOptions } from './aead.ts';
-import { checkHeader, checkPacketIds, checkRange } from './check.ts';
+import { OpenReport } from './open-report.ts';
 
 const TAG = 16;
 const PACKET_ID = 4;
@@ -30,23 +44,29 @@ export class PortableAeadKey implements OpenvpnAeadKey {
 
   seal(src: PacketBatch, first: number, dst: PacketBatch, header: number, packetId: number): number {
     checkRange(src, first, src.count - first, dst);
+    checkKinds(src, dst, { dst: false });
     checkHeader(header, this.#headerLength);
-    checkPacketIds(packetId, src.count - first);
+    checkPacketIds(packetId, mostPackets(src, first, dst));
     this.#checkOpen();
     const overhead = this.#prefix + TAG;
     let id = packetId;
+    const sealOne = (plain: Uint8Array, tag: number) => {
+      this.#sealInto(dst, plain, header, id++);
+      append(dst, plain.length + overhead, tag);
+    };
+    if (src.virtio === true) return cutAll(src, first, dst, overhead, this.skipped, sealOne);
     for (let at = first; at < src.count; at++) {
       const plain = packetAt(src, at);
       if (plain.length === 0) continue;
       if (!fits(dst, plain.length + overhead)) return at;
-      this.#sealInto(dst, plain, header, id++);
-      append(dst, plain.length + overhead, src.tags[at] ?? 0);
+      sealOne(plain, src.tags[at] ?? 0);
     }
     return src.count;
   }
 
   open(src: PacketBatch, first: number, count: number, dst: PacketBatch): number {
     checkRange(src, first, count, dst);
+    checkKinds(src, dst, { src: false, dst: false });
     this.#checkOpen();
     for (let at = first; at < first + count; at++) {
       const datagram = packetAt(src, at);
@@ -60,15 +80,42 @@ export class PortableAeadKey implements OpenvpnAeadKey {
   }
 
   openTrain(
-    _src: PacketBatch,
-    _first: number,
-    _count: number,
-    _dst: PacketBatch,
-    _replay: ReplayWindow,
-    _report: Uint32Array,
-    _join: number = Join.tcp,
+    src: PacketBatch,
+    first: number,
+    count: number,
+    dst: PacketBatch,
+    replay: ReplayWindow,
+    report: Uint32Array,
+    join: number = Join.tcp,
   ): number {
-    throw new CipherError('CULVERT_CIPHER_FAILED', 'openTrain is not there yet');
+    checkRange(src, first, count, dst);
+    checkKinds(src, dst, { src: false });
+    checkReport(report, OpenReport.words);
+    checkJoin(join);
+    this.#checkOpen();
+    const last = first + count;
+    for (let at = first; at < last; at++) checkPlace(src, at);
+    report.fill(0, 0, OpenReport.words);
+    const joiner = new Joiner(dst, join, bytesOf(src, first, last));
+    let at = first;
+    for (; at < last && this.#openInto(joiner, packetAt(src, at), src.tags[at] ?? 0, replay, report); at++);
+    joiner.finish();
+    const { packets, bytes, joined, foreign } = joiner.counts;
+    report.set([packets, bytes, joined, foreign], OpenReport.packets);
+    return at;
+  }
+
+  /** One datagram of `openTrain`. False: there is no room for it. */
+  #openInto(joiner: Joiner, datagram: Uint8Array, tag: number, replay: ReplayWindow, report: Uint32Array): boolean {
+    const size = datagram.length - this.#prefix - TAG;
+    if (size > 0 && !joiner.hasRoom(size)) return false;
+    joiner.pass(datagram.length);
+    const plain = this.#openPacket(datagram);
+    const accepted = plain !== undefined && replay.accept(this.#packetIdOf(datagram));
+    const word = size < 0 ? 'tooShort' : plain === undefined ? 'failed' : accepted ? ('accepted' as const) : 'replayed';
+    report[OpenReport[word]] = (report[OpenReport[word]] ?? 0) + 1;
+    if (accepted && size > 0) joiner.add(plain, tag);
+    return true;
   }
 
   close(): void {
@@ -136,14 +183,13 @@ const portableNames = {
 } as const;
 
 function packetAt(batch: PacketBatch, at: number): Uint8Array {
+  checkPlace(batch, at);
   const offset = batch.offsets[at] ?? 0;
-  const length = batch.lengths[at] ?? 0;
-  if (offset + length > batch.arena.length) throw new RangeError('a packet lies outside of its arena');
-  return batch.arena.subarray(offset, offset + length);
+  return batch.arena.subarray(offset, offset + (batch.lengths[at] ?? 0));
 }
 
 function fits(batch: PacketBatch, size: number): boolean {
-  return batch.count < batch.offsets.length && size <= batch.arena.length - batch.used;
+  return batch.count < slotsOf(batch) && size <= batch.arena.length - batch.used;
 }
 
 /** A slot of length 0 takes no bytes of the arena. */

@@ -1,0 +1,170 @@
+#include "openvpn-batch.h"
+
+#include <openssl/err.h>
+
+#include "joiner.h"
+#include "replay-window.h"
+
+namespace culvert {
+namespace {
+
+// Cuts the packets of a virtio batch, each whole or not at all. `sink(packet, size, tag)` gets what comes out, for which
+// there is a slot of dst and `overhead` more bytes than its size.
+template <typename Sink>
+int32_t CutAll(Call* call, size_t overhead, Sink sink) {
+  const Batch& src = call->src;
+  size_t at = call->first;
+  for (; at < call->last; at++) {
+    const size_t length = src.lengths.data[at];
+    if (length == 0) continue;
+    if (!src.Holds(at, kVirtio)) return kOutOfBounds;
+    uint8_t* packet = src.arena.data + src.offsets.data[at];
+    const SegmentPlan plan = PlanSegments(packet, length);
+    const size_t size = plan.bytes + plan.segments * overhead;
+    if (plan.what == SegmentPlan::What::kMalformed) {
+      call->skipped.malformed++;
+    } else if (plan.segments > call->dst.Slots() || size > call->dst.arena.size) {
+      call->skipped.oversized++;
+    } else if (plan.segments > call->dst.Slots() - call->cursor.count || size > call->dst.arena.size - call->cursor.used) {
+      break;
+    } else {
+      const uint32_t tag = src.tags.data[at];
+      if (!Segment(plan, packet, [&](const uint8_t* one, size_t bytes) { return sink(one, bytes, tag); }))
+        return kCipherFailed;
+    }
+  }
+  return static_cast<int32_t>(at);
+}
+
+size_t BytesOf(const Call& call) {
+  size_t sum = 0;
+  for (size_t at = call.first; at < call.last; at++) sum += call.src.lengths.data[at];
+  return sum;
+}
+
+}  // namespace
+
+int32_t Seal(OpenvpnKey* key, Call* call, uint32_t header, uint32_t packet_id) {
+  EVP_CIPHER_CTX* context = key->Sealing();
+  if (context == nullptr) return kCipherFailed;
+  size_t at = call->first;
+  for (; at < call->last; at++) {
+    const size_t length = call->src.lengths.data[at];
+    if (length == 0) continue;
+    if (!call->src.Holds(at, 0)) return kOutOfBounds;
+    const size_t size = length + key->Overhead();
+    if (!call->cursor.Fits(call->dst, size)) break;
+    const uint8_t* plain = call->src.arena.data + call->src.offsets.data[at];
+    if (!SealPacket(*key, context, header, packet_id++, plain, length, call->dst.arena.data + call->cursor.used))
+      return kCipherFailed;
+    call->cursor.Append(call->dst, size, static_cast<uint32_t>(size), call->src.tags.data[at]);
+  }
+  return static_cast<int32_t>(at);
+}
+
+int32_t SealTrains(OpenvpnKey* key, Call* call, uint32_t header, uint32_t packet_id) {
+  EVP_CIPHER_CTX* context = key->Sealing();
+  if (context == nullptr) return kCipherFailed;
+  if (packet_id + static_cast<uint64_t>(call->dst.Slots() - call->cursor.count) > uint64_t{1} << 32) return kOutOfBounds;
+  const size_t overhead = key->Overhead();
+  return CutAll(call, overhead, [&](const uint8_t* packet, size_t length, uint32_t tag) {
+    const size_t size = length + overhead;
+    if (!SealPacket(*key, context, header, packet_id++, packet, length, call->dst.arena.data + call->cursor.used))
+      return false;
+    call->cursor.Append(call->dst, size, static_cast<uint32_t>(size), tag);
+    return true;
+  });
+}
+
+int32_t Open(OpenvpnKey* key, Call* call) {
+  EVP_CIPHER_CTX* context = key->Opening();
+  if (context == nullptr) return kCipherFailed;
+  const size_t overhead = key->Overhead();
+  size_t at = call->first;
+  for (; at < call->last; at++) {
+    const size_t length = call->src.lengths.data[at];
+    if (!call->src.Holds(at, 0)) return kOutOfBounds;
+    const size_t size = length < overhead ? 0 : length - overhead;
+    if (!call->cursor.Fits(call->dst, size)) break;
+    const uint8_t* datagram = call->src.arena.data + call->src.offsets.data[at];
+    uint8_t* plain = call->dst.arena.data + call->cursor.used;
+    if (length >= overhead && OpenPacket(*key, context, datagram, length, plain)) {
+      call->cursor.Append(call->dst, size, static_cast<uint32_t>(size), key->PacketId(datagram));
+    } else {
+      if (size > 0) memset(plain, 0, size);  // what failed authentication is not left to be read
+      call->cursor.Append(call->dst, 0, 0, 0);
+    }
+  }
+  ERR_clear_error();
+  return static_cast<int32_t>(at);
+}
+
+int32_t OpenTrain(OpenvpnKey* key, Call* call, Span<uint32_t> replay, size_t headroom, uint32_t join, OpenReport* report) {
+  EVP_CIPHER_CTX* context = key->Opening();
+  ReplayWindow window(replay);
+  if (context == nullptr) return kCipherFailed;
+  const size_t overhead = key->Overhead();
+  for (size_t at = call->first; at < call->last; at++)
+    if (!call->src.Holds(at, 0)) return kOutOfBounds;
+  Joiner joiner(call->dst, call->cursor, headroom, join, BytesOf(*call));
+  size_t at = call->first;
+  for (; at < call->last; at++) {
+    const size_t length = call->src.lengths.data[at];
+    const uint8_t* datagram = call->src.arena.data + call->src.offsets.data[at];
+    if (length < overhead) {
+      report->too_short++;
+      joiner.Pass(length);
+      continue;
+    }
+    const size_t size = length - overhead;
+    uint8_t nothing = 0;
+    uint8_t* plain = size == 0 ? &nothing : joiner.Room(size);
+    if (plain == nullptr) break;
+    joiner.Pass(length);
+    const bool authentic = OpenPacket(*key, context, datagram, length, plain);
+    const bool accepted = authentic && window.Accept(key->PacketId(datagram));
+    (accepted ? report->accepted : authentic ? report->replayed : report->failed)++;
+    if (size == 0) continue;
+    if (accepted) {
+      joiner.Commit(size, call->src.tags.data[at]);
+    } else {
+      joiner.Abandon(size);
+    }
+  }
+  ERR_clear_error();
+  call->cursor = joiner.Finish();
+  const JoinCounts& counts = joiner.counts();
+  report->packets = counts.packets;
+  report->bytes = counts.bytes;
+  report->joined = counts.joined;
+  report->foreign = counts.foreign;
+  return static_cast<int32_t>(at);
+}
+
+int32_t SegmentTrains(Call* call) {
+  return CutAll(call, 0, [&](const uint8_t* packet, size_t length, uint32_t tag) {
+    memcpy(call->dst.arena.data + call->cursor.used, packet, length);
+    call->cursor.Append(call->dst, length, static_cast<uint32_t>(length), tag);
+    return true;
+  });
+}
+
+int32_t JoinTrains(Call* call, size_t headroom, uint32_t join) {
+  for (size_t at = call->first; at < call->last; at++)
+    if (!call->src.Holds(at, 0)) return kOutOfBounds;
+  Joiner joiner(call->dst, call->cursor, headroom, join, BytesOf(*call));
+  size_t at = call->first;
+  for (; at < call->last; at++) {
+    const size_t length = call->src.lengths.data[at];
+    if (length == 0) continue;
+    uint8_t* room = joiner.Room(length);
+    if (room == nullptr) break;
+    joiner.Pass(length);
+    memcpy(room, call->src.arena.data + call->src.offsets.data[at], length);
+    joiner.Commit(length, call->src.tags.data[at]);
+  }
+  call->cursor = joiner.Finish();
+  return static_cast<int32_t>(at);
+}
+
+}  // namespace culvert
