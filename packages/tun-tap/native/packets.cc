@@ -1,4 +1,5 @@
 // The packet path: one read(2) or write(2) a packet (TUN has no call for many), one call from JavaScript a batch.
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,9 @@
 namespace culvert {
 
 namespace {
+
+/** struct virtio_net_hdr, in front of each packet of a device that has IFF_VNET_HDR. */
+constexpr size_t kHeaderBytes = 10;
 
 // The largest super-packet that TUN gives (64 KiB, a frame header and a virtio header), and more.
 constexpr size_t kMostRoom = 68 * 1024;
@@ -32,6 +36,24 @@ ssize_t WritePacket(int fd, const uint8_t* from, size_t length) {
   }
 }
 
+/** The same behind a header of zeros: a single packet that is complete. */
+ssize_t WriteComplete(int fd, uint8_t* from, size_t length) {
+  uint8_t zeros[kHeaderBytes] = {};
+  const iovec pieces[] = {{zeros, kHeaderBytes}, {from, length}};
+  for (;;) {
+    const ssize_t n = writev(fd, pieces, 2);
+    if (n >= 0) return n;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+// How the packets of a batch go to the device.
+enum Headers {
+  kNone = 0,   // there are none
+  kArena = 1,  // they lie in the arena, right before each packet
+  kZeros = 2   // the device wants them, the batch has none
+};
+
 bool IsFull(int error) { return error == EAGAIN || error == ENOBUFS; }
 
 /** The descriptor has no interface any more, so no packet of the batch can pass. */
@@ -39,10 +61,11 @@ bool IsGone(int error) { return error == EBADFD || error == EBADF; }
 
 }  // namespace
 
-// readBatch(fd, arena: Uint8Array, offsets, lengths: Uint32Array, count, used, maxPacket, report: Uint32Array)
+// readBatch(fd, arena: Uint8Array, offsets, lengths: Uint32Array, count, used, maxPacket, report: Uint32Array, headers: 0 | 1)
 //   : packets appended behind `count` and `used`, or -errno if there was an error before the first.
-// Stops when none waits, when no slot is free, or when the arena has no room for `maxPacket` + 1 bytes. A packet that fills
-// its room was cut by the kernel: it is dropped and counted in report[0].
+// With `headers` the device puts one before each packet; offset and length are the packet's own. Stops when none waits, when no
+// slot is free, or when the arena has no room for a header and `maxPacket` + 1 bytes. A packet that fills its room was cut by
+// the kernel: it is dropped and counted in report[0].
 napi_value ReadBatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
@@ -54,12 +77,13 @@ napi_value ReadBatch(napi_env env, napi_callback_info info) {
   size_t at = args.Integer(5, "used", 0, std::min<size_t>(arena.size, UINT32_MAX));
   const size_t maxPacket = args.Integer(6, "maxPacket", 1, kMostRoom - 1);
   const Span<uint32_t> report = args.Words(7, "report");
+  const size_t header = args.Integer(8, "headers", 0, 1) == 0 ? 0 : kHeaderBytes;
   if (args.ok() && report.size < kReportWords) args.WrongRange("report");
   if (!args.ok()) return nullptr;
 
   size_t next = first;
   const size_t end = std::min<size_t>(arena.size, UINT32_MAX);
-  while (next < slots && end - at > maxPacket) {
+  while (next < slots && end - at > header + maxPacket) {
     const size_t room = std::min(end - at, kMostRoom);
     const ssize_t n = ReadPacket(fd, arena.data + at, room);
     if (n == -EAGAIN) break;
@@ -67,19 +91,21 @@ napi_value ReadBatch(napi_env env, napi_callback_info info) {
       if (next == first) return Number(env, n);
       break;
     }
-    if (static_cast<size_t>(n) == room) {
+    const size_t length = static_cast<size_t>(n);
+    if (length == room || length <= header) {
       report.data[kPassedOver]++;
       continue;
     }
-    offsets.data[next] = static_cast<uint32_t>(at);
-    lengths.data[next++] = static_cast<uint32_t>(n);
-    at += n;
+    offsets.data[next] = static_cast<uint32_t>(at + header);
+    lengths.data[next++] = static_cast<uint32_t>(length - header);
+    at += length;
   }
   return Number(env, next - first);
 }
 
-// writeBatch(fd, arena: Uint8Array, offsets, lengths: Uint32Array, count, report: Uint32Array): packets written, or -errno if
-// the interface is gone. A packet that the kernel refuses is counted in report[0], its errno put into report[1].
+// writeBatch(fd, arena: Uint8Array, offsets, lengths: Uint32Array, count, report: Uint32Array, headers: `Headers`): packets
+// written, or -errno if the interface is gone. A packet that the kernel refuses is counted in report[0], its errno put into
+// report[1].
 napi_value WriteBatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
@@ -88,6 +114,8 @@ napi_value WriteBatch(napi_env env, napi_callback_info info) {
   const Span<uint32_t> lengths = args.Words(3, "lengths");
   const size_t count = args.Integer(4, "count", 0, std::min(offsets.size, lengths.size));
   const Span<uint32_t> report = args.Words(5, "report");
+  const int64_t headers = args.Integer(6, "headers", kNone, kZeros);
+  const size_t before = headers == kArena ? kHeaderBytes : 0;
   if (args.ok() && report.size < kReportWords) args.WrongRange("report");
   if (!args.ok()) return nullptr;
 
@@ -96,11 +124,13 @@ napi_value WriteBatch(napi_env env, napi_callback_info info) {
     const size_t length = Load(&lengths.data[i]);
     const size_t at = Load(&offsets.data[i]);
     if (length == 0) continue;
-    if (at > arena.size || arena.size - at < length) {
+    if (at < before || at > arena.size || arena.size - at < length) {
       args.WrongRange("a packet");
       return nullptr;
     }
-    const ssize_t n = WritePacket(fd, arena.data + at, length);
+    uint8_t* const packet = arena.data + at;
+    const ssize_t n =
+        headers == kZeros ? WriteComplete(fd, packet, length) : WritePacket(fd, packet - before, length + before);
     if (n >= 0) {
       written++;
     } else if (IsFull(-n)) {

@@ -4,6 +4,7 @@
  * Owns the order of the system calls and what each refusal means. Leaves reading and writing to `device.ts`.
  */
 import { getSystemErrorName } from 'node:util';
+import { virtioBytes } from './batch.ts';
 import { TunError } from './errors.ts';
 import { native } from './native.ts';
 
@@ -15,9 +16,6 @@ const IFF_TAP = 0x0002;
 const IFF_MULTI_QUEUE = 0x0100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
-
-/** struct virtio_net_hdr without the field for merged buffers. */
-export const vnetHeaderBytes = 10;
 
 const longestName = 15;
 
@@ -97,7 +95,7 @@ function attached(fd: number, flags: number): Attachment {
   if (typeof name === 'number') throw new TunError('CULVERT_TUN_GONE', undefined, { cause: systemError(name) });
   const vnetHeader = (flags & IFF_VNET_HDR) !== 0;
   // A persistent device may have been left with a longer header by another program.
-  const failed = vnetHeader ? native.setHeaderSize(fd, vnetHeaderBytes) : 0;
+  const failed = vnetHeader ? native.setHeaderSize(fd, virtioBytes) : 0;
   if (failed < 0) throw new TunError('CULVERT_TUN_SYSTEM', 'header size', { cause: systemError(failed) });
   return {
     fd,

@@ -14,6 +14,7 @@ const batch = fc.record({
   lengths: hostileWords(64),
   count: hostileNumber,
   used: hostileNumber,
+  virtio: fc.boolean(),
 });
 
 /** Runs `act`: it may work, or refuse in one of the ways that the face names. That the process lives on is the point. */
@@ -27,19 +28,22 @@ function worksOrRefuses(act: () => unknown): 'works' | 'refuses' {
   }
 }
 
-test('no batch, however wrong, makes reading or writing do more than throw', { skip }, () => {
-  using device = openTun();
-  device.setUp();
-  const seen = { works: 0, refuses: 0 };
-  fc.assert(
-    fc.property(batch, (wrong) => {
-      seen[worksOrRefuses(() => device.writeBatch(wrong as never))]++;
-      seen[worksOrRefuses(() => device.readBatch(wrong as never))]++;
-    }),
-    { numRuns: 3_000 },
-  );
-  assert.ok(seen.works > 100 && seen.refuses > 100, `both outcomes were reached (${JSON.stringify(seen)})`);
-});
+for (const vnetHeader of [false, true])
+  test(`no batch, however wrong, makes reading or writing do more than throw (virtio headers: ${vnetHeader})`, {
+    skip,
+  }, () => {
+    using device = openTun({ vnetHeader, ...(vnetHeader && { offloads: 'best' }) });
+    device.setUp();
+    const seen = { works: 0, refuses: 0 };
+    fc.assert(
+      fc.property(batch, (wrong) => {
+        seen[worksOrRefuses(() => device.writeBatch(wrong as never))]++;
+        seen[worksOrRefuses(() => device.readBatch(wrong as never))]++;
+      }),
+      { numRuns: 3_000 },
+    );
+    assert.ok(seen.works > 100 && seen.refuses > 100, `both outcomes were reached (${JSON.stringify(seen)})`);
+  });
 
 test('packets outside of the arena are never written', { skip }, () => {
   using device = openTun();

@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { existsSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { enterFreshNamespace } from '../test/fresh-namespace.ts';
-import { append, collect, echoRequest, isEchoReply, packetsOf } from '../test/packets.ts';
+import { append, collect, echoRequest, headersOf, isEchoReply, packetsOf } from '../test/packets.ts';
 import { createBatch, openTun, type TunDevice } from './index.ts';
 
 const skip = enterFreshNamespace();
@@ -112,29 +112,73 @@ test('a TAP device carries Ethernet frames', { skip }, async () => {
 
 test('with the virtio header and offloads the kernel leaves the checksum to us', { skip }, async () => {
   using device = openUp({ vnetHeader: true, offloads: ['csum', 'tso4', 'tso6', 'uso4', 'uso6'] });
-  const isUdpBehindHeader = (packet: Buffer) => isUdp(packet.subarray(10));
-  const batch = createBatch(8, 2 * 65_536);
+  const batch = createBatch(8, 2 * 65_536, { virtio: true });
   const needsChecksum = 1;
 
   await sendFromKernel(100);
-  const [open] = await collect(device, batch, isUdpBehindHeader);
-  assert.equal(open?.length, 10 + 128);
-  assert.equal(open[0], needsChecksum);
+  const [open] = await collect(device, batch, isUdp);
+  assert.equal(open?.length, 128);
+  assert.deepEqual(headersOf(batch).at(-1), {
+    flags: needsChecksum,
+    gsoType: 0,
+    hdrLen: 0,
+    gsoSize: 0,
+    csumStart: 20,
+    csumOffset: 6,
+  });
 
   device.setOffloads([]);
   await sendFromKernel(100);
-  const [done] = await collect(device, batch, isUdpBehindHeader);
-  assert.equal(done?.[0], 0);
+  await collect(device, batch, isUdp);
+  assert.equal(headersOf(batch).at(-1)?.flags, 0);
+});
 
-  const out = createBatch(1, 2_048);
-  append(out, Buffer.concat([Buffer.alloc(10), echoRequest(there, here, 7)]));
-  assert.equal(device.writeBatch(out), 1);
-  const [reply] = await collect(device, batch, (packet) => isEchoReply(packet.subarray(10)));
-  assert.equal(reply?.readUInt16BE(10 + 26), 7);
+test('a device with virtio headers takes batches with and without them', { skip }, async () => {
+  using device = openUp({ vnetHeader: true });
+  for (const [sequence, virtio] of [
+    [7, true],
+    [8, false],
+  ] as const) {
+    const out = createBatch(1, 2_048, { virtio });
+    append(out, echoRequest(there, here, sequence));
+    assert.equal(device.writeBatch(out), 1);
+    const [reply] = await collect(device, createBatch(8, 2 * 65_536, { virtio: true }), isEchoReply);
+    assert.equal(reply?.readUInt16BE(26), sequence);
+  }
+});
+
+test('a batch whose headers the device does not have, or the other way round, is the mistake of its owner', {
+  skip,
+}, () => {
+  using plain = openTun();
+  using vnet = openTun({ vnetHeader: true });
+  const [bare, virtio] = [createBatch(4, 1 << 20), createBatch(4, 1 << 20, { virtio: true })];
+  assert.throws(() => plain.readBatch(virtio), TypeError);
+  assert.throws(() => plain.writeBatch(virtio), TypeError);
+  assert.throws(() => vnet.readBatch(bare), TypeError);
+  assert.equal(vnet.readBatch(virtio), 0);
+  const outside = { ...virtio, count: 1, offsets: Uint32Array.of(9), lengths: Uint32Array.of(40) };
+  assert.throws(() => vnet.writeBatch(outside), RangeError, 'its header would lie before the arena');
+  assert.throws(() => vnet.readBatch(createBatch(4, vnet.maxPacket + 10, { virtio: true })), RangeError);
+});
+
+test('the best offloads are what the kernel has', { skip }, () => {
+  using device = openTun({ vnetHeader: true, offloads: 'best' });
+  assert.ok(device.offloads.includes('csum') && device.offloads.includes('tso4'), String(device.offloads));
+  device.setOffloads(['tso6']);
+  assert.deepEqual(device.offloads, ['csum', 'tso6']);
+  device.setOffloads('best');
+  assert.ok(device.offloads.includes('ecn'));
+  using none = openTun({ vnetHeader: true });
+  assert.deepEqual(none.offloads, []);
+  using queues = openTun({ vnetHeader: true, offloads: 'best', multiQueue: true });
+  using queue = queues.addQueue();
+  assert.deepEqual(queue.offloads, queues.offloads);
 });
 
 test('offloads need the virtio header, and their names are checked', { skip }, () => {
   assert.throws(() => openTun({ offloads: ['csum'] }), TypeError);
+  assert.throws(() => openTun({ offloads: 'best' }), TypeError);
   assert.throws(() => openTun({ vnetHeader: true, offloads: ['lro' as 'csum'] }), TypeError);
   assert.throws(() => openTun({ vnetHeader: true, offloads: ['uso4'] }), { code: 'CULVERT_TUN_OFFLOAD' });
   assert.equal(exists('tun0'), false, 'a device that could not be set up is closed again');

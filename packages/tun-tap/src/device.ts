@@ -1,16 +1,24 @@
-import { type Attachment, attachNew, closeUnless, systemError, type TunMode, vnetHeaderBytes } from './attach.ts';
-import type { TunBatch } from './batch.ts';
+import { type Attachment, attachNew, closeUnless, systemError, type TunMode } from './attach.ts';
+import { type TunBatch, virtioBytes } from './batch.ts';
 import { TunError } from './errors.ts';
 import { native } from './native.ts';
-import { type Offload, offloadBits } from './offloads.ts';
+import { bestOffloads, type Offload, offloadBits, offloadsOf } from './offloads.ts';
 
 const READABLE = 1;
+
+/** -errno */
+const EINVAL = -22;
 
 /** An Ethernet header with one VLAN tag, which the kernel puts in line. */
 const frameHeaderBytes = 18;
 
 /** The kernel builds super-packets of at most 64 KiB, headers of the packet included. */
 const largestSuperPacket = 65_536;
+
+/** Where the virtio headers are that a batch's packets go with (native/packets.cc). */
+const NO_HEADERS = 0;
+const HEADERS_IN_ARENA = 1;
+const HEADERS_OF_ZEROS = 2;
 
 /** Words of the native report. */
 const PASSED_OVER = 0;
@@ -19,15 +27,15 @@ const ERRNO = 1;
 export interface TunStats {
   /** Packets that did not fit because the MTU grew behind our back; they are lost. */
   truncated: number;
-  /** Packets that the kernel refused to take: malformed, or the interface is down. */
+  /** Packets that the kernel refused to take: malformed, a virtio header that does not fit its packet, or the interface is down. */
   writeErrors: number;
   /** The system's name of the latest write error ("EINVAL"). */
   lastWriteError: string | undefined;
 }
 
 /**
- * One queue of a TUN or TAP device. A packet is an IP packet (`tun`) or an Ethernet frame (`tap`), behind its 10-byte virtio
- * header if `vnetHeader` is set.
+ * One queue of a TUN or TAP device. A packet is an IP packet (`tun`) or an Ethernet frame (`tap`); if `vnetHeader` is set there is
+ * a virtio header before it, and it may be a super-packet.
  *
  * Whoever opens it closes it. Calls after `close` throw CULVERT_TUN_CLOSED; calls after the interface was deleted throw
  * CULVERT_TUN_GONE.
@@ -43,6 +51,7 @@ export class TunDevice {
   readonly #report = new Uint32Array(2);
   #closed = false;
   #maxPacket: number;
+  #offloads: readonly Offload[] = [];
 
   /** Owns the attachment's descriptor from here on, and closes it if it throws. Programs call `openTun`. */
   constructor(attachment: Attachment) {
@@ -58,18 +67,29 @@ export class TunDevice {
     return this.#closed;
   }
 
-  /** The largest packet that `readBatch` gives, in bytes, all headers included. */
+  /** What the kernel may leave undone, as set through this queue; all queues of a device share it. */
+  get offloads(): readonly Offload[] {
+    return this.#offloads;
+  }
+
+  /** The largest packet that `readBatch` gives, in bytes: `lengths[i]`, without the virtio header. */
   get maxPacket(): number {
     return this.#maxPacket;
   }
 
   /**
    * Append waiting packets behind `batch.count` and `batch.used`. Returns how many; zero means that none waits, or that the
-   * batch is full: no slot, or less arena than `maxPacket` + 1 bytes. Throws RangeError for an empty batch that small.
+   * batch is full: no slot, or less arena than `maxPacket` + 1 bytes (and `virtioBytes`). Throws RangeError for an empty batch that
+   * small, and TypeError if batch and device do not agree about virtio headers.
    */
   readBatch(batch: TunBatch): number {
     const { arena, offsets, lengths, count, used } = batch;
-    const n = native.readBatch(this.#open(), arena, offsets, lengths, count, used, this.#maxPacket, this.#report);
+    const fd = this.#open();
+    if (this.vnetHeader !== (batch.virtio === true)) {
+      throw new TypeError(`${this.name} gives packets ${this.vnetHeader ? 'with' : 'without'} virtio headers`);
+    }
+    const headers = this.vnetHeader ? HEADERS_IN_ARENA : NO_HEADERS;
+    const n = native.readBatch(fd, arena, offsets, lengths, count, used, this.#maxPacket, this.#report, headers);
     if (this.#report[PASSED_OVER] !== 0) this.#countTruncated();
     if (n > 0) {
       const last = count + n - 1;
@@ -78,15 +98,22 @@ export class TunDevice {
       return n;
     }
     if (n < 0) throw this.#failure('reading', n);
-    if (count === 0 && (offsets.length === 0 || arena.length - used <= this.#maxPacket)) {
-      throw new RangeError(`a batch needs a slot and more than ${this.#maxPacket} bytes of arena`);
+    const most = this.#maxPacket + (this.vnetHeader ? virtioBytes : 0);
+    if (count === 0 && (offsets.length === 0 || arena.length - used <= most)) {
+      throw new RangeError(`a batch needs a slot and more than ${most} bytes of arena`);
     }
     return 0;
   }
 
-  /** Write the batch's packets in order, without those of length 0. Returns how many the kernel took; it stops where the kernel's queue is full. */
+  /**
+   * Write the batch's packets in order, without those of length 0. Returns how many the kernel took; it stops where the kernel's queue is
+   * full. A device with virtio headers takes batches with and without them; one that has none throws TypeError for `virtio: true`.
+   */
   writeBatch(batch: Readonly<TunBatch>): number {
-    const n = native.writeBatch(this.#open(), batch.arena, batch.offsets, batch.lengths, batch.count, this.#report);
+    const fd = this.#open();
+    if (batch.virtio === true && !this.vnetHeader) throw new TypeError(`${this.name} takes no virtio headers`);
+    const headers = !this.vnetHeader ? NO_HEADERS : batch.virtio === true ? HEADERS_IN_ARENA : HEADERS_OF_ZEROS;
+    const n = native.writeBatch(fd, batch.arena, batch.offsets, batch.lengths, batch.count, this.#report, headers);
     if (this.#report[PASSED_OVER] !== 0) this.#countRefused();
     if (n < 0) throw this.#failure('writing', n);
     return n;
@@ -106,7 +133,9 @@ export class TunDevice {
   addQueue(): TunDevice {
     this.#open();
     if (!this.multiQueue) throw new TunError('CULVERT_TUN_QUEUES', 'open it with multiQueue: true');
-    return new TunDevice(attachNew({ ...this.#settings(), name: this.#presentName() }));
+    const queue = new TunDevice(attachNew({ ...this.#settings(), name: this.#presentName() }));
+    queue.#offloads = this.#offloads;
+    return queue;
   }
 
   /** Bytes of the largest IP packet. */
@@ -120,7 +149,7 @@ export class TunDevice {
     const fd = this.#open();
     if (!Number.isInteger(mtu) || mtu < 0 || mtu > 65_535) throw new TunError('CULVERT_TUN_MTU', String(mtu));
     const failed = native.setMtu(fd, mtu);
-    if (failed === -22 /* EINVAL */) throw new TunError('CULVERT_TUN_MTU', String(mtu), { cause: systemError(failed) });
+    if (failed === EINVAL) throw new TunError('CULVERT_TUN_MTU', String(mtu), { cause: systemError(failed) });
     if (failed < 0) throw this.#failure('setting the MTU', failed);
     this.#maxPacket = this.#largestPacket();
   }
@@ -139,14 +168,19 @@ export class TunDevice {
     this.#set('setting persistence', native.setPersist(this.#open(), persist ? 1 : 0));
   }
 
-  /** Replace the set of offloads. The device must have been opened with `vnetHeader`. */
-  setOffloads(offloads: readonly Offload[]): void {
+  /** Replace the set of offloads; `'best'`: by as much as this kernel has. The device must have been opened with `vnetHeader`. */
+  setOffloads(offloads: readonly Offload[] | 'best'): void {
     const fd = this.#open();
-    const bits = offloadBits(offloads);
-    if (bits !== 0 && !this.vnetHeader) throw new TypeError('offloads need vnetHeader: true');
-    const failed = native.setOffload(fd, bits);
-    if (failed === -22 /* EINVAL */) {
-      throw new TunError('CULVERT_TUN_OFFLOAD', offloads.join(', '), { cause: systemError(failed) });
+    const choices = (offloads === 'best' ? bestOffloads : [offloads]).map(offloadBits);
+    if (choices[0] !== 0 && !this.vnetHeader) throw new TypeError('offloads need vnetHeader: true');
+    let failed = 0;
+    for (const bits of choices) {
+      failed = native.setOffload(fd, bits);
+      if (failed === 0) this.#offloads = offloadsOf(bits);
+      if (failed !== EINVAL) break;
+    }
+    if (failed === EINVAL) {
+      throw new TunError('CULVERT_TUN_OFFLOAD', [offloads].flat().join(', '), { cause: systemError(failed) });
     }
     if (failed < 0) throw this.#failure('setting offloads', failed);
   }
@@ -179,7 +213,7 @@ export class TunDevice {
 
   #largestPacket(): number {
     const frame = this.mode === 'tap' ? frameHeaderBytes : 0;
-    return this.vnetHeader ? largestSuperPacket + frame + vnetHeaderBytes : this.mtu + frame;
+    return (this.vnetHeader ? largestSuperPacket : this.mtu) + frame;
   }
 
   #countTruncated(): void {

@@ -24,6 +24,7 @@ interface Native {
     used: number,
     maxPacket: number,
     report: Uint32Array,
+    headers: number,
   ): number;
   writeBatch(
     fd: number,
@@ -32,6 +33,7 @@ interface Native {
     lengths: Uint32Array,
     count: number,
     report: Uint32Array,
+    headers: number,
   ): number;
   watch(fd: number, events: number, callback: ((status: number, events: number) => void) | undefined): number;
   close(fd: number): void;

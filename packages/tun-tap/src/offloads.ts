@@ -1,11 +1,27 @@
 /**
- * Work that the kernel may leave to this program, and this program to the kernel: checksums, and cutting TCP (`tso`) and
- * UDP (`uso`) super-packets. Each packet then says in its virtio header what is still to be done.
+ * Work that the kernel may leave to this program, and this program to the kernel: checksums, and cutting TCP (`tso`, with `ecn`
+ * also where CWR is set) and UDP (`uso`) super-packets. Each packet then says in its virtio header what is still to be done.
  */
-export type Offload = 'csum' | 'tso4' | 'tso6' | 'uso4' | 'uso6';
+export type Offload = 'csum' | 'tso4' | 'tso6' | 'ecn' | 'uso4' | 'uso6';
 
 /** TUN_F_* of linux/if_tun.h. */
-const bits: Readonly<Record<Offload, number>> = { csum: 0x01, tso4: 0x02, tso6: 0x04, uso4: 0x20, uso6: 0x40 };
+const bits: Readonly<Record<Offload, number>> = {
+  csum: 0x01,
+  tso4: 0x02,
+  tso6: 0x04,
+  ecn: 0x08,
+  uso4: 0x20,
+  uso6: 0x40,
+};
+
+/** What `'best'` tries, in this order: USO came with Linux 6.2. */
+export const bestOffloads: readonly (readonly Offload[])[] = [
+  ['csum', 'tso4', 'tso6', 'ecn', 'uso4', 'uso6'],
+  ['csum', 'tso4', 'tso6', 'ecn'],
+  ['csum', 'tso4', 'tso6'],
+  ['csum'],
+  [],
+];
 
 /** The bits for TUNSETOFFLOAD. Segmentation needs `csum`, which is added. Throws TypeError for a name that is none. */
 export function offloadBits(offloads: readonly Offload[]): number {
@@ -16,4 +32,9 @@ export function offloadBits(offloads: readonly Offload[]): number {
     all |= bit | bits.csum;
   }
   return all;
+}
+
+/** The offloads whose bits are set. */
+export function offloadsOf(set: number): readonly Offload[] {
+  return (Object.keys(bits) as Offload[]).filter((offload) => (set & bits[offload]) !== 0);
 }

@@ -11,10 +11,16 @@ export interface TunOptions {
   readonly persist?: boolean;
   /** Whether `addQueue` can add queues. @default false */
   readonly multiQueue?: boolean;
-  /** Whether each packet has a 10-byte virtio_net_hdr before it. @default false */
+  /**
+   * Whether each packet has a virtio header before it (IFF_VNET_HDR): reading then needs batches with `virtio: true`, writing takes
+   * both kinds. @default false
+   */
   readonly vnetHeader?: boolean;
-  /** What the kernel may leave undone; needs `vnetHeader`. @default none */
-  readonly offloads?: readonly Offload[];
+  /**
+   * What the kernel may leave undone; needs `vnetHeader`. `'best'`: as much as this kernel has, which `device.offloads` tells.
+   * @default none
+   */
+  readonly offloads?: readonly Offload[] | 'best';
   /**
    * An open descriptor of /dev/net/tun, which the device owns from here on; if it is none (CULVERT_TUN_DESCRIPTOR) it stays
    * the caller's. If it is attached to an interface already, `name`,
@@ -31,7 +37,8 @@ export interface TunOptions {
 export function openTun(options: TunOptions = {}): TunDevice {
   const { name = '', mode = 'tun', multiQueue = false, vnetHeader = false, offloads = [], fd, persist } = options;
   if (mode !== 'tun' && mode !== 'tap') throw new TypeError("mode must be 'tun' or 'tap'");
-  if (offloadBits(offloads) !== 0 && !vnetHeader) throw new TypeError('offloads need vnetHeader: true');
+  if (!vnetHeader && (offloads === 'best' || offloadBits(offloads) !== 0))
+    throw new TypeError('offloads need vnetHeader: true');
   const settings = { name, mode, multiQueue, vnetHeader };
   const device = new TunDevice(fd === undefined ? attachNew(settings) : attachGiven(fd, settings));
   try {
