@@ -39,7 +39,7 @@ export const exportP12Command: CommandModule<unknown, Arguments> = {
       const record = ca.find(args.which);
       const privateKey = ca.privateKey(record.serial);
       const source = { file: args['password-file'], question: 'Password of the new file: ', twice: true };
-      const password = await readSecret(source, 'give the password with --password-file, or use a terminal');
+      const password = await readSecret(source, 'use --password-file');
       if (!/^[\x20-\x7e]+$/.test(password))
         throw new UsageError('the password is printable ASCII: systems disagree on the rest');
       const { certificate, name } = record;

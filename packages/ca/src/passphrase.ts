@@ -43,7 +43,7 @@ export const passphraseCommand: CommandModule<unknown, Arguments> = {
 
 async function newPassphrase(file: string | undefined): Promise<string> {
   const source = { file, question: 'New passphrase: ', twice: true };
-  const passphrase = await readSecret(source, 'give the new passphrase with --new-passphrase-file, or use a terminal');
+  const passphrase = await readSecret(source, 'use --new-passphrase-file');
   if (passphrase === '') throw new UsageError('the new passphrase is empty');
   return passphrase;
 }

@@ -1,8 +1,8 @@
 /** User name, password and passphrase: from options, files, the profile or the terminal. */
 import { readFile } from 'node:fs/promises';
 import type { OpenvpnProfile } from '@culvert/config';
+import { ask, askSecret } from '@culvert/terminal';
 import { ClientError } from './errors.ts';
-import { ask } from './prompt.ts';
 
 export interface Credentials {
   readonly username: string;
@@ -19,6 +19,7 @@ export interface CredentialOptions {
 
 /** OpenVPN's limit for either (USER_PASS_LEN less the NUL). */
 const MAX_BYTES = 4_095;
+const INSTEAD = 'use --username and --password-file';
 
 /** What the profile needs to sign in, or undefined where a certificate is enough. Asks on the terminal for what is missing. */
 export async function findCredentials(
@@ -31,8 +32,8 @@ export async function findCredentials(
   const path = options.passwordFile ?? (wanted?.kind === 'file' ? wanted.path : undefined);
   const lines = path === undefined ? [] : await readLines(path);
   const [fileUser, filePassword] = lines.length >= 2 ? lines : [undefined, lines[0]];
-  const username = options.username ?? fileUser ?? inline?.username ?? (await ask('User name: ', { echo: true }));
-  const password = filePassword ?? inline?.password ?? (await ask(`Password of ${username}: `, { echo: false }));
+  const username = options.username ?? fileUser ?? inline?.username ?? (await ask('User name: ', INSTEAD));
+  const password = filePassword ?? inline?.password ?? (await askSecret(`Password of ${username}: `, INSTEAD));
   for (const [what, value] of [
     ['user name', username],
     ['password', password],
@@ -43,7 +44,8 @@ export async function findCredentials(
   }
   const challenge = profile.staticChallenge;
   if (challenge === undefined) return { username, password };
-  const response = options.response ?? (await ask(`${challenge.text} `, { echo: challenge.echo }));
+  const askFor = challenge.echo ? ask : askSecret;
+  const response = options.response ?? (await askFor(`${challenge.text} `, 'use --response'));
   return { username, password: `SCRV1:${base64(password)}:${base64(response)}` };
 }
 
@@ -54,7 +56,9 @@ function base64(text: string): string {
 
 /** The passphrase of an encrypted private key. */
 export async function findPassphrase(profile: OpenvpnProfile): Promise<string> {
-  if (profile.passphraseFile === undefined) return ask('Passphrase of the private key: ', { echo: false });
+  if (profile.passphraseFile === undefined) {
+    return askSecret('Passphrase of the private key: ', 'name a file with it in the profile (askpass)');
+  }
   const [passphrase = ''] = await readLines(profile.passphraseFile);
   return passphrase;
 }

@@ -15,6 +15,8 @@ function open(more = '') {
   const test = openTestStore();
   const sessions = new Sessions();
   const config = configOf(more);
+  /** Certificates by what `certificateOf` writes as their DER. */
+  const revoked = new Set<string>();
   const clock = { at: 0 as Instant, now: () => clock.at };
   const pool = new LeasePool({
     ipv4: { network: '10.88.0.0/24' },
@@ -29,10 +31,11 @@ function open(more = '') {
     sessions,
     clock,
     log: nullLogger,
+    isRevoked: (der: Uint8Array) => revoked.has(new TextDecoder().decode(der)),
   };
   const admission = new GatewayAdmission(options);
   const admit = (fields: Parameters<typeof claimOf>[0]) => admission.admit(claimOf(fields), never);
-  return { ...test, sessions, pool, clock, admission, admit, [Symbol.asyncDispose]: test.close };
+  return { ...test, sessions, pool, clock, revoked, admission, admit, [Symbol.asyncDispose]: test.close };
 }
 
 function admitted(answer: Admitted | Refused): Admitted {
@@ -201,4 +204,27 @@ test('a peer that gives up while its password is checked takes no place', async 
   const answer = await gateway.admission.admit(claimOf({ certificate: certificateOf('alice') }), signal);
   assert.match(reasonOf(answer), /gone before it was admitted/);
   assert.deepEqual([gateway.pool.held, gateway.sessions.size], [0, 0]);
+});
+
+test('a certificate that was revoked after its TLS handshake is refused, for new keys too', async () => {
+  await using gateway = open();
+  const certificate = certificateOf('alice', '2a');
+  const alice = admitted(await gateway.admit({ certificate }));
+  // The list changes while a second claim waits for the store.
+  const late = gateway.admit({ certificate });
+  gateway.revoked.add('alice 2a');
+  assert.equal(reasonOf(await late), 'the certificate of alice was revoked (serial 2a)');
+  const link = linkOf(alice, () => {});
+  const answer = await gateway.admission.reauthenticate(link, claimOf({ certificate }), never);
+  assert.match(reasonOf(answer), /was revoked/);
+});
+
+test('passwords guessed all at once get no further than one after the other', async () => {
+  await using gateway = open(
+    'auth: { certificate: none, password: required }\nlimits: { failedAttempts: { perSource: 3, perUser: 100 } }',
+  );
+  await gateway.store.addUser('alice', { passwordHash: await gateway.hasher.hash('right') });
+  const guesses = [...Array.from({ length: 12 }, (_, n) => `wrong${n}`), 'right'];
+  const answers = await Promise.all(guesses.map((guess) => gateway.admit({ password: ['alice', guess] })));
+  assert.match(reasonOf(answers.at(-1) as Refused), /too many failures from 192\.0\.2\.1/);
 });

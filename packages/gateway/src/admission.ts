@@ -27,6 +27,8 @@ export interface AdmissionOptions {
   readonly sessions: Sessions;
   readonly clock: MonotonicClock;
   readonly log: Logger;
+  /** Whether a certificate (DER) is revoked by now: TLS judged it by the list of its handshake. */
+  isRevoked(der: Uint8Array): boolean;
 }
 
 export class GatewayAdmission implements Admission {
@@ -71,17 +73,28 @@ export class GatewayAdmission implements Admission {
 
   /** Proofs, within the limits of failure. */
   async #prove(claim: Claim, signal: AbortSignal): Promise<Proven | Refused> {
-    const now = this.#options.clock.now();
     const source = sourceKey(claim.remote.address);
-    if (!this.#sources.allows(source, now)) return refused(`too many failures from ${source}: wait a minute`);
+    const unheard = this.#tooManyFrom(source);
+    if (unheard !== undefined) return unheard;
     const proven = nameOf(claim, this.#options.config().auth);
     if (proven.kind === 'refused') return this.#failure(proven, source, claim.password?.username);
-    // A certificate cannot be guessed: only who has none is slowed down by what others did in the same name.
-    if (proven.certificate === undefined && !this.#users.allows(proven.user, now)) {
-      return refused(`too many failures for ${proven.user}: wait a minute`);
-    }
+    const unread = this.#tooManyFor(proven);
+    if (unread !== undefined) return unread;
     const wrong = await this.#checkPassword(proven, claim, signal);
-    return wrong === undefined ? proven : this.#failure(wrong, source, proven.user);
+    if (wrong !== undefined) return this.#failure(wrong, source, proven.user);
+    // Guesses sent all at once were each within the limits when they came: the right one among them must not tell itself.
+    return this.#tooManyFrom(source) ?? this.#tooManyFor(proven) ?? proven;
+  }
+
+  #tooManyFrom(source: string): Refused | undefined {
+    if (this.#sources.allows(source, this.#options.clock.now())) return undefined;
+    return refused(`too many failures from ${source}: wait a minute`);
+  }
+
+  /** A certificate cannot be guessed: only who has none is slowed down by what others did in the same name. */
+  #tooManyFor({ user, certificate }: Proven): Refused | undefined {
+    if (certificate !== undefined || this.#users.allows(user, this.#options.clock.now())) return undefined;
+    return refused(`too many failures for ${user}: wait a minute`);
   }
 
   async #checkPassword(proven: Proven, claim: Claim, signal: AbortSignal): Promise<Refused | undefined> {
@@ -102,8 +115,12 @@ export class GatewayAdmission implements Admission {
     return refusal;
   }
 
-  /** What the user's record says. */
+  /** What the revocation list and the user's record say by now. */
   #judge(proven: Proven, record: User | undefined): Refused | undefined {
+    const { certificate } = proven;
+    if (certificate !== undefined && this.#options.isRevoked(certificate.der)) {
+      return refused(`the certificate of ${proven.user} was revoked (serial ${certificate.serial})`);
+    }
     if (record?.enabled === false) return refused(`${proven.user} is disabled`);
     const unlisted = this.#options.config().auth.unlistedUsers;
     if (record === undefined && unlisted === 'refuse') return refused(`${proven.user} is not in the list of users`);

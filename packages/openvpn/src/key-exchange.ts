@@ -11,7 +11,7 @@
  * Owns order, retransmission and the TLS engine. Leaves wrapping to the session, and what the messages mean.
  */
 import assert from 'node:assert/strict';
-import type { Instant, Millis, PeerCertificate, RandomSource } from '@culvert/base';
+import { CulvertError, type Instant, type Millis, type PeerCertificate, type RandomSource } from '@culvert/base';
 import type { TlsEngine, TlsEvent } from '@culvert/tls';
 import type { ControlBody } from './control-packet.ts';
 import { wantsWrappedKey } from './early-negotiation.ts';
@@ -136,7 +136,13 @@ export class KeyExchange {
   /** Encrypt `plaintext` as one record. */
   write(plaintext: Uint8Array, now: Instant): void {
     if (this.#tls === undefined || this.#state === 'failed') return;
-    this.#tls.write(plaintext);
+    try {
+      this.#tls.write(plaintext);
+    } catch (error) {
+      // The engine's queue is full: the peer acknowledges nothing. That is its end, not ours.
+      if (!(error instanceof CulvertError)) throw error;
+      this.#fail(`what we send is not taken (${error.message})`);
+    }
     this.pump(now);
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '@culvert/testkit';
 import fc from 'fast-check';
-import { prf } from '../test/vectors.ts';
+import { hex, prf } from '../test/vectors.ts';
 import { OpenvpnError } from './errors.ts';
 import { deriveByPrf, directionKey, tls1Prf } from './key-derivation.ts';
 import { checkKeyMethodLength, createKeySource, decodeKeyMethod2, encodeKeyMethod2 } from './key-method-2.ts';
@@ -83,4 +83,17 @@ test('each direction and cipher takes its part of the keys', () => {
     key: key2.slice(128, 160),
     implicitIv: key2.slice(192, 200),
   });
+});
+
+test('keys by the PRF take both randoms, both seeds and both sessions in the order of openvpn', () => {
+  // Computed by other code (Python hmac) from the formula in ssl.c generate_key_expansion_openvpn_prf; OpenVPN 2.6 agrees on the wire.
+  const fill = (byte: number, length: number) => new Uint8Array(length).fill(byte);
+  const key2 = deriveByPrf({
+    client: { preMaster: Uint8Array.from({ length: 48 }, (_, i) => i), random1: fill(1, 32), random2: fill(2, 32) },
+    server: { preMaster: undefined, random1: fill(3, 32), random2: fill(4, 32) },
+    clientSession: fill(5, 8),
+    serverSession: fill(6, 8),
+  });
+  assert.deepEqual(key2.slice(0, 32), hex('2bfd6f765b552bd590c8b6c56f120382661f74fbca84527f15e8f1170ee41bc3'));
+  assert.deepEqual(key2.slice(-32), hex('1f8900d2f0c112797b1c9bb9bd04b92e71e22c4f1ee5e79d866068a01fe35e87'));
 });

@@ -105,12 +105,25 @@ test('the window is six packets from the oldest unacknowledged one', () => {
   assert.equal(sender.room, 1);
 });
 
-test('a packet is sent again after 2 s, doubling up to 8 s', () => {
+test('a packet is sent again after 2 s, doubling up to 4 s', () => {
   const sender = new ReliableSender(2_000);
   sender.push(Opcode.controlV1, nothing, at(0));
   const sent: number[] = [];
   for (let now = 0; now <= 40_000; now += 500) if (sender.poll(at(now)) !== undefined) sent.push(now);
-  assert.deepEqual(sent, [0, 2_000, 6_000, 14_000, 22_000, 30_000, 38_000]);
+  assert.deepEqual(sent, [0, 2_000, 6_000, 10_000, 14_000, 18_000, 22_000, 26_000, 30_000, 34_000, 38_000]);
+});
+
+test('a measured round trip shortens the wait of packets that are under way', () => {
+  const sender = new ReliableSender(2_000);
+  for (let n = 0; n < 2; n++) sender.push(Opcode.controlV1, nothing, at(0));
+  while (sender.poll(at(0)) !== undefined);
+  assert.equal(sender.timeout, 2_000);
+
+  sender.acknowledge([1], at(200));
+  assert.equal(sender.timeout, 600, 'three round trips after it was sent');
+  assert.equal(sender.poll(at(599)), undefined);
+  assert.equal(sender.poll(at(600))?.id, 0);
+  assert.equal(sender.timeout, 600 + 1_200);
 });
 
 test('three later acknowledgements send a packet again at once', () => {

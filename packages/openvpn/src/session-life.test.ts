@@ -92,6 +92,15 @@ test('a client that shows another certificate in a rekey is turned away', () => 
   assert.deepEqual(closed(1), { cause: 'protocol', detail: 'the client changed its certificate during a rekey' });
 });
 
+test('a server that shows another certificate in a rekey is left', () => {
+  const tls = { name: 'server' };
+  const { link, client, closed } = join({ server: { tls } }).connect();
+  tls.name = 'mallory';
+  client.renegotiate(link.now);
+  link.settle(20_000);
+  assert.deepEqual(closed(0), { cause: 'protocol', detail: 'the server changed its certificate during a rekey' });
+});
+
 test('a rekey that the peer does not follow ends the session at its deadline', () => {
   const { link, client, closed } = join({
     server: { config: { ...config, keepalive: { interval: 10_000, timeout: 1_000_000 } } },

@@ -367,6 +367,8 @@ export abstract class Session implements Machine<SessionEvent> {
         this.handleSecure(exchange, now);
         return;
       case 'key-method':
+        // Whoever is told goodbye does not come in after all.
+        if (this.phase === 'closing') return;
         this.handleKeyMethod(exchange, event.message, event.certificate, now);
         return;
       case 'record':

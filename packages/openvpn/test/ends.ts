@@ -11,14 +11,7 @@ import {
   type RandomSource,
   type Transmit,
 } from '@culvert/base';
-import {
-  createFakeTlsContext,
-  FakeTlsEngine,
-  type FakeTlsOptions,
-  seededRandom,
-  simulatedPath,
-  type VirtualClock,
-} from '@culvert/testkit';
+import { FakeTlsEngine, type FakeTlsOptions, seededRandom, simulatedPath, type VirtualClock } from '@culvert/testkit';
 import {
   Acceptor,
   ClientSession,
@@ -126,9 +119,8 @@ export class ServerEnd implements Machine<SessionEvent> {
     if (verdict.kind === 'reply') this.#replies.push({ datagram: verdict.datagram, path });
     if (verdict.kind !== 'session') return;
     const { random, clock, tls, session } = this.#setup;
-    const context = createFakeTlsContext({ role: 'server', random, name: 'server', ...tls });
     const createTls = () => {
-      const engine = context.createEngine() as FakeTlsEngine;
+      const engine = new FakeTlsEngine({ role: 'server', random, name: 'server', ...tls });
       this.engines.push(engine);
       return engine;
     };

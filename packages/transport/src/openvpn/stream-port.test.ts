@@ -12,6 +12,9 @@ interface Joined {
   readonly port: StreamPort;
   readonly seen: string[];
   readonly ended: Promise<Error | undefined>;
+  /** Bytes that wait for the peer, and whether the connection is gone. */
+  backlog(): number;
+  closed(): boolean;
   close(): Promise<void>;
 }
 
@@ -37,6 +40,8 @@ async function join(maxPacket = 2_048): Promise<Joined> {
     port,
     seen,
     ended: promise,
+    backlog: () => socket.writableLength,
+    closed: () => socket.destroyed,
     close: async () => {
       raw.destroy();
       port.close();
@@ -120,5 +125,30 @@ test('a peer that does not read makes the outbox refuse, not grow', async () => 
     joined.port.outbox.commit(0);
   }
   assert.ok(refused);
+  await joined.close();
+});
+
+test('a peer that makes us answer and reads nothing is cut off', async () => {
+  const joined = await join();
+  joined.raw.pause();
+  for (let n = 0; n < 20_000; n++) joined.port.send(new Uint8Array(1_200));
+  assert.match((await joined.ended)?.message ?? '', /reads nothing/);
+  await joined.close();
+});
+
+test('a peer that reads nothing cannot hold a connection that we closed', async (t) => {
+  const joined = await join();
+  joined.raw.pause();
+  // More than loopback's buffers take: `finish` would not come.
+  while (joined.backlog() < 512 * 1_024) {
+    joined.port.send(new Uint8Array(1_200));
+    if (joined.backlog() > 256 * 1_024) await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  joined.port.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(joined.closed(), false);
+  t.mock.timers.tick(5_000);
+  await until(() => joined.closed());
   await joined.close();
 });

@@ -13,6 +13,13 @@ const SLOT_BYTES = 2048;
 const FRAME_HEADER = 2;
 /** Bytes that may wait for the wire before packets are dropped: more would only add delay to the inner connections. */
 const BACKLOG_BYTES = 256 * 1024;
+/**
+ * Control packets wait beyond that, since a stream repeats none; a peer that makes us answer and reads nothing is cut off here. It is
+ * more than the backlog with a whole batch on top.
+ */
+const CONTROL_BACKLOG_BYTES = 1024 * 1024;
+/** How long a peer may take to read what waits when we close. */
+const CLOSE_MILLIS = 5_000;
 
 const OPCODE_SHIFT = 3;
 const P_DATA_V1 = 6;
@@ -77,16 +84,28 @@ export class StreamPort {
 
   send(packet: Uint8Array): void {
     if (this.#ended) return;
+    if (this.#socket.writableLength > CONTROL_BACKLOG_BYTES) {
+      this.#socket.destroy();
+      this.#end(new Error(`the peer reads nothing of the ${CONTROL_BACKLOG_BYTES} bytes that wait for it`));
+      return;
+    }
     const frame = Buffer.allocUnsafe(FRAME_HEADER + packet.length);
     frame.writeUInt16BE(packet.length, 0);
     frame.set(packet, FRAME_HEADER);
     this.#socket.write(frame);
   }
 
-  /** Sends what waits, then ends the stream. */
+  /** Nothing goes out any more, and nothing comes. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Sends what waits, then ends the stream: at once for a peer that reads, after a moment for one that does not. */
   close(): void {
     if (this.#ended) return;
     this.#ended = true;
+    const deadline = setTimeout(() => this.#socket.destroy(), CLOSE_MILLIS);
+    this.#socket.once('close', () => clearTimeout(deadline));
     this.#socket.end();
     this.#socket.destroySoon();
   }
@@ -117,6 +136,7 @@ export class StreamPort {
   }
 
   #take(chunk: Buffer): void {
+    if (this.#ended) return;
     const bytes = this.#partial.length === 0 ? chunk : Buffer.concat([this.#partial, chunk]);
     let at = 0;
     resetBatch(this.#in);

@@ -83,15 +83,21 @@ export class TcpListener {
       },
       onControl: (packet) => {
         host.stats.packetsIn++;
-        settled();
         // Order matters once data flows: data of a new key may follow the packet that completes it.
         if (peer?.up === true) {
           peer.peer.handleControl(packet, path);
           return;
         }
         host.work.push(() => {
-          if (peer !== undefined) peer.peer.handleControl(packet, path);
-          else peer = this.#begin(packet, path, port);
+          if (peer !== undefined) {
+            peer.peer.handleControl(packet, path);
+            return;
+          }
+          // A session without its connection would hold a place until its deadline.
+          if (port.ended) return;
+          peer = this.#begin(packet, path, port);
+          // Not before: what the queue dropped is still a silent connection, with its deadline.
+          settled();
         });
       },
       onEnd: (error) => {
