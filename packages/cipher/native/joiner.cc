@@ -13,23 +13,25 @@ Joiner::Joiner(const Batch& dst, Cursor cursor, size_t headroom, uint32_t join, 
       join_(headroom == 0 ? 0 : join),
       remaining_(remaining) {}
 
-// Where a packet would be placed: behind everything, or behind the last train when its reservation is in the way.
+// Where a packet would be placed: behind everything, but for the reservation of the last train when the arena is short. What
+// is still to come must find room behind it.
 bool Joiner::PlaceFor(size_t size, size_t* at) const {
   if (count_ >= dst_.Slots()) return false;
+  const size_t lowest = owner_ == kNone ? top_ : trains_[owner_].end;
   const size_t need = headroom_ + size;
-  if (need <= dst_.arena.size - top_) {
-    *at = top_ + headroom_;
-    return true;
-  }
-  if (owner_ == kNone || need > dst_.arena.size - trains_[owner_].end) return false;
-  *at = trains_[owner_].end + headroom_;
+  if (need > dst_.arena.size - lowest) return false;
+  const size_t room = dst_.arena.size - need;
+  size_t start = room > remaining_ ? room - remaining_ : 0;
+  if (start < lowest) start = lowest;
+  if (start > top_) start = top_;
+  *at = start + headroom_;
   return true;
 }
 
 size_t Joiner::Take(size_t size) {
   size_t at = top_;
   PlaceFor(size, &at);
-  if (owner_ != kNone && at < trains_[owner_].limit) trains_[owner_].limit = trains_[owner_].end;
+  if (owner_ != kNone && at - headroom_ < trains_[owner_].limit) trains_[owner_].limit = at - headroom_;
   owner_ = kNone;
   top_ = at + size;
   return at;

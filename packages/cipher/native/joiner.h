@@ -27,17 +27,17 @@ struct JoinCounts {
 class Joiner {
  public:
   // `headroom` is kVirtio for a virtio batch and else 0, which joins nothing. `remaining` is an upper bound of the bytes to
-  // come in this call: no train is given more room than that.
+  // come in this call, `headroom` for each packet included: no train is given more room than that, and that much stays free.
   Joiner(const Batch& dst, Cursor cursor, size_t headroom, uint32_t join, size_t remaining);
 
+  // So many bytes of what remained are the next packet's, or nobody's.
+  void Pass(size_t bytes) { remaining_ -= bytes < remaining_ ? bytes : remaining_; }
   // Where to write a packet of up to `size` bytes, of `size` > 0; null when it might not fit.
   uint8_t* Room(size_t size);
   // The packet is there, and it is `size` bytes long, as was asked.
   void Commit(size_t size, uint32_t tag);
   // What is there is not to be kept. Wipes it.
   void Abandon(size_t size);
-  // So many bytes of what remained are dealt with.
-  void Pass(size_t bytes) { remaining_ -= bytes < remaining_ ? bytes : remaining_; }
   // Completes all trains. The joiner is of no use afterwards.
   Cursor Finish();
 

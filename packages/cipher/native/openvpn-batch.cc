@@ -106,21 +106,21 @@ int32_t OpenTrain(OpenvpnKey* key, Call* call, Span<uint32_t> replay, size_t hea
   const size_t overhead = key->Overhead();
   for (size_t at = call->first; at < call->last; at++)
     if (!call->src.Holds(at, 0)) return kOutOfBounds;
+  static_assert(kMinOverhead >= kVirtio, "the bytes of a datagram are enough for its packet and virtio header");
   Joiner joiner(call->dst, call->cursor, headroom, join, BytesOf(*call));
   size_t at = call->first;
   for (; at < call->last; at++) {
     const size_t length = call->src.lengths.data[at];
     const uint8_t* datagram = call->src.arena.data + call->src.offsets.data[at];
+    joiner.Pass(length);
     if (length < overhead) {
       report->too_short++;
-      joiner.Pass(length);
       continue;
     }
     const size_t size = length - overhead;
     uint8_t nothing = 0;
     uint8_t* plain = size == 0 ? &nothing : joiner.Room(size);
     if (plain == nullptr) break;
-    joiner.Pass(length);
     const bool authentic = OpenPacket(*key, context, datagram, length, plain);
     const bool accepted = authentic && window.Accept(key->PacketId(datagram));
     (accepted ? report->accepted : authentic ? report->replayed : report->failed)++;
@@ -152,14 +152,15 @@ int32_t SegmentTrains(Call* call) {
 int32_t JoinTrains(Call* call, size_t headroom, uint32_t join) {
   for (size_t at = call->first; at < call->last; at++)
     if (!call->src.Holds(at, 0)) return kOutOfBounds;
-  Joiner joiner(call->dst, call->cursor, headroom, join, BytesOf(*call));
+  const size_t remaining = BytesOf(*call) + headroom * (call->last - call->first);
+  Joiner joiner(call->dst, call->cursor, headroom, join, remaining);
   size_t at = call->first;
   for (; at < call->last; at++) {
     const size_t length = call->src.lengths.data[at];
     if (length == 0) continue;
+    joiner.Pass(headroom + length);
     uint8_t* room = joiner.Room(length);
     if (room == nullptr) break;
-    joiner.Pass(length);
     memcpy(room, call->src.arena.data + call->src.offsets.data[at], length);
     joiner.Commit(length, call->src.tags.data[at]);
   }

@@ -21,6 +21,7 @@ constexpr size_t kPacketId = 4;
 constexpr size_t kNonce = 12;
 constexpr size_t kImplicitIv = kNonce - kPacketId;
 constexpr size_t kMaxKey = 32;
+constexpr size_t kMinOverhead = 1 + kPacketId + kTag;
 
 // One direction of one key. A context is keyed at its first use and then takes a new nonce a packet; a key seals or
 // opens, so that the other context is hardly ever made.

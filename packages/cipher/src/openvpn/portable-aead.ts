@@ -108,8 +108,8 @@ export class PortableAeadKey implements OpenvpnAeadKey {
   /** One datagram of `openTrain`. False: there is no room for it. */
   #openInto(joiner: Joiner, datagram: Uint8Array, tag: number, replay: ReplayWindow, report: Uint32Array): boolean {
     const size = datagram.length - this.#prefix - TAG;
-    if (size > 0 && !joiner.hasRoom(size)) return false;
     joiner.pass(datagram.length);
+    if (size > 0 && !joiner.hasRoom(size)) return false;
     const plain = this.#openPacket(datagram);
     const accepted = plain !== undefined && replay.accept(this.#packetIdOf(datagram));
     const word = size < 0 ? 'tooShort' : plain === undefined ? 'failed' : accepted ? ('accepted' as const) : 'replayed';

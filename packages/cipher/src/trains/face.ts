@@ -33,7 +33,8 @@ export interface Trains {
   /**
    * Joins `count` packets of the plain batch `src` from index `first` on and appends the trains and what stays single to
    * the virtio batch `dst`, each with the tag of its first packet. Packets of one flow stay in order. Trains do not grow
-   * beyond the call. Several flows grow at once where the arena of `dst` has up to 64 KiB for each.
+   * beyond the call. Several flows grow at once where the arena of `dst` has room to spare: up to 64 KiB for each is put to use.
+   * Bytes for all packets and a virtio header for each are always enough.
    * Returns the index of the first packet not consumed: less than `first + count` when `dst` is out of slots or bytes.
    * @param join bits of `Join`
    */

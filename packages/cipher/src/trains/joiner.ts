@@ -46,7 +46,10 @@ export class Joiner {
   #owner: Train | undefined;
   #stamp = 0;
 
-  /** @param remaining an upper bound of the bytes to come: no train is given more room than that */
+  /**
+   * @param remaining an upper bound of the bytes to come, with a virtio header for each packet: no train is given more room
+   * than that, and that much stays free
+   */
   constructor(dst: PacketBatch, join: number, remaining: number) {
     this.#dst = dst;
     this.#slots = slotsOf(dst);
@@ -61,7 +64,7 @@ export class Joiner {
     return this.#place(size) !== undefined;
   }
 
-  /** So many bytes of what remained are dealt with. */
+  /** So many bytes of what remained are the next packet's, or nobody's. */
   pass(bytes: number): void {
     this.#remaining -= bytes;
   }
@@ -105,20 +108,22 @@ export class Joiner {
     this.#dst.used = this.#top;
   }
 
-  /** Behind everything, or behind the last train when its reservation is in the way. */
+  /**
+   * Behind everything, but for the reservation of the last train when the arena is short. What is still to come must find room
+   * behind it.
+   */
   #place(size: number): number | undefined {
     const { count, arena } = this.#dst;
-    const need = this.#headroom + size;
-    if (count >= this.#slots) return undefined;
-    if (need <= arena.length - this.#top) return this.#top + this.#headroom;
-    if (this.#owner === undefined || need > arena.length - this.#owner.end) return undefined;
-    return this.#owner.end + this.#headroom;
+    const room = arena.length - this.#headroom - size;
+    const lowest = this.#owner?.end ?? this.#top;
+    if (count >= this.#slots || room < lowest) return undefined;
+    return Math.min(this.#top, Math.max(lowest, room - this.#remaining)) + this.#headroom;
   }
 
   #emit(packet: Uint8Array, tag: number, flags: number): void {
     const dst = this.#dst;
     const at = this.#place(packet.length) ?? 0;
-    if (this.#owner !== undefined && at < this.#owner.limit) this.#owner.limit = this.#owner.end;
+    if (this.#owner !== undefined) this.#owner.limit = Math.min(this.#owner.limit, at - this.#headroom);
     this.#owner = undefined;
     this.#top = at + packet.length;
     dst.arena.set(packet, at);

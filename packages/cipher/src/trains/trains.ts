@@ -1,5 +1,5 @@
 /** Cutting and joining trains without protection: for links that carry single packets over devices that take trains. */
-import type { PacketBatch } from '@culvert/base';
+import { type PacketBatch, virtioBytes } from '@culvert/base';
 import { checkJoin, checkKinds, checkPlace, checkRange } from '../check.ts';
 import { type Native, nativeOr } from '../native.ts';
 import { NativeCursor } from '../native-cursor.ts';
@@ -92,14 +92,14 @@ class PortableTrains implements Trains {
     checkJoin(join);
     const last = first + count;
     for (let at = first; at < last; at++) checkPlace(src, at);
-    const joiner = new Joiner(dst, join, bytesOf(src, first, last));
+    const joiner = new Joiner(dst, join, bytesOf(src, first, last) + virtioBytes * count);
     let at = first;
     for (; at < last; at++) {
       const offset = src.offsets[at] ?? 0;
       const length = src.lengths[at] ?? 0;
       if (length === 0) continue;
+      joiner.pass(virtioBytes + length);
       if (!joiner.hasRoom(length)) break;
-      joiner.pass(length);
       joiner.add(src.arena.subarray(offset, offset + length), src.tags[at] ?? 0);
     }
     joiner.finish();
