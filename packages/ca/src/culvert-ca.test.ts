@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
@@ -224,6 +224,28 @@ test('a renewed certificate goes beside the old one, and into the files of --out
   assert.equal(readFileSync(path('etc/vpn.example.com.key'), 'utf8'), key);
   assert.ok((await ok('show', renewed.serial)).includes(readFileSync(path('etc/vpn.example.com.crt'), 'utf8')));
   assert.equal((await json('list', '--valid')).length, 2);
+});
+
+test("keys in a folder of another group's, closed to the rest, can be read by that group; elsewhere by their owner alone", async (t) => {
+  if (process.getuid?.() !== 0) {
+    assert.ok(process.env['CI'] !== '1' && process.env['CULVERT_CI'] !== '1', 'root is missing');
+    return t.skip('needs root');
+  }
+  const { ok, path } = await workshop(t, unsealed);
+  const access = (name: string) => {
+    const { mode, gid } = statSync(path(name));
+    return [mode & 0o777, gid];
+  };
+  mkdirSync(path('service'), { mode: 0o750 });
+  chownSync(path('service'), 0, 4321);
+  await ok('issue', 'server', 'vpn.example.com', '--out', 'service');
+  assert.deepEqual(access('service/vpn.example.com.key'), [0o640, 4321]);
+  assert.deepEqual(access('service/tls-crypt-v2-server.key'), [0o640, 4321]);
+  await ok('renew', 'vpn.example.com', '--out', 'service');
+  assert.deepEqual(access('service/vpn.example.com.key'), [0o640, 4321]);
+  assert.deepEqual(access('service/crl.pem'), [0o644, 4321]);
+  await ok('renew', 'vpn.example.com', '--out', 'plain');
+  assert.deepEqual(access('plain/vpn.example.com.key'), [0o600, process.getgid?.()]);
 });
 
 test('a name that a shell or a file system could misread stays a name', async (t) => {

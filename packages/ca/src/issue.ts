@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type CaDirectory,
@@ -96,19 +96,31 @@ export function reportIssued(
 /** Writes the certificate and its key, and beside a server's what `culvertd` or `openvpn` needs too. Returns the paths. */
 export function writeCopies(out: string, ca: CaDirectory, record: CertificateRecord): string[] {
   mkdirSync(out, { recursive: true });
+  const readers = readersOf(out);
+  const secret = readers === undefined ? 0o600 : 0o640;
   const { certificate, crl, tlsCryptV2ServerKey } = ca.authority;
   const copies: [file: string, content: string, mode: number][] = [
     [`${record.name}.crt`, record.certificate, 0o644],
-    [`${record.name}.key`, ca.privateKey(record.serial), 0o600],
+    [`${record.name}.key`, ca.privateKey(record.serial), secret],
     ['ca.crt', certificate, 0o644],
   ];
   if (record.role === 'server')
-    copies.push(['crl.pem', crl, 0o644], ['tls-crypt-v2-server.key', tlsCryptV2ServerKey, 0o600]);
+    copies.push(['crl.pem', crl, 0o644], ['tls-crypt-v2-server.key', tlsCryptV2ServerKey, secret]);
   return copies.map(([file, content, mode]) => {
     const path = join(out, file);
-    writeFileAtomically(path, content, mode);
+    writeFileAtomically(path, content, mode, readers);
     return path;
   });
+}
+
+/**
+ * The group that may read secrets in `directory`, where there is one: /etc/culvert is root:culvert and closed to others, so that
+ * the gateway, which is not root, reads its key there, and goes on doing so after a renewal.
+ */
+function readersOf(directory: string): number | undefined {
+  const { gid, mode } = statSync(directory);
+  const isClosed = (mode & 0o007) === 0 && (mode & 0o050) === 0o050;
+  return isClosed && gid !== process.getgid?.() ? gid : undefined;
 }
 
 /** `name` as a shell takes it. */

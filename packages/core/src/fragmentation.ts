@@ -6,13 +6,15 @@ import { checksum, IPV4_HEADER, type PacketHeaders } from '@culvert/wire';
 const MOST_BYTES = 0x1_0000 * 2;
 const MOST_FRAGMENTS = 256;
 const MORE_FRAGMENTS = 0x2000;
+const OFFSET_MASK = 0x1fff;
 
 export class Fragmenter {
   readonly batch: PacketBatch = createPacketBatch(MOST_FRAGMENTS, MOST_BYTES);
 
   /**
    * Cuts the packet of `h`, at `at` in `view`, into fragments of at most `mtu` bytes in `batch`, which it clears first.
-   * False: it may not be cut (IPv6, don't fragment), or has IP options, whose copying is not worth its code.
+   * False: it may not be cut (IPv6, don't fragment), has IP options, whose copying is not worth its code, or reaches beyond what an
+   * offset can say: cut, such a fragment would become a first one, with ports that no filter saw.
    */
   cut(view: DataView, h: PacketHeaders, at: number, mtu: number): boolean {
     const { batch } = this;
@@ -20,13 +22,14 @@ export class Fragmenter {
     const payload = h.length - IPV4_HEADER;
     const isPlain = h.version === 4 && view.getUint8(at) === 0x45 && !h.dontFragment;
     if (!isPlain || room < 8 || Math.ceil(payload / room) > MOST_FRAGMENTS) return false;
+    const flags = view.getUint16(at + 6);
+    if ((flags & OFFSET_MASK) * 8 + payload > 0xffff) return false;
     batch.count = 0;
     batch.used = 0;
-    const flags = view.getUint16(at + 6);
     for (let done = 0; done < payload; done += room) {
       const size = Math.min(room, payload - done);
       const more = done + size < payload ? MORE_FRAGMENTS : flags & MORE_FRAGMENTS;
-      this.#append(view, at, done, size, more | ((flags & 0x1fff) + done / 8));
+      this.#append(view, at, done, size, more | ((flags & OFFSET_MASK) + done / 8));
     }
     return true;
   }

@@ -1,7 +1,18 @@
 /** Files that are either the old ones or the new ones, whatever happens. */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 /**
@@ -9,11 +20,12 @@ import { basename, dirname, join } from 'node:path';
  * after return the new one survives a power cut. Throws the system's error, with the old file as it was.
  *
  * @param mode of the new file, whatever the umask is
+ * @param group id of the group that the new file belongs to; without it the system's choice
  */
-export function writeFileAtomically(path: string, content: string | Uint8Array, mode: number): void {
+export function writeFileAtomically(path: string, content: string | Uint8Array, mode: number, group?: number): void {
   const beside = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.new`);
   try {
-    writeDurably(beside, content, mode);
+    writeDurably(beside, content, mode, group);
     renameSync(beside, path);
   } catch (error) {
     rmSync(beside, { force: true });
@@ -47,10 +59,12 @@ export function makeDirectory(path: string): void {
   if (first !== undefined) syncDirectory(dirname(first));
 }
 
-function writeDurably(path: string, content: string | Uint8Array, mode: number): void {
+function writeDurably(path: string, content: string | Uint8Array, mode: number, group: number | undefined): void {
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
   const fd = openSync(path, 'wx', mode);
   try {
+    if (group !== undefined) fchownSync(fd, -1, group);
+    fchmodSync(fd, mode);
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
     fsyncSync(fd);
   } finally {
