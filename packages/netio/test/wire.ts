@@ -61,7 +61,11 @@ export async function withWire(mtu: number, act: (receiver: Receiver) => Promise
     execFileSync('sh', ['-ec', near]);
     child.stdin.write('go\n');
     await when('the far end', () => said.has('ready'));
-    execFileSync('sh', ['-ec', 'for to in 10.1.0.2 fd01::2; do ping -c1 -W2 $to; done'], { stdio: 'ignore' });
+    execFileSync(
+      'sh',
+      ['-ec', 'for to in 10.1.0.2 fd01::2; do ping -c1 -W1 $to || ping -c1 -W1 $to || ping -c1 -W2 $to; done'],
+      { stdio: 'ignore' },
+    );
     await act({
       wait: (family, count) => when(`${count} datagrams over IPv${family}`, () => counts[family].datagrams >= count),
       bytes: (family) => counts[family].bytes,
