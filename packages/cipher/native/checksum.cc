@@ -48,6 +48,7 @@ __attribute__((target("avx2"))) uint64_t SumAvx2(const uint8_t* at, size_t size)
   const __m256i sum = _mm256_add_epi64(_mm256_add_epi64(even, odd), _mm256_add_epi64(even2, odd2));
   alignas(32) uint64_t lanes[4];
   _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), sum);
+  _mm256_zeroupper();  // else each SSE instruction that follows, here and in OpenSSL, pays for a change of state
   return lanes[0] + lanes[1] + lanes[2] + lanes[3] + SumPlain(at, size);
 }
 

@@ -1,40 +1,72 @@
-/** How fast batches of 64 packets of 1400 bytes are sealed and opened, in one thread. */
-import { createPacketBatch } from '@culvert/base';
-import { createOpenvpnAeadKey } from '../src/index.ts';
+/** How fast packets are sealed and opened in one thread: singly, and in trains. */
+import { createPacketBatch, type PacketBatch } from '@culvert/base';
+import { type AeadName, createOpenvpnAeadKey, createTrains, Join, OpenReport, ReplayWindow } from '../src/index.ts';
+import { batchOf, packet, virtioBatchOf, virtioHeader } from './packets.ts';
 
-const PACKETS = 64;
-const BYTES = 1400;
 const SECONDS = 0.5;
+const HEADER = 0x48_00_00_00;
+const implementations = ['native', 'portable'] as const;
+const ciphers: readonly AeadName[] = ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'];
 
-const src = createPacketBatch(PACKETS, PACKETS * BYTES);
-src.count = PACKETS;
-for (let i = 0; i < PACKETS; i++) {
-  src.offsets[i] = i * BYTES;
-  src.lengths[i] = BYTES;
-}
-const sealed = createPacketBatch(PACKETS, 2 * PACKETS * BYTES);
-const opened = createPacketBatch(PACKETS, 2 * PACKETS * BYTES);
+/** 64 packets of 1400 bytes. */
+const singles = batchOf(Array.from({ length: 64 }, () => new Uint8Array(1400)));
+/** What Linux gives for 45 segments of 1400 bytes with timestamps. */
+const whole = packet({
+  tcpOptions: Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1),
+  payload: bytes(45 * 1400),
+  checksum: 'pseudo',
+});
+const header = virtioHeader({ flags: 1, gsoType: 1, gsoSize: 1400, csumStart: 20, csumOffset: 16 });
+const train = virtioBatchOf([{ header, packet: whole }]);
 
-for (const implementation of ['native', 'portable'] as const) {
-  for (const cipher of ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'] as const) {
+const sealed = createPacketBatch(64, 200_000);
+const opened = createPacketBatch(64, 200_000);
+const joined = createPacketBatch(64, 400_000, { virtio: true });
+const window = new ReplayWindow(64);
+const report = new Uint32Array(OpenReport.words);
+
+for (const implementation of implementations) {
+  for (const cipher of ciphers) {
     const key = new Uint8Array(cipher === 'AES-128-GCM' ? 16 : 32);
     const one = createOpenvpnAeadKey({ cipher, key, implicitIv: new Uint8Array(8), format: 'v2', implementation });
-    const seal = measure(() => {
-      sealed.count = sealed.used = 0;
-      one.seal(src, 0, sealed, 0x48_00_00_00, 1);
-    });
-    const open = measure(() => {
-      opened.count = opened.used = 0;
-      one.open(sealed, 0, PACKETS, opened);
-    });
-    console.log(`${implementation} ${cipher}: seal ${seal.toFixed(2)} GB/s, open ${open.toFixed(2)} GB/s`);
+    const speeds = {
+      seal: measure(singles, () => one.seal(singles, 0, empty(sealed), HEADER, 1)),
+      open: measure(singles, () => one.open(sealed, 0, sealed.count, empty(opened))),
+      'seal train': measure(train, () => one.seal(train, 0, empty(sealed), HEADER, 1)),
+      'open train': measure(train, () => {
+        window.reset();
+        one.openTrain(sealed, 0, sealed.count, empty(joined), window, report);
+      }),
+    };
+    if (joined.count !== 1) throw new Error('the train was not joined');
+    print(`${implementation} ${cipher}`, speeds);
   }
+  const trains = createTrains(implementation);
+  print(`${implementation} no cipher`, {
+    segment: measure(train, () => trains.segment(train, 0, empty(opened))),
+    join: measure(train, () => trains.join(opened, 0, opened.count, empty(joined), Join.tcp)),
+  });
 }
 
-/** Gigabytes of plaintext a second. */
-function measure(batch: () => void): number {
+function bytes(size: number): Uint8Array {
+  return new Uint8Array(size).map((_, i) => i * 31);
+}
+
+function empty(batch: PacketBatch): PacketBatch {
+  batch.count = batch.used = 0;
+  return batch;
+}
+
+/** Gigabytes of inner packets a second. */
+function measure(batch: PacketBatch, call: () => void): number {
+  const size = batch.lengths.reduce((sum, length) => sum + length, 0);
   const start = performance.now();
-  let batches = 0;
-  for (; performance.now() - start < SECONDS * 1000; batches++) batch();
-  return (batches * PACKETS * BYTES) / (performance.now() - start) / 1e6;
+  let calls = 0;
+  for (; performance.now() - start < SECONDS * 1000; calls++) call();
+  return (calls * size) / (performance.now() - start) / 1e6;
+}
+
+function print(name: string, speeds: Record<string, number>): void {
+  const list = Object.entries(speeds).map(([what, speed]) => `${what} ${speed.toFixed(2)}`);
+  console.log(`${name}: ${list.join(', ')} GB/s`);
 }
