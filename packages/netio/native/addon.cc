@@ -7,6 +7,7 @@ NAPI_MODULE_INIT() {
       {"parseAddress", ParseAddress},
       {"formatAddress", FormatAddress},
       {"openUdp", OpenUdp},
+      {"openRawIp", OpenRawIp},
       {"localOf", LocalOf},
       {"setBuffer", SetBuffer},
       {"getBuffer", GetBuffer},

@@ -10,8 +10,9 @@ namespace culvert {
 napi_value ParseAddress(napi_env env, napi_callback_info info);   // parseAddress(text, words: Uint32Array(5)): 4, 6, or 0 for no address
 napi_value FormatAddress(napi_env env, napi_callback_info info);  // formatAddress(version, words, at, scope): text
 
-// udp-socket.cc: open, bind, options.
+// socket.cc: open, bind, options.
 napi_value OpenUdp(napi_env env, napi_callback_info info);
+napi_value OpenRawIp(napi_env env, napi_callback_info info);
 napi_value LocalOf(napi_env env, napi_callback_info info);         // localOf(fd, words: Uint32Array(6)): 0 or -errno
 napi_value SetBuffer(napi_env env, napi_callback_info info);       // setBuffer(fd, receive: 0 | 1, bytes): 0 or -errno
 napi_value GetBuffer(napi_env env, napi_callback_info info);       // getBuffer(fd, receive: 0 | 1): bytes or -errno
@@ -19,7 +20,7 @@ napi_value CanSegment(napi_env env, napi_callback_info info);      // canSegment
 napi_value SetCoalescing(napi_env env, napi_callback_info info);   // setCoalescing(fd, on: 0 | 1): 0 or -errno
 napi_value TakeError(napi_env env, napi_callback_info info);       // takeError(fd): the pending errno, which it clears
 
-// udp-receive.cc (and udp-receive-trains.cc), udp-send.cc: the packet path.
+// receive.cc (and receive-trains.cc), send.cc: the packet path.
 napi_value ReceiveBatch(napi_env env, napi_callback_info info);
 napi_value SendBatch(napi_env env, napi_callback_info info);
 napi_value SendOne(napi_env env, napi_callback_info info);

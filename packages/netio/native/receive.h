@@ -33,8 +33,10 @@ struct Inbox {
   size_t end;
   size_t next;
   size_t at;
-  /** Longer datagrams are dropped. */
+  /** Longer datagrams, with the IPv4 header where there is one, are dropped. */
   size_t slotBytes;
+  /** Whether an IPv4 header comes before each, which is no part of it: raw sockets. */
+  bool headers;
 
   bool HasRoom() const { return next < slots && end - at >= slotBytes; }
 
@@ -74,7 +76,7 @@ struct Spill {
   bool IsSound() const;
 };
 
-/** udp-receive-trains.cc: receives from a socket with UDP_GRO on. */
+/** receive-trains.cc: receives from a socket with UDP_GRO on. */
 void ReceiveTrains(int fd, Inbox* in, const Spill& spill);
 
 }  // namespace culvert

@@ -7,6 +7,8 @@ export const sentences = {
   CULVERT_NETIO_PORT_TAKEN: 'another socket has that address and port; stop its program or choose another port',
   CULVERT_NETIO_PERMISSION:
     'not allowed; ports below 1024 need CAP_NET_BIND_SERVICE (run as root, or give the service that capability)',
+  CULVERT_NETIO_RAW_PERMISSION:
+    'raw IP sockets need CAP_NET_RAW; run as root, or give the service or container that capability',
   CULVERT_NETIO_FAMILY: 'this machine has no such IP version',
   CULVERT_NETIO_DEVICE: 'there is no network interface of that name',
   CULVERT_NETIO_CLOSED: 'the socket is closed',

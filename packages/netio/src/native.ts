@@ -14,6 +14,7 @@ interface Native {
     pathMtu: number,
     device: string,
   ): number;
+  openRawIp(version: number, address: Uint32Array, protocol: number, pathMtu: number, device: string): number;
   localOf(fd: number, words: Uint32Array): number;
   setBuffer(fd: number, receive: number, bytes: number): number;
   getBuffer(fd: number, receive: number): number;
@@ -32,6 +33,7 @@ interface Native {
     report: Uint32Array,
     spill: Uint8Array,
     spillState: Uint32Array,
+    headers: number,
   ): number;
   sendBatch(
     fd: number,

@@ -1,34 +1,12 @@
-/** From options to a bound descriptor: the order of the calls, and what each refusal means. */
-import { NetioError } from './errors.ts';
-import { native, systemError } from './native.ts';
-import { type IpVersion, parseAddress } from './path.ts';
+import { native } from './native.ts';
+import { checkOptions, openError, type SocketOptions, withBuffers } from './socket-options.ts';
 import { UdpSocket } from './udp-socket.ts';
 
-/** IP_PMTUDISC_* of linux/in.h; IPv6 has the same numbers. */
-const pathMtuModes = { dont: 0, want: 1, do: 2, probe: 3 } as const;
-
-export interface UdpOptions {
-  /** One IP version a socket; an IPv6 socket takes no IPv4 (IPV6_V6ONLY). */
-  readonly family: IpVersion;
-  /** The local address, with `%zone` for a link-local one. @default all of the machine's */
-  readonly address?: string;
+export interface UdpOptions extends SocketOptions {
   /** @default the kernel chooses */
   readonly port?: number;
   /** Let several sockets of this user have the port, each with a share of the peers. @default false */
   readonly reusePort?: boolean;
-  /** Wanted size of the kernel's queue, which doubles it for its own bookkeeping; without CAP_NET_ADMIN at most net.core.rmem_max. @default the system's */
-  readonly receiveBufferBytes?: number;
-  /** @default the system's */
-  readonly sendBufferBytes?: number;
-  /**
-   * `dont`: no DF bit, routers may cut (IPv4). `want`: learn the path's MTU, cut datagrams to it here. `do`: learn it, refuse larger
-   * ones (they count as send errors). `probe`: set DF, ignore what was learnt. @default the system's, which is `want`
-   */
-  readonly pathMtu?: keyof typeof pathMtuModes;
-  /** Only by this network interface. @default any */
-  readonly device?: string;
-  /** The longest datagram to receive, in bytes; longer ones are dropped and counted. @default 2048 */
-  readonly slotBytes?: number;
   /** Hand datagrams of one size on one path to the kernel as one train (UDP_SEGMENT). @default where the kernel has it */
   readonly segmentation?: boolean;
   /** Take such trains from the kernel (UDP_GRO). @default where the kernel has it */
@@ -37,45 +15,12 @@ export interface UdpOptions {
 
 /** Opens a non-blocking UDP socket that tells, for each datagram, the local address it was sent to. Throws NetioError. */
 export function openUdp(options: UdpOptions): UdpSocket {
-  const { family, address, port = 0, reusePort = false, pathMtu, device = '', slotBytes = 2048 } = options;
-  if (family !== 4 && family !== 6) throw new TypeError('family must be 4 or 6');
-  const mode = pathMtu === undefined ? -1 : pathMtuModes[pathMtu];
-  if (mode === undefined) throw new TypeError(`pathMtu must be one of ${Object.keys(pathMtuModes).join(', ')}`);
-  if (!Number.isInteger(slotBytes) || slotBytes < 1 || slotBytes > 65_536)
-    throw new RangeError('slotBytes is out of range');
-  if (Buffer.byteLength(device) > 15) throw new NetioError('CULVERT_NETIO_DEVICE', JSON.stringify(device));
-  const words = address === undefined ? new Uint32Array(5) : parseAddress(address, family);
-  const fd = native.openUdp(family, words, port, reusePort ? 1 : 0, mode, device);
-  if (fd < 0) throw openError(fd, options);
-  const { segmentation = true, coalescing = true } = options;
-  const socket = new UdpSocket({ fd, family, slotBytes, segmentation, coalescing });
-  try {
-    if (options.receiveBufferBytes !== undefined) socket.setReceiveBuffer(options.receiveBufferBytes);
-    if (options.sendBufferBytes !== undefined) socket.setSendBuffer(options.sendBufferBytes);
-  } catch (error) {
-    socket.close();
-    throw error;
+  const { family, address = '', port = 0, reusePort = false, segmentation = true, coalescing = true } = options;
+  const { words, pathMtu, device, slotBytes } = checkOptions(options);
+  const fd = native.openUdp(family, words, port, reusePort ? 1 : 0, pathMtu, device);
+  if (fd < 0) {
+    const where = address || (family === 6 ? '::' : '0.0.0.0');
+    throw openError(fd, options, `UDP ${family === 6 ? `[${where}]` : where}:${port}`);
   }
-  return socket;
-}
-
-function openError(returned: number, options: UdpOptions): NetioError {
-  const cause = systemError(returned);
-  const { family, port = 0, address = family === 6 ? '::' : '0.0.0.0' } = options;
-  const where = `UDP ${family === 6 ? `[${address}]` : address}:${port}`;
-  switch (cause.message) {
-    case 'EADDRINUSE':
-      return new NetioError('CULVERT_NETIO_PORT_TAKEN', where, { cause });
-    case 'EADDRNOTAVAIL':
-      return new NetioError('CULVERT_NETIO_NOT_LOCAL', address, { cause });
-    case 'EACCES':
-    case 'EPERM':
-      return new NetioError('CULVERT_NETIO_PERMISSION', where, { cause });
-    case 'EAFNOSUPPORT':
-      return new NetioError('CULVERT_NETIO_FAMILY', `IPv${family}`, { cause });
-    case 'ENODEV':
-      return new NetioError('CULVERT_NETIO_DEVICE', JSON.stringify(options.device ?? address), { cause });
-    default:
-      return new NetioError('CULVERT_NETIO_SYSTEM', `${where}: ${cause.message}`, { cause });
-  }
+  return withBuffers(new UdpSocket({ fd, family, slotBytes, segmentation, coalescing }), options);
 }

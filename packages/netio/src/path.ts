@@ -61,6 +61,13 @@ export function samePath(a: Uint32Array, aAt: number, b: Uint32Array, bAt: numbe
   return true;
 }
 
+/** Where the socket is bound. The port of a raw socket is its protocol. */
+export function localOf(fd: number, family: IpVersion): Endpoint {
+  const words = new Uint32Array(6);
+  native.localOf(fd, words);
+  return { address: native.formatAddress(family, words, 0, words[4] ?? 0), port: words[5] ?? 0 };
+}
+
 /** Words 0..3: the address; word 4: the interface index of its zone. */
 export function parseAddress(text: string, family: IpVersion): Uint32Array {
   const words = new Uint32Array(5);

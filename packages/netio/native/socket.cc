@@ -1,4 +1,4 @@
-// A UDP socket of one family, and its options.
+// A UDP or raw IP socket of one family, and its options.
 #include <net/if.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -23,6 +23,7 @@ struct Wanted {
   SocketAddress address;
   socklen_t addressLength;
   bool reusePort;
+  bool raw;
   int pathMtu;
   char device[IFNAMSIZ];
 };
@@ -37,7 +38,8 @@ bool SetIpv4(int fd, const Wanted& wanted) {
 }
 
 bool SetIpv6(int fd, const Wanted& wanted) {
-  return Set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && Set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+  // A raw socket takes no IPv4 anyway, and the kernel refuses to be told so.
+  return (wanted.raw || Set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) && Set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
          (wanted.pathMtu < 0 || Set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, wanted.pathMtu));
 }
 
@@ -65,6 +67,21 @@ void FillAddress(Wanted* wanted, const uint32_t* words, uint32_t scope, uint16_t
   }
 }
 
+int FamilyOf(int64_t version) { return version == 6 ? AF_INET6 : AF_INET; }
+
+/** The bound descriptor, or -errno. */
+int Open(napi_env env, const Wanted& wanted, int type, int protocol) {
+  const int fd = socket(wanted.family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+  if (fd < 0) return -errno;
+  if (!Prepare(fd, wanted)) {
+    const int failed = -errno;
+    close(fd);
+    return failed;
+  }
+  Descriptors::Of(env).Adopt(fd);
+  return fd;
+}
+
 }  // namespace
 
 // openUdp(version, address: Uint32Array(5) as parseAddress fills it, port, reusePort: 0 | 1, pathMtu: IP_PMTUDISC_* or -1,
@@ -72,7 +89,7 @@ void FillAddress(Wanted* wanted, const uint32_t* words, uint32_t scope, uint16_t
 napi_value OpenUdp(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   Wanted wanted = {};
-  wanted.family = args.Integer(0, "version", 4, 6) == 6 ? AF_INET6 : AF_INET;
+  wanted.family = FamilyOf(args.Integer(0, "version", 4, 6));
   const Span<uint32_t> address = args.Words(1, "address");
   const uint16_t port = static_cast<uint16_t>(args.Integer(2, "port", 0, UINT16_MAX));
   wanted.reusePort = args.Integer(3, "reusePort", 0, 1) != 0;
@@ -81,15 +98,24 @@ napi_value OpenUdp(napi_env env, napi_callback_info info) {
   if (args.ok() && address.size < 5) args.WrongRange("address");
   if (!args.ok()) return nullptr;
   FillAddress(&wanted, address.data, Load(&address.data[4]), port);
-  const int fd = socket(wanted.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
-  if (fd < 0) return Number(env, -errno);
-  if (!Prepare(fd, wanted)) {
-    const int failed = -errno;
-    close(fd);
-    return Number(env, failed);
-  }
-  Descriptors::Of(env).Adopt(fd);
-  return Number(env, fd);
+  return Number(env, Open(env, wanted, SOCK_DGRAM, IPPROTO_UDP));
+}
+
+// openRawIp(version, address: Uint32Array(5), protocol, pathMtu, device): fd or -errno.
+napi_value OpenRawIp(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  Wanted wanted = {};
+  wanted.family = FamilyOf(args.Integer(0, "version", 4, 6));
+  const Span<uint32_t> address = args.Words(1, "address");
+  wanted.raw = true;
+  const int protocol = static_cast<int>(args.Integer(2, "protocol", 1, 254));
+  wanted.pathMtu = static_cast<int>(args.Integer(3, "pathMtu", -1, 3));
+  args.Text(4, "device", wanted.device, sizeof wanted.device);
+  if (args.ok() && address.size < 5) args.WrongRange("address");
+  if (!args.ok()) return nullptr;
+  // Port 0: others mean a protocol to IPv6 (raw(7)), and nothing to IPv4.
+  FillAddress(&wanted, address.data, Load(&address.data[4]), 0);
+  return Number(env, Open(env, wanted, SOCK_RAW, protocol));
 }
 
 // localOf(fd, words: Uint32Array(6)): words 0..3 the bound address, 4 its scope, 5 its port. 0 or -errno.

@@ -32,6 +32,27 @@ void PutRemote(const SocketAddress& remote, uint32_t* path) {
   }
 }
 
+/** The longest IPv4 header. */
+constexpr size_t kLongestHeader = 60;
+
+/** Describes the datagram that the kernel put at `in->at`, behind its IP header if there is one. */
+void AppendReceived(Inbox* in, size_t length, const uint32_t* path) {
+  size_t header = 0;
+  if (in->headers) {
+    header = (Load(in->arena.data + in->at) & 0x0f) * size_t{4};
+    // A datagram may be as long as its slot without the room for the longest header.
+    if (length > header && length - header > in->slotBytes - kLongestHeader) {
+      in->report.data[kTruncated]++;
+      return;
+    }
+  }
+  if (length <= header) {
+    in->report.data[kEmpty]++;
+  } else {
+    in->Append(in->at + header, length - header, path);
+  }
+}
+
 void ReceiveSingles(int fd, Inbox* in) {
   ReceiveChunk chunk;
   uint32_t path[kPathWords];
@@ -43,11 +64,9 @@ void ReceiveSingles(int fd, Inbox* in) {
     for (size_t i = 0; i < got; i++, in->at += in->slotBytes) {
       if (chunk.messages[i].msg_hdr.msg_flags & MSG_TRUNC) {
         in->report.data[kTruncated]++;
-      } else if (chunk.messages[i].msg_len == 0) {
-        in->report.data[kEmpty]++;
       } else {
         chunk.ReadControl(i, path);
-        in->Append(in->at, chunk.messages[i].msg_len, path);
+        AppendReceived(in, chunk.messages[i].msg_len, path);
       }
     }
     if (got < wanted) return;
@@ -103,10 +122,10 @@ size_t ReceiveChunk::ReadControl(size_t i, uint32_t* path) {
 }
 
 // receiveBatch(fd, arena: Uint8Array, offsets, lengths, paths: Uint32Array, count, used, slotBytes, report: Uint32Array,
-//   spill: Uint8Array, spillState: Uint32Array): datagrams appended behind `count` and `used`.
+//   spill: Uint8Array, spillState: Uint32Array, headers: 0 | 1): datagrams appended behind `count` and `used`.
 // With an empty `spillState` the socket has UDP_GRO off: each datagram has `slotBytes` of the arena to itself, so offsets lie
-// that far apart within one call. Else see udp-receive-trains.cc. Datagrams longer than `slotBytes` and empty ones are dropped
-// and counted.
+// that far apart within one call. Else see receive-trains.cc. Datagrams longer than `slotBytes` and empty ones are dropped
+// and counted. With `headers` (raw IPv4 sockets) each comes behind its IP header, for which a slot has room for 60 bytes.
 napi_value ReceiveBatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
@@ -119,8 +138,10 @@ napi_value ReceiveBatch(napi_env env, napi_callback_info info) {
   in.end = std::min<size_t>(in.arena.size, UINT32_MAX);
   in.next = args.Integer(5, "count", 0, in.slots);
   in.at = args.Integer(6, "used", 0, in.end);
-  in.slotBytes = args.Integer(7, "slotBytes", 1, UINT16_MAX + 1);
+  in.slotBytes = args.Integer(7, "slotBytes", 1, UINT16_MAX + 1 + kLongestHeader);
   in.report = args.Words(8, "report");
+  in.headers = args.Integer(11, "headers", 0, 1) != 0;
+  if (args.ok() && in.headers && in.slotBytes <= kLongestHeader) args.WrongRange("slotBytes");
   const Spill spill = {args.Bytes(9, "spill"), args.Words(10, "spillState")};
   if (args.ok() && in.report.size < kReceiveReportWords) args.WrongRange("report");
   if (args.ok() && spill.state.size > 0 && !spill.IsSound()) args.WrongRange("spill");
