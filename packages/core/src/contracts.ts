@@ -131,8 +131,13 @@ export type TransportEvent =
       readonly fields: Readonly<Record<string, unknown>>;
     };
 
+/** Where a listener takes peers: `protocol` is what runs below the transport there ("udp", "tcp"), where it has a choice. */
+export interface ListeningEndpoint extends Endpoint {
+  readonly protocol?: string;
+}
+
 export interface Listener {
-  readonly endpoints: readonly Endpoint[];
+  readonly endpoints: readonly ListeningEndpoint[];
   /** Counters of what strangers did, by name. */
   readonly stats: Readonly<Record<string, number>>;
   /** Stops listening and ends every link of this listener with `why`. */
