@@ -104,6 +104,11 @@ export interface Link {
   readonly path: Path;
   readonly since: Instant;
   readonly stats: LinkStats;
+  /**
+   * The largest inner packet that leaves as one whole outer packet, in bytes; larger ones are fragmented outside. TCP's segments are
+   * clamped to it. Undefined: the transport has no such edge (a stream).
+   */
+  readonly unfragmented?: number | undefined;
   /** What the two ends agreed on ("AES-256-GCM", "TLSv1.3"), for status and logs. */
   readonly facts: Readonly<Record<string, string>>;
   /** Send the batch's packets to the peer. Never blocks, never throws for a lost packet, keeps nothing of the batch. */
