@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Millis } from '@culvert/base';
 import { eventually, type TestHost } from '@culvert/testkit';
 import type { ClientEnd, End, Misdeed, Program, Scenario } from './end.ts';
-import { type ClientKind, office, password, type World } from './world.ts';
+import { office, password, type World } from './world.ts';
 
 export interface Stage {
   readonly world: World;
@@ -14,12 +14,13 @@ export interface Stage {
   serve(changes?: Partial<Scenario>): Promise<End>;
   /** Starts it; the case waits for what it expects. */
   dial(changes?: Partial<Scenario>): Promise<ClientEnd>;
-  /** The log of everything that ran, for the report of a failure. */
 }
 
 export interface Case {
   readonly name: string;
-  /** What is shown, in a word for the matrix's reader. Returns a detail worth reading. */
+  /** For readers of the matrix. */
+  readonly shows: string;
+  /** Returns a detail worth reading. */
   run(stage: Stage): Promise<string>;
 }
 
@@ -31,19 +32,62 @@ const node = fileURLToPath(new URL('../../scripts/node', import.meta.url));
 const transferProgram = fileURLToPath(new URL('transfer.ts', import.meta.url));
 
 export const cases: readonly Case[] = [
-  { name: 'ping4', run: (stage) => pings(stage, office.ipv4) },
-  { name: 'ping6', run: (stage) => pings(stage, office.ipv6) },
-  { name: 'outer6', run: (stage) => pings(stage, office.ipv4, { outer: 6 }) },
-  { name: 'big-packets', run: bigPackets },
-  { name: 'download-100mb', run: (stage) => transfers(stage, 'get') },
-  { name: 'upload-100mb', run: (stage) => transfers(stage, 'put') },
-  { name: 'rekey-under-traffic', run: rekeysUnderTraffic },
-  { name: 'server-restarts', run: serverRestarts },
-  { name: 'client-restarts', run: clientRestarts },
-  { name: 'right-password', run: (stage) => pings(stage, office.ipv4, { password: password.right }) },
-  { name: 'wrong-password', run: (stage) => isRefused(stage, 'wrong-password', { password: password.wrong }) },
-  ...(['foreign', 'expired', 'revoked'] as const).map((who: ClientKind & Misdeed) => ({
+  {
+    name: 'ping4',
+    shows: 'twenty pings over IPv4 through the tunnel, none lost',
+    run: (stage) => pings(stage, office.ipv4),
+  },
+  { name: 'ping6', shows: 'the same over IPv6', run: (stage) => pings(stage, office.ipv6) },
+  {
+    name: 'outer6',
+    shows: 'the tunnel itself runs over IPv6',
+    run: (stage) => pings(stage, office.ipv4, { outer: 6 }),
+  },
+  { name: 'big-packets', shows: 'pings as large as the tunnel takes, and larger, in fragments', run: bigPackets },
+  {
+    name: 'download-100mb',
+    shows: '100 MB from the office over TCP, checked by SHA-256',
+    run: (stage) => transfers(stage, 'get'),
+  },
+  {
+    name: 'upload-100mb',
+    shows: '100 MB to the office over TCP, checked by SHA-256',
+    run: (stage) => transfers(stage, 'put'),
+  },
+  {
+    name: 'rekey-under-traffic',
+    shows: 'new keys every three seconds under 1200 pings, none lost; both logs tell of them',
+    run: rekeysUnderTraffic,
+  },
+  {
+    name: 'server-restarts',
+    shows: 'the server is killed and started; the client comes back by itself',
+    run: serverRestarts,
+  },
+  {
+    name: 'client-restarts',
+    shows: 'the client is killed, and asked to end; it gets in again both times',
+    run: clientRestarts,
+  },
+  {
+    name: 'right-password',
+    shows: 'certificate and password',
+    run: (stage) => pings(stage, office.ipv4, { password: password.right }),
+  },
+  {
+    name: 'wrong-password',
+    shows: 'refused, with the reason in both logs',
+    run: (stage) => isRefused(stage, 'wrong-password', { password: password.wrong }),
+  },
+  ...(
+    [
+      ['foreign', 'a certificate of another CA'],
+      ['expired', 'an expired certificate'],
+      ['revoked', 'a revoked certificate'],
+    ] as const
+  ).map(([who, what]) => ({
     name: `${who}-certificate`,
+    shows: `${what} is refused, with the reason in both logs`,
     run: (stage: Stage) => isRefused(stage, who, { who }),
   })),
 ];

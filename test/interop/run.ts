@@ -2,11 +2,14 @@
  * The interop matrix: every case with real peers, in every role of ours, over every protocol.
  *
  *   npm run interop -- [--json] [--transport openvpn] [--role server|client|none]... [--only PATTERN] [--list] [--log]
+ *                     [--document]
  *
  * --role none runs the peer against itself: it shows that the harness works. --only takes a regular expression over ids.
- * --log prints what both ends said, of failed cases always. Exit code 1 when a case failed or had no result.
+ * --log prints what both ends said, of failed cases always. --document writes docs/interop.md. Exit code 1 when a case failed or had no result.
  */
 import { parseArgs } from 'node:util';
+import { writeInteropDocument } from './document.ts';
+import { culvert } from './ends/culvert.ts';
 import { plans, type Role, type Row, runPlans } from './matrix.ts';
 
 const roles: readonly Role[] = ['server', 'client', 'none'];
@@ -20,6 +23,7 @@ function options() {
       only: { type: 'string' },
       list: { type: 'boolean', default: false },
       log: { type: 'boolean', default: false },
+      document: { type: 'boolean', default: false },
     },
   });
   if (values.transport !== undefined && values.transport !== 'openvpn') {
@@ -55,7 +59,7 @@ function printMatrix(rows: readonly Row[]): void {
 }
 
 async function main(): Promise<void> {
-  const { json, roles: chosen, only, list, log } = options();
+  const { json, roles: chosen, only, list, log, document } = options();
   const todo = plans({ roles: chosen, only });
   if (list) {
     for (const { id } of todo) console.log(id);
@@ -63,6 +67,7 @@ async function main(): Promise<void> {
   }
   const rows = await runPlans(todo, (row, text) => tell(row, text, log));
   const count = (result: Row['result']) => rows.filter((row) => row.result === result).length;
+  if (document) writeInteropDocument(rows, (await culvert.version()) ?? '');
   if (json) console.log(JSON.stringify({ rows }, null, 2));
   else printMatrix(rows);
   process.stderr.write(`\n${count('pass')} pass, ${count('fail')} fail, ${count('skip')} skip\n`);

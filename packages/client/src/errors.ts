@@ -32,7 +32,13 @@ export class ClientError extends CulvertError<ClientErrorCode> {
   /** One of `ExitCode`. */
   readonly exitCode: number;
   constructor(code: ClientErrorCode, detail?: string, options?: ErrorOptions) {
-    super(sentences, code, detail, options);
+    super(sentences, code, withoutEcho(sentences[code], detail), options);
     this.exitCode = exitCodes[code] ?? ExitCode.failed;
   }
+}
+
+/** The transport's own sentence may be ours: it is said once. */
+function withoutEcho(sentence: string, detail: string | undefined): string | undefined {
+  if (detail === sentence) return undefined;
+  return detail?.startsWith(`${sentence}: `) ? detail.slice(sentence.length + 2) : detail;
 }

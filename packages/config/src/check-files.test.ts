@@ -26,7 +26,7 @@ const crl = '-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n';
 const staticKey = '-----BEGIN OpenVPN Static key V1-----\n';
 
 /** Problems of a configuration whose files have these texts (mode 0600), `days` from now. */
-function check(files: Readonly<Record<string, string | { text: string; mode: number }>>, days = 0): string[] {
+function check(files: Readonly<Record<string, string | ReturnType<ReadInput>>>, days = 0): string[] {
   const text = `network: { ipv4: 10.88.0.0/24 }
 tls:
   ca: ca
@@ -36,7 +36,7 @@ tls:
 transports: { openvpn: { wrap: { tlsCrypt: tc } } }
 `;
   const good = { ca: made.server, crt: made.server, key: made.serverKey, crl, tc: staticKey };
-  const all: Readonly<Record<string, string | { text: string; mode: number }>> = { ...good, ...files };
+  const all: Readonly<Record<string, string | ReturnType<ReadInput>>> = { ...good, ...files };
   const readInput: ReadInput = (path) => {
     const file = all[path.replace('/etc/culvert/', '')];
     if (file === undefined || file === '') throw Object.assign(new Error('no'), { code: 'ENOENT' });
@@ -52,6 +52,13 @@ test('files that are what they should be pass', () => {
   assert.deepEqual(check({ key: { text: made.serverKey, mode: 0o640 } }), [], 'a group may read the key');
 });
 
+test('a file that the service user cannot read says how to open it for its group', () => {
+  assert.deepEqual(check({ key: { text: made.serverKey, mode: 0o600, closedTo: 'culvert' } }), [
+    '5: warning: tls.privateKey: found /etc/culvert/key, closed to user culvert, expected a file that the service’s group may ' +
+      'read: chgrp culvert /etc/culvert/key && chmod 640 /etc/culvert/key',
+  ]);
+});
+
 test('a missing file names its path, and the others are still checked', () => {
   assert.deepEqual(check({ ca: '', key: 'nonsense' }), [
     '3: tls.ca: found /etc/culvert/ca (no such file), expected a file that can be read',
@@ -61,7 +68,7 @@ test('a missing file names its path, and the others are still checked', () => {
 
 test('a key that others may read, or that belongs to another certificate, is refused', () => {
   const [mode, other] = check({ key: { text: made.otherKey, mode: 0o644 } });
-  assert.match(mode ?? '', /tls\.privateKey: found \/etc\/culvert\/key with mode 0644, expected mode 0600.*chmod 600/);
+  assert.match(mode ?? '', /tls\.privateKey: found \/etc\/culvert\/key with mode 0644, expected mode 0600.*chmod g-w,o-rwx/);
   assert.match(other ?? '', /found the key of another certificate, expected the key of tls\.certificate \(CN=server\)/);
   assert.match(check({ tc: { text: staticKey, mode: 0o604 } })[0] ?? '', /wrap\.tlsCrypt: found .* with mode 0604/);
 });

@@ -4,8 +4,14 @@ import { doubt, type Finding, mistake } from './finding.ts';
 import type { GatewayConfig } from './gateway-schema.ts';
 import type { KeyPath } from './yaml-source.ts';
 
-/** Reads one file of the configuration. `mode` is undefined where nobody but us could open it. Throws the system's error. */
-export type ReadInput = (path: string) => { readonly text: string; readonly mode: number | undefined };
+/** Reads one file of the configuration. Throws the system's error. */
+export type ReadInput = (path: string) => {
+  readonly text: string;
+  /** Undefined where nobody but us could open it. */
+  readonly mode: number | undefined;
+  /** The user whom the gateway will run as, where that one cannot read the file though we can. */
+  readonly closedTo?: string;
+};
 
 /** Certificates this close to their end are worth a word. */
 const expiresSoonDays = 14;
@@ -57,14 +63,15 @@ function readInput(
   findings: Finding[],
 ): string | undefined {
   try {
-    const { text, mode } = read(file);
+    const { text, mode, closedTo } = read(file);
+    if (closedTo !== undefined) findings.push(doubt(path, `${file}, closed to user ${closedTo}`, readableBy(file)));
     if (secret && mode !== undefined && (mode & 0o027) !== 0) {
       const octal = (mode & 0o777).toString(8).padStart(4, '0');
       findings.push(
         mistake(
           path,
           `${file} with mode ${octal}`,
-          `mode 0600, or 0640 for a group that may read it: chmod 600 ${file}`,
+          `mode 0600, or 0640 for a group that may read it: chmod g-w,o-rwx ${file}`,
         ),
       );
     }
@@ -73,9 +80,14 @@ function readInput(
     const { code, message } = error as NodeJS.ErrnoException;
     const why =
       { ENOENT: 'no such file', EACCES: 'no permission to read it', EISDIR: 'a directory' }[code ?? ''] ?? message;
-    findings.push(mistake(path, `${file} (${why})`, 'a file that can be read'));
+    findings.push(mistake(path, `${file} (${why})`, code === 'EACCES' ? readableBy(file) : 'a file that can be read'));
     return undefined;
   }
+}
+
+/** What to do about a file that the gateway cannot open, once it is not root. */
+export function readableBy(file: string): string {
+  return `a file that the service’s group may read: chgrp culvert ${file} && chmod 640 ${file}`;
 }
 
 /** Checks every certificate of a PEM text; the first of them is the leaf. */

@@ -1,11 +1,11 @@
 /** culvertd.yaml from text to a checked configuration: every mistake at once, each with its line. */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { checkFiles, type ReadInput } from './check-files.ts';
+import { checkFiles, type ReadInput, readableBy } from './check-files.ts';
 import { checkMeaning } from './check-meaning.ts';
 import { ConfigError } from './errors.ts';
 import { explainIssues, formatKey } from './explain.ts';
-import type { Finding } from './finding.ts';
+import { doubt, type Finding } from './finding.ts';
 import { type GatewayConfig, gatewaySchema } from './gateway-schema.ts';
 import type { Problem } from './problem.ts';
 import { type KeyPath, parseYamlSource } from './yaml-source.ts';
@@ -23,14 +23,16 @@ export interface LoadedConfig {
  */
 export function loadGatewayConfig(file: string, read: ReadInput, nowMillis: number): LoadedConfig {
   const path = resolve(file);
-  let text: string;
+  let input: ReturnType<ReadInput>;
   try {
-    text = read(path).text;
+    input = read(path);
   } catch (error) {
     const detail = (error as NodeJS.ErrnoException).code === 'ENOENT' ? `there is no ${file}` : file;
     throw new ConfigError('CULVERT_CONFIG_UNREADABLE', [], detail, { cause: error });
   }
-  return checkGatewayConfig(text, file, (config) => checkFiles(config, read, nowMillis));
+  const { text, closedTo } = input;
+  const closed = closedTo === undefined ? [] : [doubt([], `a file closed to user ${closedTo}`, readableBy(file))];
+  return checkGatewayConfig(text, file, (config) => [...closed, ...checkFiles(config, read, nowMillis)]);
 }
 
 /** Checks the text of a configuration. `more` adds findings about what lies outside of it. */

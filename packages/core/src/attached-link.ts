@@ -76,8 +76,9 @@ export class AttachedLink {
 
   setMtu(mtu: number): void {
     this.mtu = mtu;
-    this.maximumSegmentIpv4 = mtu - TCP_IPV4_HEADERS;
-    this.maximumSegmentIpv6 = mtu - TCP_IPV6_HEADERS;
+    const whole = Math.min(mtu, this.link.unfragmented ?? mtu);
+    this.maximumSegmentIpv4 = whole - TCP_IPV4_HEADERS;
+    this.maximumSegmentIpv6 = whole - TCP_IPV6_HEADERS;
   }
 
   end(version: number): InnerEnd | undefined {

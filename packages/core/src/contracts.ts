@@ -104,6 +104,11 @@ export interface Link {
   readonly path: Path;
   readonly since: Instant;
   readonly stats: LinkStats;
+  /**
+   * The largest inner packet that leaves as one whole outer packet, in bytes; larger ones are fragmented outside. TCP's segments are
+   * clamped to it. Undefined: the transport has no such edge (a stream).
+   */
+  readonly unfragmented?: number | undefined;
   /** What the two ends agreed on ("AES-256-GCM", "TLSv1.3"), for status and logs. */
   readonly facts: Readonly<Record<string, string>>;
   /** Send the batch's packets to the peer. Never blocks, never throws for a lost packet, keeps nothing of the batch. */
@@ -131,8 +136,13 @@ export type TransportEvent =
       readonly fields: Readonly<Record<string, unknown>>;
     };
 
+/** Where a listener takes peers: `protocol` is what runs below the transport there ("udp", "tcp"), where it has a choice. */
+export interface ListeningEndpoint extends Endpoint {
+  readonly protocol?: string;
+}
+
 export interface Listener {
-  readonly endpoints: readonly Endpoint[];
+  readonly endpoints: readonly ListeningEndpoint[];
   /** Counters of what strangers did, by name. */
   readonly stats: Readonly<Record<string, number>>;
   /** Stops listening and ends every link of this listener with `why`. */

@@ -221,6 +221,17 @@ describe('sizes', () => {
     }
   });
 
+  test('a TCP SYN is clamped to what leaves as one whole outer packet, where that is less than the MTU', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect({ mtu: 1500 });
+    link.unfragmented = 1440;
+    office.core.refresh(link);
+    link.bring(forge({ from: alice, to: server, protocol: 'tcp', flags: 'S', mss: 1460 }));
+    const [packet] = office.delivered();
+    assert.ok(packet !== undefined && checksumsHold(packet));
+    assert.equal(viewOf(packet).getUint16(20 + 22), 1400);
+  });
+
   test('a smaller segment size, and packets that are no SYN, are left alone', () => {
     const office = new Office();
     const link = office.connect({ mtu: 1400 });

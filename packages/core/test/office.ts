@@ -75,6 +75,7 @@ export class StubLink implements Link {
   readonly facts = {};
   readonly closed: Promise<CloseReason>;
   config: LinkConfig;
+  unfragmented: number | undefined;
   closedWhy: CloseReason | undefined;
   /** Batches in which packets came. */
   sends = 0;

@@ -25,6 +25,7 @@ import { Refusals } from './refusals.ts';
 import { type Session, Sessions } from './sessions.ts';
 import {
   formatEndpoint,
+  formatListening,
   type GatewayStatus,
   nonZero,
   type SessionStatus,
@@ -134,7 +135,7 @@ export class Gateway {
           signal: this.#abort.signal,
         });
         this.#listeners.push({ transport, listener });
-        this.#log.info('listening', { transport, endpoints: listener.endpoints.map(formatEndpoint).join(', ') });
+        this.#log.info('listening', { transport, endpoints: listener.endpoints.map(formatListening).join(', ') });
       }
     } catch (error) {
       await this.stop({ cause: 'error', detail: 'the gateway could not start' });
@@ -200,7 +201,7 @@ export class Gateway {
       network: { ipv4, ipv6, mode },
       listeners: this.#listeners.map(({ transport, listener }) => ({
         transport,
-        endpoints: listener.endpoints.map(formatEndpoint),
+        endpoints: listener.endpoints.map(formatListening),
         stats: nonZero(listener.stats),
       })),
       sessions: this.sessions(),

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { inputReader } from './inputs.ts';
+import { inputReader, serviceReader } from './inputs.ts';
+import { serviceAccount } from './privileges.ts';
 
 test('a file is read with its mode; one that is not there is the system’s error', () => {
   const folder = mkdtempSync(join(tmpdir(), 'culvert-inputs-'));
@@ -30,5 +31,22 @@ test('an inherited descriptor is read from its start, again and again, where the
   assert.equal(read(path).text, 'secret');
   assert.equal(read(path).text, 'secret');
   assert.throws(() => read(join(folder, 'other')), { code: 'EACCES' });
+  rmSync(folder, { recursive: true });
+});
+
+test('read for the service, a file tells when its user could not open it', (t) => {
+  if (process.getuid?.() !== 0) {
+    assert.ok(process.env['CI'] !== '1' && process.env['CULVERT_CI'] !== '1', 'root is missing');
+    return t.skip('needs root');
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'culvert-inputs-'));
+  chmodSync(folder, 0o755);
+  const path = join(folder, 'key');
+  writeFileSync(path, 'secret', { mode: 0o600 });
+  const read = serviceReader(serviceAccount('nobody'));
+  assert.equal(read(path).text, 'secret');
+  assert.equal(read(path).closedTo, 'nobody');
+  chmodSync(path, 0o644);
+  assert.equal(read(path).closedTo, undefined);
   rmSync(folder, { recursive: true });
 });

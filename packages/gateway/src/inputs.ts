@@ -6,6 +6,7 @@
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { ReadInput } from '@culvert/config';
+import { type Account, notReadableBy } from './privileges.ts';
 
 /** What root hands to the service: descriptors, by what they are. */
 export interface Inherited {
@@ -31,6 +32,15 @@ export function inputReader(inherited: Inherited | undefined, open: ReadInput = 
       if (input === undefined) throw error;
       return input;
     }
+  };
+}
+
+/** Reads as root and tells which files `account`, whom the service runs as, could not read. */
+export function serviceReader(account: Account): ReadInput {
+  const read = inputReader(undefined);
+  return (path) => {
+    const input = read(path);
+    return notReadableBy(account, [path]).length === 0 ? input : { ...input, closedTo: account.name };
   };
 }
 

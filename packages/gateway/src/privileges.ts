@@ -129,8 +129,8 @@ function chooseAccount(config: GatewayConfig, configFile: string, warn: (sentenc
   return { name: 'root', uid: 0, gid: 0 };
 }
 
-/** Asks the kernel, which knows of modes, lists and mounts. */
-function notReadableBy(account: Account, paths: readonly string[]): string[] {
+/** Which of `paths` the account may not read: asks the kernel, which knows of modes, lists and mounts. Throws GatewayError. */
+export function notReadableBy(account: Account, paths: readonly string[]): string[] {
   const script = 'for path; do [ -r "$path" ] || printf "%s\\n" "$path"; done';
   const [command = '', ...argv] = [...setprivCommand(account), '/bin/sh', '-c', script, 'sh', ...paths];
   const { stdout, status, stderr } = spawnSync(command, argv, { encoding: 'utf8' });

@@ -1,5 +1,5 @@
 /** What `culvertd status` and `culvertd session list` tell, as plain JSON. */
-import type { Link, LinkView } from '@culvert/core';
+import type { Link, LinkView, ListeningEndpoint } from '@culvert/core';
 import type { Refusal } from './refusals.ts';
 import type { Session } from './sessions.ts';
 
@@ -33,6 +33,7 @@ export interface GatewayStatus {
   readonly network: { readonly ipv4: string | undefined; readonly ipv6: string | undefined; readonly mode: string };
   readonly listeners: readonly {
     readonly transport: string;
+    /** `udp 0.0.0.0:1194` */
     readonly endpoints: readonly string[];
     readonly stats: Readonly<Record<string, number>>;
   }[];
@@ -79,6 +80,11 @@ export function sessionFields(link: Link): Readonly<Record<string, unknown>> {
     ipv4: link.config.ipv4?.address,
     ipv6: link.config.ipv6?.address,
   };
+}
+
+/** `udp [::]:1194` */
+export function formatListening(endpoint: ListeningEndpoint): string {
+  return [endpoint.protocol, formatEndpoint(endpoint)].filter((part) => part !== undefined).join(' ');
 }
 
 /** `192.0.2.1:1194`, `[2001:db8::1]:1194`. */

@@ -289,6 +289,24 @@ inNamespace(import.meta.url, () => {
     assert.equal(readFileSync(resolvConf, 'utf8'), 'nameserver 192.0.2.54\n');
   });
 
+  test('a link in a folder that cannot be written keeps standing, and its target gets its text back', async () => {
+    const [folder, target] = [join(directory, 'etc'), join(directory, 'managed.conf')];
+    mkdirSync(folder);
+    writeFileSync(target, 'nameserver 192.0.2.54\n');
+    symlinkSync(target, join(folder, 'resolv.conf'));
+    sh(`mount --bind ${folder} ${folder} && mount -o remount,bind,ro ${folder}`);
+    try {
+      const changes = await HostChanges.open({ ...options, resolvConf: join(folder, 'resolv.conf') });
+      await changes.apply([{ kind: 'dns', device: 'tun0', servers: ['10.8.0.1'], search: [], all: true }]);
+      assert.match(readFileSync(target, 'utf8'), /nameserver 10\.8\.0\.1/);
+      await changes.close();
+      assert.equal(readFileSync(target, 'utf8'), 'nameserver 192.0.2.54\n');
+      assert.ok(lstatSync(join(folder, 'resolv.conf')).isSymbolicLink());
+    } finally {
+      sh(`umount ${folder}`);
+    }
+  });
+
   test('a resolv.conf that is a mount point is written in place', async () => {
     const own = join(directory, 'mounted.conf');
     writeFileSync(own, 'nameserver 192.0.2.55\n');

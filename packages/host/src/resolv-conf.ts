@@ -93,12 +93,18 @@ export async function restoreResolvConf(
   }
   try {
     if (before.was === 'nothing') await rm(path, { force: true });
-    else if (before.was === 'link') await renameOver(path, (temporary) => symlink(before.target, temporary));
+    else if (before.was === 'link') await restoreLink(path, before);
     else await replaceResolvConf(path, before.text, before.mode);
     return undefined;
   } catch (error) {
     return `${path}: ${(error as Error).message}`;
   }
+}
+
+/** Where the link's directory could not be written, our text went through the link, which still stands. */
+async function restoreLink(path: string, { target, text }: ResolvConfBefore): Promise<void> {
+  if ((await readlink(path).catch(() => '')) === target) await writeFile(path, text);
+  else await renameOver(path, (temporary) => symlink(target, temporary));
 }
 
 async function renameOver(path: string, make: (temporary: string) => Promise<void>): Promise<void> {

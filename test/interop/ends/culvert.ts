@@ -22,7 +22,8 @@ const reasons: Reasons = {
   },
   // Version 2.6 sends no alert over UDP: then we can only name what is likely when the deadline ends.
   client: () => {
-    const certificate = /certificate/i;
+    const certificate =
+      /refused our certificate|our own certificate expired|servers up to OpenVPN 2\.6 (?:fall silent|end the connection)/;
     return {
       foreign: certificate,
       expired: certificate,

@@ -44,7 +44,7 @@ function udpWire(to: OpenvpnDialOptions, scratch: Scratch): Wire {
   const path = port.pathFrom(encodePath({ remote: to.remote }, family));
   return {
     path,
-    outbox: port.outboxFor(() => path),
+    outbox: UdpPort.outboxFor(() => path),
     begin: (begun) => {
       peer = begun;
     },

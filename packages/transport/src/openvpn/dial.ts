@@ -100,6 +100,7 @@ class Dialling {
       path: () => session.path,
       close: (why) => this.#peer.close(why),
       overhead: overheadOf(peerId),
+      protocol: this.#to.protocol,
     });
     this.#peer.link = link;
     this.#on.signal.removeEventListener('abort', this.#stop);

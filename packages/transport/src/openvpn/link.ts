@@ -20,7 +20,14 @@ export interface LinkOptions {
   readonly close: (why: CloseReason) => void;
   /** Bytes that sealing adds to a packet. */
   readonly overhead: number;
+  readonly protocol: 'udp' | 'tcp';
 }
+
+/** What an outer packet may have so that it is whole on most paths: openvpn's own default (`mssfix 1492`), for lines with PPPoE. */
+const OUTER_MTU = 1_492;
+const UDP_HEADER = 8;
+const IPV4_HEADER = 20;
+const IPV6_HEADER = 40;
 
 export class OpenvpnLink implements Link {
   readonly id: number;
@@ -52,6 +59,12 @@ export class OpenvpnLink implements Link {
 
   get path(): Path {
     return this.#options.path();
+  }
+
+  get unfragmented(): number | undefined {
+    if (this.#options.protocol === 'tcp') return undefined;
+    const outer = this.path.remote.address.includes(':') ? IPV6_HEADER : IPV4_HEADER;
+    return OUTER_MTU - outer - UDP_HEADER - this.#options.overhead;
   }
 
   get facts(): Readonly<Record<string, string>> {

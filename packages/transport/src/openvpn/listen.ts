@@ -1,6 +1,6 @@
 /** `listen` of the openvpn transport: opens the sockets and joins them to one table of peers. */
-import type { CloseReason, Endpoint, Logger } from '@culvert/base';
-import type { Admission, Link, Listener, TransportEvent } from '@culvert/core';
+import type { CloseReason, Logger } from '@culvert/base';
+import type { Admission, Link, Listener, ListeningEndpoint, TransportEvent } from '@culvert/core';
 import { Acceptor } from '@culvert/openvpn';
 import { systemRandom, systemWallClock } from '../clock.ts';
 import type { ListenAddress, OpenvpnListenOptions } from './options.ts';
@@ -61,7 +61,7 @@ export async function listen(
 }
 
 class Sockets {
-  readonly endpoints: Endpoint[] = [];
+  readonly endpoints: ListeningEndpoint[] = [];
   readonly #at: OpenvpnListenOptions;
   readonly #host: PeerHost;
   readonly #acceptor: Acceptor;
@@ -97,7 +97,7 @@ class Sockets {
       acceptor: this.#acceptor,
     });
     this.#open.push(listener);
-    this.endpoints.push(listener.port.socket.local);
+    this.endpoints.push({ ...listener.port.socket.local, protocol: 'udp' });
     return listener.port.socket.local.port;
   }
 
@@ -112,7 +112,7 @@ class Sockets {
     });
     await listener.open();
     this.#open.push(listener);
-    this.endpoints.push(listener.endpoint);
+    this.endpoints.push({ ...listener.endpoint, protocol: 'tcp' });
   }
 }
 

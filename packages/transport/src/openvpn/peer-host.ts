@@ -89,6 +89,7 @@ export class PeerHost {
       id,
       peerId,
       session,
+      protocol: from.protocol,
       outbox: from.outbox(session),
       clock: this.clock,
       inner: innerBatch(this.scratch, this.#options.join),

@@ -3,7 +3,7 @@
  */
 import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path, Transmit } from '@culvert/base';
 import type { Admission, Admitted, Challenge, Claim, Link, Refused, TransportEvent } from '@culvert/core';
-import type { ServerSession, SessionEvent } from '@culvert/openvpn';
+import { OpenvpnError, type ServerSession, type SessionEvent } from '@culvert/openvpn';
 import { OpenvpnLink } from './link.ts';
 import type { Outbox } from './outbox.ts';
 import { overheadOf } from './overhead.ts';
@@ -14,6 +14,7 @@ export interface ServerPeerOptions {
   readonly id: number;
   readonly peerId: number;
   readonly session: ServerSession;
+  readonly protocol: 'udp' | 'tcp';
   readonly outbox: Outbox;
   readonly clock: MonotonicClock;
   readonly inner: PacketBatch;
@@ -24,6 +25,9 @@ export interface ServerPeerOptions {
   /** Once, when nothing of the peer is left. */
   onOver(peer: ServerPeer): void;
 }
+
+/** A peer that hops between two ports with every packet is told about no more often than this. */
+const ROAM_TOLD_MILLIS = 1_000;
 
 type ClaimEvent = Extract<SessionEvent, { kind: 'claim' }>;
 
@@ -38,6 +42,7 @@ export class ServerPeer {
   readonly #abort = new AbortController();
   #admitted: Admitted | undefined;
   #refusal: string | undefined;
+  #toldRoam: Instant | undefined;
 
   constructor(options: ServerPeerOptions) {
     this.#options = options;
@@ -67,7 +72,10 @@ export class ServerPeer {
   roam(to: Path, now: Instant): void {
     const from = this.path;
     this.#options.session.handleRoam(to, now);
-    this.#options.onEvent({ kind: 'roamed', id: this.id, from, to });
+    if (this.#toldRoam === undefined || now >= this.#toldRoam + ROAM_TOLD_MILLIS) {
+      this.#toldRoam = now;
+      this.#options.onEvent({ kind: 'roamed', id: this.id, from, to });
+    }
     this.peer.drain(now);
   }
 
@@ -105,7 +113,7 @@ export class ServerPeer {
     if (answer.kind === 'admitted') {
       if (event.initial) {
         this.#admitted = answer;
-        session.admit(answer.config, now);
+        this.#admit(answer, now);
       } else session.reauthenticated(true, '', now);
     } else {
       const { reason, tell } = refusalOf(answer);
@@ -114,6 +122,17 @@ export class ServerPeer {
       else session.reauthenticated(false, tell, now);
     }
     this.peer.drain(now);
+  }
+
+  /** A configuration that cannot be pushed is the operator's mistake: the peer is refused, the gateway goes on. */
+  #admit({ config }: Admitted, now: Instant): void {
+    try {
+      this.#options.session.admit(config, now);
+    } catch (error) {
+      if (!(error instanceof OpenvpnError)) throw error;
+      this.#refusal = error.message;
+      this.#options.session.refuse('the gateway is not configured right', now);
+    }
   }
 
   async #ask(event: ClaimEvent): Promise<Admitted | Challenge | Refused> {
@@ -149,6 +168,7 @@ export class ServerPeer {
       path: () => session.path,
       close: (why) => this.peer.close(why),
       overhead: overheadOf(peerId),
+      protocol: this.#options.protocol,
     });
     this.peer.link = link;
     onLink(link);

@@ -9,7 +9,7 @@ import type { DatagramBatch } from '@culvert/netio';
 import { type Acceptor, isData, Opcode, peekControl, peekPeerId } from '@culvert/openvpn';
 import type { PeerHost } from './peer-host.ts';
 import type { ServerPeer } from './server-peer.ts';
-import { onSamePath, type UdpPath, UdpPort } from './udp-port.ts';
+import { onSamePath, UdpPath, UdpPort } from './udp-port.ts';
 
 export interface UdpListenerOptions {
   readonly family: 4 | 6;
@@ -61,7 +61,8 @@ export class UdpListener {
     while (end < batch.count && peerIdAt(batch, end) === peerId && onSamePath(batch, first, end)) end++;
     const { host } = this.#options;
     const peer = peerId === undefined ? host.table.byPath(this.port.pathOf(batch, first)) : host.table.byPeerId(peerId);
-    if (peer === undefined) {
+    // A peer id of TCP's is no peer's here.
+    if (peer === undefined || !(peer.path instanceof UdpPath)) {
       host.stats.dataWithoutPeer += end - first;
       return end;
     }
@@ -116,8 +117,8 @@ export class UdpListener {
       start: verdict.start,
       protocol: 'udp',
       path,
-      outbox: (session) => this.port.outboxFor(() => session.path as UdpPath),
-      send: ({ datagram: out, path: to }) => this.port.send(out, to as UdpPath),
+      outbox: (session) => UdpPort.outboxFor(() => session.path as UdpPath),
+      send: ({ datagram: out, path: to }) => (to as UdpPath).port.send(out, to as UdpPath),
     });
   }
 }

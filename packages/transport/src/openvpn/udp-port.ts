@@ -33,13 +33,20 @@ export class UdpPath implements Path {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly #words: Uint32Array;
+  readonly #port: UdpPort;
 
-  constructor(socket: number, localPort: number, words: Uint32Array) {
+  constructor(port: UdpPort, words: Uint32Array) {
     const text = endpointOfPath(words);
-    this.socket = socket;
-    this.local = { address: text.local, port: localPort };
+    this.socket = port.number;
+    this.local = { address: text.local, port: port.socket.local.port };
     this.remote = text.remote;
     this.#words = words;
+    this.#port = port;
+  }
+
+  /** Whose path it is: a peer may move from one socket to another, also of the other IP version. */
+  get port(): UdpPort {
+    return this.#port;
   }
 
   /** netio's record. Not a field, so that a path in a log is what people read. */
@@ -98,15 +105,15 @@ export class UdpPort {
   }
 
   pathFrom(words: Uint32Array): UdpPath {
-    return new UdpPath(this.number, this.socket.local.port, words);
+    return new UdpPath(this, words);
   }
 
-  /** Where data for `path` is appended. */
-  outboxFor(path: () => UdpPath): Outbox {
+  /** Where data for `path` is appended: with the port that the path belongs to by then. */
+  static outboxFor(path: () => UdpPath): Outbox {
     return {
-      open: () => this.#out,
-      commit: (from) => this.#commit(from, path().words),
-      makeRoom: () => this.#makeRoom(),
+      open: () => path().port.#out,
+      commit: (from) => path().port.#commit(from, path().words),
+      makeRoom: () => path().port.#makeRoom(),
     };
   }
 
