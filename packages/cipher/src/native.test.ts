@@ -3,9 +3,13 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { loadNative, type Native } from './native.ts';
+import { ReplayWindow } from './replay-window.ts';
 
 const native = loadNative();
 const key = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4);
+
+const window = new ReplayWindow(64).state;
+const report = new Uint32Array(8);
 
 type Batch = [arena: Uint8Array, offsets: Uint32Array, lengths: Uint32Array, tags: Uint32Array];
 const batch = (slots = 4, bytes = 1000): Batch => [
@@ -33,9 +37,12 @@ test('the binary throws TypeError for what is no key, no batch or no number, and
     ...[new Float64Array(3), new DataView(new ArrayBuffer(4)), new ArrayBuffer(4), new Int32Array(4)],
     ...[new Uint8Array(new SharedArrayBuffer(4)), new Uint32Array(0), new Uint8Array(0)],
   );
-  const calls = ['openvpnAeadCreate', 'openvpnAeadSeal', 'openvpnAeadOpen'] as const;
+  const calls = [
+    ...(['openvpnAeadCreate', 'openvpnAeadSeal', 'openvpnAeadOpen'] as const),
+    ...(['openvpnAeadOpenTrain', 'segmentTrains', 'joinTrains'] as const),
+  ];
   fc.assert(
-    fc.property(fc.constantFrom(...calls), fc.array(fc.oneof(good, odd), { maxLength: 15 }), (name, args) => {
+    fc.property(fc.constantFrom(...calls), fc.array(fc.oneof(good, odd), { maxLength: 17 }), (name, args) => {
       try {
         (native[name] as (...args: unknown[]) => unknown)(...args);
       } catch (error) {
@@ -57,6 +64,10 @@ test('offsets, lengths, counts and cursors of any value stay inside the arrays',
       const cursor = Uint32Array.of(dstCount, dstUsed, 0, 0);
       for (const next of [
         native.openvpnAeadSeal(key, cursor.slice(), first, count, 0, 0x48, 1, ...src, ...batch()),
+        native.openvpnAeadSeal(key, cursor.slice(), first, count, 1, 0x48, 1, ...src, ...batch()),
+        native.openvpnAeadOpenTrain(key, cursor.slice(), first, count, 1, 15, window, report, ...src, ...batch()),
+        native.segmentTrains(cursor.slice(), first, count, ...src, ...batch()),
+        native.joinTrains(cursor.slice(), first, count, 15, ...src, ...batch()),
         native.openvpnAeadOpen(key, cursor.slice(), first, count, ...src, ...batch()),
       ]) {
         assert.ok(next === -1 || (next >= first && next <= 4), `returned ${next}`);
@@ -64,6 +75,15 @@ test('offsets, lengths, counts and cursors of any value stay inside the arrays',
     }),
     { numRuns: 2000 },
   );
+});
+
+test('only the state of a replay window is taken for one', () => {
+  const open = (state: Uint32Array, words = report) =>
+    native.openvpnAeadOpenTrain(key, new Uint32Array(4), 0, 0, 1, 15, state, words, ...batch(), ...batch());
+  assert.equal(open(new Uint32Array(window)), 0);
+  const odd = [[], [0, 32], [0, 32, 0], [0, 32, 0, 0, 0], [0, 33, 0, 0], [0, 0, 0, 0], [0, 0xffff_ffff, 0, 0]];
+  for (const state of odd) assert.throws(() => open(Uint32Array.from(state)), TypeError, `${state}`);
+  assert.throws(() => open(window, new Uint32Array(7)), TypeError);
 });
 
 test('detached, shrunken and shared arrays are read at the size that they have', () => {

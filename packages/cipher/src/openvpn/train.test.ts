@@ -179,6 +179,28 @@ function emptyDatagram(id: number): Buffer {
   return Buffer.concat([start, cipher.getAuthTag()]);
 }
 
+test('the native window is the portable one, in the same memory', () => {
+  const jump = fc.constantFrom(1, 1, 1, 2, 31, 32, 33, 64, 1000, 0x7fff_0000);
+  const move = fc.tuple(fc.constantFrom(true, true, false), jump, fc.nat({ max: 150 }));
+  const plain = batchOf([Buffer.of(0)]);
+  const [sealing, opening] = [create('native'), create('native')];
+  fc.assert(
+    fc.property(fc.constantFrom(1, 64, 100), fc.array(move, { maxLength: 60 }), (size, moves) => {
+      const [native, portable] = [new ReplayWindow(size), new ReplayWindow(size)];
+      for (const [onwards, by, back] of moves) {
+        const id = onwards ? Math.min(0xffff_fffe, portable.highest + by) : Math.max(0, portable.highest - back);
+        const datagram = createPacketBatch(1, 100);
+        sealing.seal(plain, 0, datagram, HEADER.v2, id);
+        const counts = report();
+        opening.openTrain(datagram, 0, 1, createPacketBatch(1, 100), native, counts);
+        assert.equal(counts[OpenReport.accepted] === 1, portable.accept(id), `${id}`);
+        assert.deepEqual(native.state, portable.state);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
 /** What happens to a datagram on its way. */
 const arbitraryWire = fc.array(
   fc.record({
