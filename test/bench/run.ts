@@ -1,56 +1,129 @@
-/**
- * Benchmarks beside the peers, in one run, as ratios.
- *
- *   npm run bench -- throughput [--json] [--seconds N] [--runs N] [--only NAME]...
- */
+/** Benchmarks beside the peers, in one run, as ratios. `npm run bench -- --help` tells how to call it. */
 import { parseArgs } from 'node:util';
 import { missingForLab } from '@culvert/testkit';
-import { conditions, measureThroughput, type ThroughputRow } from './throughput.ts';
+import { conditions, keepHistory, table } from './report.ts';
+import { type Options, type Row, runScenario, type Scenario, shortfalls } from './scenario.ts';
+import { scenarios } from './scenarios/index.ts';
+
+const help = `npm run bench -- SCENARIO... [options]
+
+${scenarios.map(({ name, what }) => `  ${name.padEnd(13)}${what}`).join('\n')}
+  ${'all'.padEnd(13)}each of them
+  ${'short'.padEnd(13)}each of them with small loads, once; fails where a figure falls below half of what is to reach
+
+  --runs N      measurements of each subject, of which the median is shown (default 3)
+  --seconds N   length of each transfer (default 5)
+  --links N     links, in scenarios with many
+  --only NAME   subjects to measure beside openvpn (culvert, culvertd+openvpn)
+  --json        one object whose rows have the figures
+  --history     keep the ratios in test/bench/history.jsonl (default: with 3 runs or more)
+`;
+
+/** A short run is shorter than the machine's bad moments: what falls short is measured again. */
+const SHORT_TRIES = 2;
+const SHORT_SHARE = 0.5;
+
+/** As the stage of scripts/test counts them. */
+interface Check {
+  readonly id: string;
+  readonly result: 'pass' | 'fail' | 'skip';
+  readonly detail: string;
+}
+
+interface Command {
+  readonly chosen: readonly Scenario[];
+  readonly options: Options;
+  readonly json: boolean;
+  readonly history: boolean;
+}
 
 async function main(): Promise<void> {
+  const command = readCommand();
+  if (command === undefined) return;
+  const missing = missingForLab(['openvpn', 'iperf3', 'openssl', 'ping']);
+  if (missing.length > 0) throw new Error(missing.join('; '));
+  const { chosen, options, json, history } = command;
+  const general = await conditions();
+  if (!json) console.log(general.join('\n'));
+  const rows: Row[] = [];
+  const checks: Check[] = [];
+  for (const scenario of chosen) {
+    const { measured, check } = await runChecked(scenario, options);
+    rows.push(...measured);
+    checks.push(check);
+    if (!json) console.log(`\n${scenario.conditions(options).join('\n')}\n${table(scenario, measured)}`);
+  }
+  if (history) keepHistory(rows, options);
+  if (json) {
+    const particular = chosen.flatMap((scenario) =>
+      scenario.conditions(options).map((line) => `${scenario.name}: ${line}`),
+    );
+    console.log(JSON.stringify({ conditions: [...general, ...particular], rows, checks }, null, 2));
+  }
+  if (options.short) report(checks);
+}
+
+function readCommand(): Command | undefined {
   const { values, positionals } = parseArgs({
     options: {
+      help: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
-      seconds: { type: 'string', default: '5' },
-      runs: { type: 'string', default: '3' },
+      history: { type: 'boolean' },
+      seconds: { type: 'string' },
+      runs: { type: 'string' },
+      links: { type: 'string' },
       only: { type: 'string', multiple: true },
     },
     allowPositionals: true,
+    allowNegative: true,
   });
-  if (positionals.join() !== 'throughput') {
-    console.error('bench: which benchmark? There is: throughput');
-    process.exitCode = 2;
-    return;
+  const short = positionals.includes('short');
+  const every = short || positionals.includes('all');
+  const unknown = positionals.filter((word) => !['all', 'short', ...scenarios.map(({ name }) => name)].includes(word));
+  if (values.help || positionals.length === 0 || unknown.length > 0) {
+    if (unknown.length > 0) console.error(`bench: no scenario is called ${unknown.join(', ')}\n`);
+    (values.help ? console.log : console.error)(help);
+    process.exitCode = values.help ? 0 : 2;
+    return undefined;
   }
-  const missing = missingForLab(['openvpn', 'iperf3', 'openssl', 'ping']);
-  if (missing.length > 0) throw new Error(missing.join('; '));
-  const settings = await conditions();
-  for (const line of settings) console.error(line);
-  const rows = await measureThroughput({
-    seconds: Number(values.seconds),
-    runs: Number(values.runs),
-    only: values.only,
-    onProgress: (line) => console.error(line),
-  });
-  if (values.json) console.log(JSON.stringify({ conditions: settings, rows }, null, 2));
-  else printRows(rows);
+  const runs = count('runs', values.runs) ?? (short ? 1 : 3);
+  return {
+    chosen: scenarios.filter(({ name }) => every || positionals.includes(name)),
+    options: {
+      seconds: count('seconds', values.seconds) ?? (short ? 1 : 5),
+      runs,
+      links: count('links', values.links),
+      short,
+      only: values.only ?? (short ? ['culvert'] : undefined),
+      onProgress: (line) => console.error(line),
+    },
+    json: values.json,
+    history: values.history ?? runs >= 3,
+  };
 }
 
-function printRows(rows: readonly ThroughputRow[]): void {
-  const line = (cells: readonly unknown[]) =>
-    console.log(cells.map((cell, i) => (i === 0 ? String(cell).padEnd(20) : String(cell).padStart(10))).join(''));
-  line(['', 'up', 'down', 'ratio up', 'ratio down', 'spread']);
-  for (const { name, up, down, ratioUp, ratioDown, spread } of rows) {
-    line([
-      name,
-      up.toFixed(0),
-      down.toFixed(0),
-      ratioUp.toFixed(2),
-      ratioDown.toFixed(2),
-      `${(spread * 100).toFixed(0)} %`,
-    ]);
+function count(name: string, text: string | undefined): number | undefined {
+  if (text === undefined || /^[1-9]\d{0,5}$/.test(text)) return text === undefined ? undefined : Number(text);
+  throw new Error(`--${name} takes a number from 1 on`);
+}
+
+async function runChecked(scenario: Scenario, options: Options): Promise<{ measured: Row[]; check: Check }> {
+  for (let tries = 1; ; tries++) {
+    const measured = await runScenario(scenario, options);
+    const short = shortfalls(scenario, measured, options.short ? SHORT_SHARE : 1);
+    if (short.length > 0 && options.short && tries < SHORT_TRIES) {
+      options.onProgress(`${scenario.name}: once more, for ${short.join('; ')}`);
+      continue;
+    }
+    const result = short.length === 0 ? 'pass' : 'fail';
+    return { measured, check: { id: scenario.name, result, detail: short.join('; ') } };
   }
-  console.log('Mbit/s; ratios against openvpn with itself, in this run.');
+}
+
+function report(checks: readonly Check[]): void {
+  const failed = checks.filter(({ result }) => result === 'fail');
+  for (const { id, detail } of failed) console.error(`FAILED: ${id}: ${detail}`);
+  if (failed.length > 0) process.exitCode = 1;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));

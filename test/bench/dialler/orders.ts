@@ -1,0 +1,29 @@
+/** What the dialler is told, as JSON in a file. */
+export interface Orders {
+  /**
+   * `hold`: keep the links until the process is told to end. `churn`: close each as soon as it is up, then end.
+   * `carry`: keep them, and carry over them what the TUN device sends from their addresses.
+   */
+  readonly mode: 'hold' | 'churn' | 'carry';
+  readonly links: number;
+  /** Dials at a time. */
+  readonly concurrency: number;
+  readonly remote: { readonly address: string; readonly port: number };
+  /** Paths of PEM files. Links take the identities in turn. */
+  readonly ca: string;
+  readonly identities: readonly { readonly certificate: string; readonly key: string }[];
+  /** Path of a tls-crypt-v2 client key. */
+  readonly wrap: string;
+  /** The largest inner packet. */
+  readonly mtu: number;
+  /** Of the device of `carry`, and the network that is reached through it. */
+  readonly device: string;
+  readonly route: string;
+}
+
+/** The last line that it prints once its links are up (`hold`, `carry`) or have come and gone (`churn`). */
+export interface Done {
+  readonly up: number;
+  /** Of the links that `carry` carries. */
+  readonly addresses: readonly string[];
+}

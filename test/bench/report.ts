@@ -1,0 +1,72 @@
+/** Tables for people, JSON for programs, and the history of ratios. */
+import { execFileSync } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { openvpnVersion } from '@culvert/testkit';
+import { settings } from './ends.ts';
+import type { Figure, Options, Row, Scenario } from './scenario.ts';
+
+const historyFile = fileURLToPath(new URL('./history.jsonl', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What all figures depend on. */
+export async function conditions(): Promise<string[]> {
+  return [
+    `machine: ${machine()}; both ends and the traffic's on it`,
+    `openvpn ${await openvpnVersion()}, Node ${process.versions.node}, Linux ${release()}`,
+    ...settings,
+  ];
+}
+
+export function table({ figures, what, reach }: Scenario, rows: readonly Row[]): string {
+  const ratios = figures.filter(({ own }) => own !== true);
+  const titles = [what, ...figures.map(title), ...ratios.map(({ ratio }) => ratio), 'spread'];
+  const body = rows.map((row) => [
+    row.name,
+    ...figures.map(({ key, digits }) => Number(row[key]).toFixed(digits)),
+    ...ratios.map(({ ratio }) => Number(row[ratio]).toFixed(2)),
+    `${(row.spread * 100).toFixed(0)} %`,
+  ]);
+  const widths = titles.map((text, i) => Math.max(text.length, ...body.map((cells) => cells[i]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart((widths[i] ?? 0) + 2))).join('');
+  const goals = Object.entries(reach).flatMap(([name, keys]) =>
+    Object.entries(keys ?? {}).map(
+      ([key, value]) => `${name} ${key} ${lessIsBetter(figures, key) ? '≤' : '≥'} ${value}`,
+    ),
+  );
+  return [...[titles, ...body].map(line), `to reach: ${goals.join(', ')}`].join('\n');
+}
+
+/** One line a run: whoever compares looks at the same machine's. */
+export function keepHistory(rows: readonly Row[], { runs, seconds }: Options): void {
+  const ratios: Record<string, Record<string, number>> = {};
+  for (const { scenario, name, ...cells } of rows) {
+    const numbers = Object.entries(cells).filter((cell): cell is [string, number] => typeof cell[1] === 'number');
+    const kept = numbers.filter(([key]) => /^ratio|^growth$|^kib$/.test(key));
+    if (name !== 'openvpn') ratios[`${scenario}: ${name}`] = Object.fromEntries(kept);
+  }
+  const entry = { date: new Date().toISOString(), commit: commit(), machine: machine(), runs, seconds, ratios };
+  appendFileSync(historyFile, `${JSON.stringify(entry)}\n`);
+}
+
+function title({ key, unit }: Figure): string {
+  return `${key}, ${unit}`;
+}
+
+function lessIsBetter(figures: readonly Figure[], key: string): boolean {
+  return figures.find((it) => it.key === key || it.ratio === key)?.better === 'less';
+}
+
+function machine(): string {
+  return `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`;
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8' }).trim();
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,124 @@
+/** What a benchmark is: subjects that take turns at one measurement, and how their figures become ratios. */
+import { median, round, spread } from './statistics.ts';
+
+/** Two programs joined by a tunnel. `openvpn`: with itself, which all ratios are against; `culvertd+openvpn`: its client at our gateway. */
+export type Subject = 'openvpn' | 'culvert' | 'culvertd+openvpn';
+
+export interface Figure {
+  /** In rows, as its unit says it. */
+  readonly key: string;
+  /** The ratio's name in rows. */
+  readonly ratio: string;
+  readonly unit: string;
+  readonly better: 'more' | 'less';
+  readonly digits: number;
+  /** A figure that is a ratio itself, of before and after: it is compared with nobody's. */
+  readonly own?: boolean;
+}
+
+/** What a subject must reach: the least (or, where less is better, the largest) value of a key in its row. */
+export type Reach = Partial<Readonly<Record<Subject, Readonly<Record<string, number>>>>>;
+
+export interface Options {
+  /** Of each measured transfer. */
+  readonly seconds: number;
+  readonly runs: number;
+  /** Links where a scenario has many; undefined: as many as the scenario is made for. */
+  readonly links: number | undefined;
+  /** Smaller loads and fewer subjects, for a check of a few seconds. */
+  readonly short: boolean;
+  /** Names of subjects; openvpn is always among them. Undefined: all. */
+  readonly only: readonly string[] | undefined;
+  /** Hears of each measurement as it comes. */
+  onProgress(line: string): void;
+}
+
+/** By the keys of the scenario's figures. */
+export type Sample = Readonly<Record<string, number>>;
+
+export interface Stage {
+  measure(subject: Subject): Promise<Sample>;
+  close(): Promise<void>;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly what: string;
+  readonly subjects: readonly Subject[];
+  readonly figures: readonly Figure[];
+  readonly reach: Reach;
+  /** What else the figures depend on. */
+  conditions(options: Options): readonly string[];
+  open(options: Options): Promise<Stage>;
+}
+
+/** One subject's medians, flat: each figure's key, each ratio's, and the largest spread of a figure: (largest - smallest) / median. */
+export interface Row {
+  readonly scenario: string;
+  readonly name: string;
+  readonly spread: number;
+  readonly [key: string]: number | string;
+}
+
+/** The subjects take turns, so that a noisy moment of the machine hits all of them. */
+export async function runScenario(scenario: Scenario, options: Options): Promise<Row[]> {
+  const chosen = scenario.subjects.filter((name) => name === 'openvpn' || (options.only?.includes(name) ?? true));
+  const samples = new Map<Subject, Sample[]>(chosen.map((name) => [name, []]));
+  const stage = await scenario.open(options);
+  try {
+    for (let run = 1; run <= options.runs; run++) {
+      for (const subject of chosen) {
+        const sample = await stage.measure(subject);
+        samples.get(subject)?.push(sample);
+        options.onProgress(`${scenario.name}, run ${run}: ${subject}: ${describe(scenario.figures, sample)}`);
+      }
+    }
+  } finally {
+    await stage.close();
+  }
+  return rowsOf(scenario, samples);
+}
+
+function rowsOf({ name: scenario, figures }: Scenario, samples: ReadonlyMap<Subject, readonly Sample[]>): Row[] {
+  const base = samples.get('openvpn') ?? [];
+  return [...samples].map(([name, own]) => {
+    const cells: Record<string, number> = {};
+    for (const figure of figures) cells[figure.key] = round(median(values(own, figure)), figure.digits);
+    for (const figure of figures.filter((it) => it.own !== true))
+      cells[figure.ratio] = round(median(values(own, figure)) / median(values(base, figure)), 3);
+    const widest = Math.max(...figures.map((figure) => spread(values(own, figure))));
+    return { scenario, name, ...cells, spread: round(widest, 3) };
+  });
+}
+
+/** Every way in which `rows` miss `share` of what the scenario must reach: 1 all of it, 0.5 half of it. */
+export function shortfalls(scenario: Scenario, rows: readonly Row[], share: number): string[] {
+  return rows.flatMap((row) =>
+    Object.entries(scenario.reach[row.name as Subject] ?? {}).flatMap(([key, reach]) => {
+      const value = Number(row[key]);
+      const less = scenario.figures.find((it) => it.key === key || it.ratio === key)?.better === 'less';
+      const limit = less ? reach / share : reach * share;
+      // Written so that a figure which is no number is a shortfall.
+      if (less ? value <= limit : value >= limit) return [];
+      return [`${row.name}: ${key} is ${value}, ${less ? 'more' : 'less'} than ${limit}`];
+    }),
+  );
+}
+
+function values(samples: readonly Sample[], { key }: Figure): number[] {
+  return samples.map((sample) => sample[key] ?? Number.NaN);
+}
+
+function describe(figures: readonly Figure[], sample: Sample): string {
+  return figures
+    .map(({ key, unit, digits }) => `${key} ${(sample[key] ?? Number.NaN).toFixed(digits)} ${unit}`)
+    .join(', ');
+}
+
+/** The two directions of one figure, named as in the table of issue 3: up is from the client to the office. */
+export function bothDirections(figure: Omit<Figure, 'key' | 'ratio'>): Figure[] {
+  return [
+    { ...figure, key: 'up', ratio: 'ratioUp' },
+    { ...figure, key: 'down', ratio: 'ratioDown' },
+  ];
+}

@@ -1,0 +1,53 @@
+/** Whether the server gives back what it took: its resident set after GBs through one link and many links that came and went. */
+import { startListener, transfer } from '../iperf.ts';
+import { ManyLinks } from '../many-links.ts';
+import { residentKib } from '../process-cost.ts';
+import type { Options, Scenario } from '../scenario.ts';
+import { type Tunnel, tunnelStage } from '../tunnel.ts';
+
+const GIGABYTES = 5;
+const GIGABYTES_SHORT = 1;
+const LINKS = 1_000;
+const LINKS_SHORT = 250;
+/** Of the load, carried before the first look: buffers that are kept are allocated by then, and code is compiled. */
+const WARM_UP = 0.4;
+
+export const soak: Scenario = {
+  name: 'soak',
+  what: 'resident set before and after bytes and links',
+  subjects: ['openvpn', 'culvert'],
+  figures: [
+    { key: 'before', ratio: 'ratioBefore', unit: 'MiB', better: 'less', digits: 1 },
+    { key: 'after', ratio: 'ratioAfter', unit: 'MiB', better: 'less', digits: 1 },
+    { key: 'growth', ratio: 'growth', unit: '×', better: 'less', digits: 3, own: true },
+  ],
+  reach: { culvert: { growth: 1.05 } },
+  conditions: (options) => [
+    `the server's resident set before and after ${gigabytesOf(options)} GB each way through one link and ${linksOf(options)} links opened and closed; ${WARM_UP * 100} % of that before the first look`,
+  ],
+  open: (options) =>
+    tunnelStage(async (tunnel) => {
+      const links = await ManyLinks.create(tunnel.world, 1);
+      await startListener(tunnel.world);
+      await load(tunnel, links, options, WARM_UP);
+      const before = residentKib(tunnel.server.pid) / 1024;
+      await load(tunnel, links, options, 1);
+      const after = residentKib(tunnel.server.pid) / 1024;
+      return { before, after, growth: after / before };
+    }),
+};
+
+async function load({ world }: Tunnel, links: ManyLinks, options: Options, share: number): Promise<void> {
+  const bytes = Math.round(gigabytesOf(options) * share * 1e9);
+  await transfer(world, { bytes });
+  await transfer(world, { bytes, down: true });
+  await links.churn(Math.round(linksOf(options) * share));
+}
+
+function gigabytesOf({ short }: Options): number {
+  return short ? GIGABYTES_SHORT : GIGABYTES;
+}
+
+function linksOf({ short, links }: Options): number {
+  return links ?? (short ? LINKS_SHORT : LINKS);
+}

@@ -1,0 +1,73 @@
+/**
+ * The two ends of a measurement by traffic of our own: one serves in the office, the other runs on the client and prints one line of JSON.
+ *
+ *   traffic serve
+ *   traffic packets HOST up|down SECONDS            packets a second at less than 1 % loss
+ *   traffic streams HOST up|down SECONDS ADDRESS,…  Mbit/s over one TCP stream from each address, together
+ */
+import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { answerAll, Control, ports, type Request } from './control.ts';
+import { PacketEnd } from './packets.ts';
+import { searchRate, trials } from './rate-search.ts';
+import { Meter, openStreams, serveStreams } from './streams.ts';
+
+const WARM_UP_MILLIS = 1_000;
+
+function serve(): void {
+  const end = new PacketEnd(undefined);
+  const meter = new Meter();
+  serveStreams(meter);
+  const answer = (request: Request): Promise<number> | number => {
+    switch (request.kind) {
+      case 'bytes':
+        return meter.bytes;
+      case 'count':
+        return end.count;
+      case 'expect':
+        end.expect(request.trial);
+        return 0;
+      case 'send':
+        return end.send(request.trial, request.rate, request.seconds);
+    }
+  };
+  createServer((socket) => {
+    socket.on('error', () => {}); // the other end may leave as it likes
+    answerAll(socket, answer).catch(() => {});
+  }).listen(ports.control, () => console.log('serving'));
+}
+
+async function measurePackets(host: string, down: boolean, seconds: number): Promise<number> {
+  const control = await Control.connect(host);
+  return searchRate(trials(control, new PacketEnd(host), down, seconds));
+}
+
+async function measureStreams(
+  host: string,
+  down: boolean,
+  seconds: number,
+  addresses: readonly string[],
+): Promise<number> {
+  const control = await Control.connect(host);
+  const meter = new Meter();
+  await openStreams(host, addresses, down, meter);
+  const look = async () => (down ? { value: meter.bytes, at: performance.now() } : control.ask({ kind: 'bytes' }));
+  await delay(WARM_UP_MILLIS);
+  const before = await look();
+  await delay(seconds * 1000);
+  const after = await look();
+  return ((after.value - before.value) * 8) / 1000 / (after.at - before.at);
+}
+
+const [what = '', host = '', direction = '', seconds = '', addresses = ''] = process.argv.slice(2);
+const down = direction === 'down';
+if (what === 'serve') {
+  serve();
+} else {
+  const value =
+    what === 'packets'
+      ? await measurePackets(host, down, Number(seconds))
+      : await measureStreams(host, down, Number(seconds), addresses.split(','));
+  console.log(JSON.stringify({ value }));
+  process.exit(0);
+}

@@ -1,0 +1,62 @@
+/** Many TCP streams at once, and the bytes that came in over them. */
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { ports } from './control.ts';
+
+/** The first byte of a connection tells who sends. */
+const UP = 0x75;
+const DOWN = 0x64;
+const CHUNK = Buffer.alloc(256 * 1024);
+const READ_BYTES = 256 * 1024;
+
+export class Meter {
+  bytes = 0;
+}
+
+/** Takes what comes, or sends without end, as each connection asks. */
+export function serveStreams(meter: Meter): void {
+  createServer((socket) => {
+    socket.on('error', () => {}); // whoever connected may leave as it likes
+    socket.once('data', (first: Buffer) => {
+      if (first[0] === DOWN) pour(socket);
+      else meter.bytes += first.length - 1;
+      socket.on('data', (chunk: Buffer) => {
+        meter.bytes += chunk.length;
+      });
+    });
+  }).listen(ports.streams);
+}
+
+/** Opens a stream from each of these addresses of ours. */
+export async function openStreams(
+  host: string,
+  addresses: readonly string[],
+  down: boolean,
+  meter: Meter,
+): Promise<Socket[]> {
+  return await Promise.all(
+    addresses.map(async (localAddress) => {
+      const onread = {
+        buffer: Buffer.allocUnsafe(READ_BYTES),
+        callback: (length: number) => {
+          meter.bytes += length;
+          return true;
+        },
+      };
+      const socket = connect({ host, port: ports.streams, localAddress, onread });
+      await once(socket, 'connect');
+      socket.on('error', () => {}); // ends with the measurement
+      socket.write(Uint8Array.of(down ? DOWN : UP));
+      if (!down) pour(socket);
+      return socket;
+    }),
+  );
+}
+
+function pour(socket: Socket): void {
+  const fill = (): void => {
+    while (socket.write(CHUNK)) if (socket.destroyed) return;
+  };
+  socket.on('drain', fill);
+  fill();
+}
