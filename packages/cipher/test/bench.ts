@@ -3,7 +3,9 @@ import { createPacketBatch, type PacketBatch } from '@culvert/base';
 import { type AeadName, createOpenvpnAeadKey, createTrains, Join, OpenReport, ReplayWindow } from '../src/index.ts';
 import { batchOf, packet, virtioBatchOf, virtioHeader } from './packets.ts';
 
-const SECONDS = 0.5;
+// The best of many short rounds: others may use the machine meanwhile.
+const ROUNDS = 20;
+const ROUND_MILLISECONDS = 25;
 const HEADER = 0x48_00_00_00;
 const implementations = ['native', 'portable'] as const;
 const ciphers: readonly AeadName[] = ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'];
@@ -60,10 +62,14 @@ function empty(batch: PacketBatch): PacketBatch {
 /** Gigabytes of inner packets a second. */
 function measure(batch: PacketBatch, call: () => void): number {
   const size = batch.lengths.reduce((sum, length) => sum + length, 0);
-  const start = performance.now();
-  let calls = 0;
-  for (; performance.now() - start < SECONDS * 1000; calls++) call();
-  return (calls * size) / (performance.now() - start) / 1e6;
+  let best = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = performance.now();
+    let calls = 0;
+    for (; performance.now() - start < ROUND_MILLISECONDS; calls++) call();
+    best = Math.max(best, (calls * size) / (performance.now() - start) / 1e6);
+  }
+  return best;
 }
 
 function print(name: string, speeds: Record<string, number>): void {
