@@ -25,6 +25,8 @@ export interface DialHandlers {
   readonly timeout: Millis;
   /** What the device takes joined: bits of cipher's `Join`. @default 0 */
   readonly join?: number | undefined;
+  /** Whether the socket sends and takes datagrams in trains. @default where the kernel has it */
+  readonly trains?: boolean | undefined;
 }
 
 const SUPPORTED: readonly AeadName[] = ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'];
@@ -67,7 +69,15 @@ export class Dialer {
     const handshakeWindow = Math.min(on.timeout, this.#options.handshakeWindow ?? on.timeout);
     try {
       return await this.#transport.dial(
-        { ...this.#options, remote: { address, port }, protocol, tls, handshakeWindow, join: on.join ?? 0 },
+        {
+          ...this.#options,
+          remote: { address, port },
+          protocol,
+          tls,
+          handshakeWindow,
+          join: on.join ?? 0,
+          ...(on.trains !== undefined && { trains: on.trains }),
+        },
         { onEvent: on.onEvent, log: this.#log, signal: on.signal },
       );
     } catch (cause) {

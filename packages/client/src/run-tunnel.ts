@@ -75,8 +75,8 @@ export async function runTunnel(options: RunOptions): Promise<CloseReason> {
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal, gone.signal]);
   const deadline = new Deadline(options.timeout, stopping);
-  const join = joinFor(device);
-  const dial: TunnelOptions['dial'] = (candidate, on) => dialer.dial(candidate, { ...on, join });
+  const offloads = { join: joinFor(device), ...(options.offload ? {} : { trains: false }) };
+  const dial: TunnelOptions['dial'] = (candidate, on) => dialer.dial(candidate, { ...on, ...offloads });
   const tunnel = createTunnel(options, dial, network, carrier, () => {
     deadline.clear();
     options.onUp(describe());

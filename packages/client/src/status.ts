@@ -26,6 +26,8 @@ export interface TunnelDescription {
     readonly packetsOut: number;
     readonly bytesOut: number;
   } | null;
+  /** Counters of the present link's UDP socket, by name. */
+  readonly wire: Readonly<Record<string, number>>;
   /** What the two ends agreed on. */
   readonly facts: Readonly<Record<string, string>>;
   /** Links that there were, the present one included. */
@@ -57,6 +59,7 @@ export function describeTunnel(profile: string, device: string, status: TunnelSt
             packetsOut: stats.packetsOut,
             bytesOut: stats.bytesOut,
           },
+    wire: link?.wire ?? {},
     facts: link?.facts ?? {},
     links: status.links,
     trouble: status.trouble ?? null,

@@ -111,6 +111,8 @@ export interface Link {
   readonly unfragmented?: number | undefined;
   /** What the two ends agreed on ("AES-256-GCM", "TLSv1.3"), for status and logs. */
   readonly facts: Readonly<Record<string, string>>;
+  /** Counters of the socket below, by name, where the link has one of its own. */
+  readonly wire?: Readonly<Record<string, number>> | undefined;
   /** Send the batch's packets to the peer. Never blocks, never throws for a lost packet, keeps nothing of the batch. */
   send(batch: PacketBatch): void;
   /** Where the peer's packets go. The batch is lent for the call. Set once, before the event loop turns. */

@@ -4,6 +4,8 @@ import type { PacketBatch } from '@culvert/base';
 export interface PacketDevice {
   /** The largest packet that the device gives, in bytes. */
   readonly mtu: number;
+  /** Counters of what went wrong, by name; some devices have a word of explanation among them. */
+  readonly stats?: object;
   /** Appends waiting packets to the batch. Returns how many; zero means that none waits. */
   readBatch(batch: PacketBatch): number;
   /** Takes the packets whose length is not 0. Returns how many; the rest found no room. Never waits, keeps nothing of the batch. */

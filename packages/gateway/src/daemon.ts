@@ -240,6 +240,7 @@ function openvpn(config: GatewayConfig, tls: GatewayTls, read: ReadText, join: n
     replayWindow: section.replayWindow,
     mtu: config.network.mtu,
     join,
+    ...(config.network.offload ? {} : { trains: false }),
     maxLinks: config.limits.links,
   };
   const transport = createOpenvpnTransport();

@@ -24,6 +24,7 @@ import { filterPolicy } from './filter-policy.ts';
 import { Refusals } from './refusals.ts';
 import { type Session, Sessions } from './sessions.ts';
 import {
+  deviceStats,
   formatEndpoint,
   formatListening,
   type GatewayStatus,
@@ -198,6 +199,7 @@ export class Gateway {
       pid: process.pid,
       since: this.#since,
       device: this.#options.deviceName,
+      deviceStats: deviceStats(this.#options.device),
       network: { ipv4, ipv6, mode },
       listeners: this.#listeners.map(({ transport, listener }) => ({
         transport,

@@ -1,5 +1,5 @@
 /** What `culvertd status` and `culvertd session list` tell, as plain JSON. */
-import type { Link, LinkView, ListeningEndpoint } from '@culvert/core';
+import type { Link, LinkView, ListeningEndpoint, PacketDevice } from '@culvert/core';
 import type { Refusal } from './refusals.ts';
 import type { Session } from './sessions.ts';
 
@@ -30,6 +30,8 @@ export interface GatewayStatus {
   readonly pid: number;
   readonly since: string;
   readonly device: string;
+  /** What the device lost, by cause. */
+  readonly deviceStats: Readonly<Record<string, number>>;
   readonly network: { readonly ipv4: string | undefined; readonly ipv6: string | undefined; readonly mode: string };
   readonly listeners: readonly {
     readonly transport: string;
@@ -90,6 +92,10 @@ export function formatListening(endpoint: ListeningEndpoint): string {
 /** `192.0.2.1:1194`, `[2001:db8::1]:1194`. */
 export function formatEndpoint({ address, port }: { readonly address: string; readonly port: number }): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+export function deviceStats({ stats = {} }: Pick<PacketDevice, 'stats'>): Record<string, number> {
+  return Object.fromEntries(Object.entries(stats).filter((entry): entry is [string, number] => Number(entry[1]) > 0));
 }
 
 export function nonZero(counts: Readonly<Record<string, number>>): Record<string, number> {

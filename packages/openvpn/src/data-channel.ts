@@ -24,8 +24,8 @@ const LAST_PACKET_ID = 0xffff_ffff;
 // Chosen by us.
 const MOST_KEYS = 3;
 /** Room to frame packets for peers with compression framing, which are rare. */
-const SCRATCH_SLOTS = 256;
-const SCRATCH_BYTES = 128 * 1_024;
+const SCRATCH_SLOTS = 2_048;
+const SCRATCH_BYTES = 256 * 1_024;
 
 export interface DataChannelOptions {
   readonly role: 'server' | 'client';
@@ -225,7 +225,9 @@ export class DataChannel {
   #sealWith(slot: KeySlot, src: PacketBatch, first: number, dst: PacketBatch): number {
     const before = dst.count;
     const usedBefore = dst.used;
+    const skippedBefore = skippedBy(slot.send);
     const next = slot.send.seal(src, first, dst, slot.header, slot.nextPacketId);
+    this.#options.stats.droppedOut += skippedBy(slot.send) - skippedBefore;
     const sealed = dst.count - before;
     slot.nextPacketId += sealed;
     slot.packets += sealed;
@@ -354,6 +356,11 @@ function dataHeader(keyId: number, peerId: number | undefined): number {
 
 function isIp(firstByte: number): boolean {
   return firstByte >>> 4 === 4 || firstByte >>> 4 === 6;
+}
+
+/** Trains that contradict themselves, or are too large for any batch. */
+function skippedBy({ skipped }: DataKey): number {
+  return skipped.malformed + skipped.oversized;
 }
 
 function packetsFrom(src: PacketBatch, first: number): number {

@@ -68,7 +68,7 @@ export type ClientWrap =
   | { readonly kind: 'tls-crypt-v2'; readonly clientKey: Uint8Array; readonly wrapped: Uint8Array };
 
 /** One direction of one data key. */
-export type DataKey = Pick<OpenvpnAeadKey, 'seal' | 'openTrain' | 'close'>;
+export type DataKey = Pick<OpenvpnAeadKey, 'seal' | 'openTrain' | 'skipped' | 'close'>;
 
 export type CreateDataKey = (options: {
   readonly cipher: AeadName;

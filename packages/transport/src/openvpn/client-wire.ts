@@ -1,6 +1,6 @@
 /** The wire under a client's session: one UDP socket or one TCP connection. */
 import { connect, type Socket } from 'node:net';
-import type { Path, Transmit } from '@culvert/base';
+import type { Logger, Path, Transmit } from '@culvert/base';
 import { type DatagramBatch, encodePath, pathWords } from '@culvert/netio';
 import { ClientSession, isData } from '@culvert/openvpn';
 import { TransportError } from '../errors.ts';
@@ -8,6 +8,7 @@ import type { OpenvpnDialOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import type { Peer } from './peer.ts';
 import type { Scratch } from './scratch.ts';
+import { addSocketCounts, createSocketCounts, type SocketCounts } from './socket-counts.ts';
 import { StreamPort } from './stream-port.ts';
 import { maxPacketOf, pathOf } from './tcp-listener.ts';
 import { onSamePath, type UdpPath, UdpPort } from './udp-port.ts';
@@ -18,6 +19,8 @@ const DEFAULT_HANDSHAKE_WINDOW = 60_000;
 export interface Wire {
   readonly path: Path;
   readonly outbox: Outbox;
+  /** Of the UDP socket; undefined over TCP. */
+  readonly counts: (() => SocketCounts) | undefined;
   /** Called once, when the session exists. */
   begin(peer: Peer): void;
   send(transmit: Transmit): void;
@@ -25,18 +28,23 @@ export interface Wire {
 }
 
 /** Resolves when there is something to send on. Rejects with TransportError. */
-export function openWire(to: OpenvpnDialOptions, scratch: Scratch, signal: AbortSignal): Promise<Wire> {
-  return to.protocol === 'udp' ? Promise.resolve(udpWire(to, scratch)) : tcpWire(to, scratch, signal);
+export function openWire(
+  to: OpenvpnDialOptions,
+  on: { readonly scratch: Scratch; readonly log: Logger; readonly signal: AbortSignal },
+): Promise<Wire> {
+  return to.protocol === 'udp' ? Promise.resolve(udpWire(to, on.scratch, on.log)) : tcpWire(to, on.scratch, on.signal);
 }
 
 /** A socket of its own, whose local address the kernel chooses for each datagram, so that a laptop may change networks. */
-function udpWire(to: OpenvpnDialOptions, scratch: Scratch): Wire {
+function udpWire(to: OpenvpnDialOptions, scratch: Scratch, log: Logger): Wire {
   const family = to.remote.address.includes(':') ? 6 : 4;
   let peer: Peer | undefined;
   const port: UdpPort = new UdpPort({
     family,
     number: 0,
     scratch: scratch.datagrams,
+    trains: to.trains,
+    log,
     onBatch: (batch) => {
       if (peer !== undefined) takeBatch(batch, peer, path);
     },
@@ -45,6 +53,11 @@ function udpWire(to: OpenvpnDialOptions, scratch: Scratch): Wire {
   return {
     path,
     outbox: UdpPort.outboxFor(() => path),
+    counts: () => {
+      const counts = createSocketCounts();
+      addSocketCounts(counts, port.socket.stats);
+      return counts;
+    },
     begin: (begun) => {
       peer = begun;
     },
@@ -105,6 +118,7 @@ async function tcpWire(to: OpenvpnDialOptions, scratch: Scratch, signal: AbortSi
   return {
     path,
     outbox: port.outbox,
+    counts: undefined,
     begin: (begun) => {
       peer = begun;
     },

@@ -1,11 +1,11 @@
 /** `dial` of the openvpn transport: one session to one server, over UDP or TCP. */
-import type { CloseReason, Path } from '@culvert/base';
-import { createOpenvpnAeadKey } from '@culvert/cipher';
+import type { CloseReason, Logger, Path } from '@culvert/base';
 import type { Link, TransportEvent } from '@culvert/core';
-import { ClientSession } from '@culvert/openvpn';
+import { ClientSession, type CreateDataKey } from '@culvert/openvpn';
 import { systemClock, systemRandom, systemWallClock } from '../clock.ts';
 import { errorOf, TransportError } from '../errors.ts';
 import { openWire, type Wire } from './client-wire.ts';
+import { dataKeysOf, type Said } from './data-keys.ts';
 import { OpenvpnLink } from './link.ts';
 import type { OpenvpnDialOptions } from './options.ts';
 import { overheadOf } from './overhead.ts';
@@ -19,12 +19,14 @@ export interface DialHandlers {
   onEvent(event: TransportEvent): void;
   nextId(): number;
   readonly scratch: Scratch;
+  readonly said: Said;
+  readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
 export async function dial(to: OpenvpnDialOptions, on: DialHandlers): Promise<Link> {
   if (on.signal.aborted) throw new TransportError('CULVERT_TRANSPORT_STOPPED');
-  const wire = await openWire(to, on.scratch, on.signal);
+  const wire = await openWire(to, on);
   return new Dialling(to, on, wire).link;
 }
 
@@ -52,7 +54,7 @@ class Dialling {
     this.#to = to;
     this.#on = on;
     this.#wire = wire;
-    this.#session = createSession(to, wire.path);
+    this.#session = createSession(to, wire.path, dataKeysOf(to.cipherImplementation, on.said, on.log));
     this.#peer = new Peer({
       session: this.#session,
       clock: systemClock,
@@ -98,6 +100,7 @@ class Dialling {
       outbox: this.#wire.outbox,
       clock: systemClock,
       path: () => session.path,
+      wire: this.#wire.counts,
       close: (why) => this.#peer.close(why),
       overhead: overheadOf(peerId),
       protocol: this.#to.protocol,
@@ -116,14 +119,14 @@ class Dialling {
   }
 }
 
-function createSession(to: OpenvpnDialOptions, path: Path): ClientSession {
+function createSession(to: OpenvpnDialOptions, path: Path, createDataKey: CreateDataKey): ClientSession {
   return new ClientSession({
     path,
     protocol: to.protocol,
     random: systemRandom,
     wallClock: systemWallClock,
     createTls: () => to.tls.createEngine(),
-    createDataKey: createOpenvpnAeadKey,
+    createDataKey,
     wrap: to.wrap,
     dataCiphers: to.dataCiphers,
     username: to.username,

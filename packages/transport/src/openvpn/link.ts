@@ -7,6 +7,8 @@ import type { Outbox } from './outbox.ts';
 export interface DataSession {
   seal(src: PacketBatch, first: number, dst: PacketBatch, now: Instant): number;
   readonly facts: Readonly<Record<string, string>>;
+  /** Packets that could not be sent are counted in `droppedOut`. */
+  readonly stats: { readonly droppedOut: number };
 }
 
 export interface LinkOptions {
@@ -17,6 +19,8 @@ export interface LinkOptions {
   readonly outbox: Outbox;
   readonly clock: MonotonicClock;
   readonly path: () => Path;
+  /** Counters of the socket, where the link has one of its own. */
+  readonly wire?: (() => Readonly<Record<string, number>>) | undefined;
   readonly close: (why: CloseReason) => void;
   /** Bytes that sealing adds to a packet. */
   readonly overhead: number;
@@ -71,9 +75,14 @@ export class OpenvpnLink implements Link {
     return this.#options.session.facts;
   }
 
+  get wire(): Readonly<Record<string, number>> | undefined {
+    return this.#options.wire?.();
+  }
+
   send(batch: PacketBatch): void {
     if (this.#over) return;
     const { outbox, session, clock, overhead } = this.#options;
+    const droppedBefore = session.stats.droppedOut;
     const now = clock.now();
     let first = 0;
     let out = outbox.open();
@@ -84,10 +93,13 @@ export class OpenvpnLink implements Link {
       for (let slot = from; slot < out.count; slot++) this.stats.bytesOut += (out.lengths[slot] ?? 0) - overhead;
       if (out.count > from) outbox.commit(from);
       // A packet that not even an empty batch takes is passed over.
-      first = next === first && from === 0 ? next + 1 : next;
-      if (first >= batch.count) return;
+      const passedOver = next === first && from === 0;
+      if (passedOver) this.stats.droppedOut++;
+      first = passedOver ? next + 1 : next;
+      if (first >= batch.count) break;
       out = outbox.makeRoom() ? outbox.open() : undefined;
     }
+    this.stats.droppedOut += session.stats.droppedOut - droppedBefore;
     this.#drop(batch, first);
   }
 

@@ -3,9 +3,11 @@ import type { CloseReason, Logger } from '@culvert/base';
 import type { Admission, Link, Listener, ListeningEndpoint, TransportEvent } from '@culvert/core';
 import { Acceptor } from '@culvert/openvpn';
 import { systemRandom, systemWallClock } from '../clock.ts';
+import type { Said } from './data-keys.ts';
 import type { ListenAddress, OpenvpnListenOptions } from './options.ts';
 import { PeerHost } from './peer-host.ts';
 import type { Scratch } from './scratch.ts';
+import { addSocketCounts, createSocketCounts, type SocketCounts } from './socket-counts.ts';
 import { TcpListener } from './tcp-listener.ts';
 import { UdpListener } from './udp-listener.ts';
 
@@ -20,6 +22,7 @@ export async function listen(
     onEvent(event: TransportEvent): void;
     nextId(): number;
     readonly scratch: Scratch;
+    readonly said: Said;
     readonly log: Logger;
     readonly signal: AbortSignal;
   },
@@ -54,7 +57,7 @@ export async function listen(
     endpoints: sockets.endpoints,
     get stats() {
       const work = { workDropped: host.work.dropped, workWaiting: host.work.waiting };
-      return { ...acceptor.stats, ...host.stats, ...host.totals, ...work };
+      return { ...acceptor.stats, ...host.stats, ...host.totals, ...work, ...sockets.counts };
     },
     close,
   };
@@ -66,12 +69,20 @@ class Sockets {
   readonly #host: PeerHost;
   readonly #acceptor: Acceptor;
   readonly #open: { close(): void | Promise<void> }[] = [];
+  readonly #udp: UdpListener[] = [];
   #number = 0;
 
   constructor(at: OpenvpnListenOptions, host: PeerHost, acceptor: Acceptor) {
     this.#at = at;
     this.#host = host;
     this.#acceptor = acceptor;
+  }
+
+  /** Of all UDP sockets together. */
+  get counts(): SocketCounts {
+    const counts = createSocketCounts();
+    for (const { port } of this.#udp) addSocketCounts(counts, port.socket.stats);
+    return counts;
   }
 
   async open(at: ListenAddress): Promise<void> {
@@ -97,6 +108,7 @@ class Sockets {
       acceptor: this.#acceptor,
     });
     this.#open.push(listener);
+    this.#udp.push(listener);
     this.endpoints.push({ ...listener.port.socket.local, protocol: 'udp' });
     return listener.port.socket.local.port;
   }

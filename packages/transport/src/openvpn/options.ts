@@ -3,6 +3,7 @@ import type { Millis } from '@culvert/base';
 import type { AeadName } from '@culvert/cipher';
 import type { ClientWrap, ServerWrap } from '@culvert/openvpn';
 import type { TlsContext } from '@culvert/tls';
+import type { CipherImplementation } from './data-keys.ts';
 
 export interface ListenAddress {
   /** An address of this host. Undefined: every address of both IP versions. */
@@ -32,6 +33,10 @@ export interface OpenvpnListenOptions {
    * @default 0
    */
   readonly join?: number;
+  /** Whether UDP sockets send and take datagrams in trains. @default where the kernel has it */
+  readonly trains?: boolean;
+  /** Which of cipher's two implementations protects packets. @default native where it loads */
+  readonly cipherImplementation?: CipherImplementation;
   /** Links at a time, handshakes included. @default 4,096 */
   readonly maxLinks?: number;
   /** Handshakes at a time; further first packets are dropped and the peer tries again. @default 256 */
@@ -59,6 +64,10 @@ export interface OpenvpnDialOptions {
   readonly mtu?: number;
   /** As in `OpenvpnListenOptions`. @default 0 */
   readonly join?: number;
+  /** Whether UDP sockets send and take datagrams in trains. @default where the kernel has it */
+  readonly trains?: boolean;
+  /** Which of cipher's two implementations protects packets. @default native where it loads */
+  readonly cipherImplementation?: CipherImplementation;
   /** Further lines of peer info (IV_*, UV_*). */
   readonly peerInfo?: ReadonlyMap<string, string>;
 }

@@ -1,12 +1,12 @@
 /**
  * What the UDP and TCP sides of a listener share: the table of peers, the work queue, the limits, and how a session becomes a peer.
  */
-import type { CloseReason, MonotonicClock, Path, Transmit } from '@culvert/base';
-import { createOpenvpnAeadKey } from '@culvert/cipher';
+import type { CloseReason, Logger, MonotonicClock, Path, Transmit } from '@culvert/base';
 import type { Admission, Link, TransportEvent } from '@culvert/core';
-import { ServerSession, type SessionStart } from '@culvert/openvpn';
+import { type CreateDataKey, ServerSession, type SessionStart } from '@culvert/openvpn';
 import { systemClock, systemRandom, systemWallClock } from '../clock.ts';
 import { WorkQueue } from '../work-queue.ts';
+import { dataKeysOf, type Said } from './data-keys.ts';
 import type { OpenvpnListenOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import { PeerTable } from './peer-table.ts';
@@ -37,6 +37,8 @@ export interface PeerHostHandlers {
   onEvent(event: TransportEvent): void;
   nextId(): number;
   readonly scratch: Scratch;
+  readonly said: Said;
+  readonly log: Logger;
 }
 
 export class PeerHost {
@@ -44,6 +46,9 @@ export class PeerHost {
   readonly clock: MonotonicClock = systemClock;
   readonly work: WorkQueue;
   readonly scratch: Scratch;
+  readonly log: Logger;
+  /** Whether UDP sockets send and take trains; undefined: where the kernel has them. */
+  readonly trains: boolean | undefined;
   readonly stats = {
     /** Datagrams, and packets of streams. */
     packetsIn: 0,
@@ -56,6 +61,7 @@ export class PeerHost {
   closed = false;
   readonly #options: OpenvpnListenOptions;
   readonly #on: PeerHostHandlers;
+  readonly #createDataKey: CreateDataKey;
   readonly #totals = new SessionTotals();
   #handshakes = 0;
 
@@ -63,6 +69,9 @@ export class PeerHost {
     this.#options = options;
     this.#on = on;
     this.scratch = on.scratch;
+    this.log = on.log;
+    this.trains = options.trains;
+    this.#createDataKey = dataKeysOf(options.cipherImplementation, on.said, on.log);
     this.table = new PeerTable(options.maxLinks ?? DEFAULT_MAX_LINKS);
     this.work = new WorkQueue({ limit: WORK_LIMIT, now: () => this.clock.now() });
   }
@@ -140,7 +149,7 @@ export class PeerHost {
       random: systemRandom,
       wallClock: systemWallClock,
       createTls: () => options.tls.createEngine(),
-      createDataKey: createOpenvpnAeadKey,
+      createDataKey: this.#createDataKey,
       dataCiphers: options.dataCiphers,
       now: this.clock.now(),
       handshakeWindow: options.handshakeWindow,

@@ -8,8 +8,9 @@ import type { Socket } from 'node:net';
 import { createPacketBatch, type PacketBatch, type Path } from '@culvert/base';
 import { type Outbox, resetBatch } from './outbox.ts';
 
-const SLOTS = 256;
-const SLOT_BYTES = 2048;
+/** A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
+const SLOTS = 2_048;
+const BYTES = 512 * 1024;
 const FRAME_HEADER = 2;
 /** Bytes that may wait for the wire before packets are dropped: more would only add delay to the inner connections. */
 const BACKLOG_BYTES = 256 * 1024;
@@ -37,7 +38,7 @@ export interface StreamScratch {
 }
 
 export function createStreamScratch(): StreamScratch {
-  return { in: createPacketBatch(SLOTS, SLOTS * SLOT_BYTES), out: createPacketBatch(SLOTS, SLOTS * SLOT_BYTES) };
+  return { in: createPacketBatch(SLOTS, BYTES), out: createPacketBatch(SLOTS, BYTES) };
 }
 
 export interface StreamHandlers {

@@ -32,6 +32,8 @@ export class UdpListener {
       port: options.port,
       number: options.number,
       scratch: options.host.scratch.datagrams,
+      trains: options.host.trains,
+      log: options.host.log,
       onBatch: (batch) => this.#take(batch),
     });
   }

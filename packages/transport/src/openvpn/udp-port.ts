@@ -1,7 +1,7 @@
 /**
  * One UDP socket of the driver: batches in, batches out, and paths between netio's records and the machines' text form.
  */
-import type { Endpoint, Path } from '@culvert/base';
+import type { Endpoint, Logger, Path } from '@culvert/base';
 import {
   createDatagramBatch,
   type DatagramBatch,
@@ -13,9 +13,9 @@ import {
 } from '@culvert/netio';
 import { EndOfTurn, type Outbox, resetBatch } from './outbox.ts';
 
-/** Datagrams written in one go: several trains. */
-const OUT_SLOTS = 512;
-const OUT_SLOT_BYTES = 1_536;
+/** Datagrams written in one go: several trains. A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
+const OUT_SLOTS = 2_048;
+const OUT_BYTES = 768 * 1_024;
 /** Datagrams read in one go: trains of up to 64 KiB, each many datagrams. */
 const IN_SLOTS = 1_024;
 const IN_BYTES = 16 * 65_536;
@@ -61,6 +61,8 @@ export class UdpPort {
   readonly #in: DatagramBatch;
   readonly #out: DatagramBatch;
   readonly #endOfTurn = new EndOfTurn(() => this.#flush());
+  readonly #log: Logger;
+  #segmentation: 'on' | 'off';
   #waitingForRoom = false;
 
   constructor(options: {
@@ -70,19 +72,26 @@ export class UdpPort {
     readonly number: number;
     /** What is read goes here; in use for the length of a call, so ports of one thread share it. */
     readonly scratch: DatagramBatch;
+    /** Send and take trains. @default where the kernel has them */
+    readonly trains?: boolean | undefined;
+    readonly log: Logger;
     /** The batch is lent for the call. */
     readonly onBatch: (batch: DatagramBatch, port: UdpPort) => void;
   }) {
     this.number = options.number;
+    this.#log = options.log;
     this.socket = openUdp({
       family: options.family,
       ...(options.address !== undefined && { address: options.address }),
       ...(options.port !== undefined && { port: options.port }),
+      ...(options.trains !== undefined && { segmentation: options.trains, coalescing: options.trains }),
       receiveBufferBytes: KERNEL_BUFFER_BYTES,
       sendBufferBytes: KERNEL_BUFFER_BYTES,
     });
     this.#in = options.scratch;
-    this.#out = createDatagramBatch(OUT_SLOTS, OUT_SLOTS * OUT_SLOT_BYTES);
+    this.#out = createDatagramBatch(OUT_SLOTS, OUT_BYTES);
+    this.#segmentation = this.socket.stats.segmentation;
+    this.#tellWhatIsMissing();
     this.socket.onReadable(() => {
       for (let reads = 0; reads < READS_A_TURN && !this.socket.closed; reads++) {
         resetBatch(this.#in);
@@ -128,6 +137,20 @@ export class UdpPort {
     this.socket.close();
   }
 
+  #tellWhatIsMissing(): void {
+    const { segmentation, segmentationOff, coalescing, coalescingOff } = this.socket.stats;
+    const fields = { family: this.socket.family, port: this.socket.local.port };
+    if (segmentation === 'off') this.#log.info('datagrams leave one by one', { ...fields, reason: segmentationOff });
+    if (coalescing === 'off') this.#log.info('datagrams come one by one', { ...fields, reason: coalescingOff });
+  }
+
+  #tellSwitchedOff(): void {
+    this.#segmentation = this.socket.stats.segmentation;
+    const { family, local, stats } = this.socket;
+    const fields = { family, port: local.port, reason: stats.segmentationOff };
+    this.#log.warn('the kernel takes no trains here: datagrams leave one by one from now on', fields);
+  }
+
   #makeRoom(): boolean {
     if (!this.#waitingForRoom) this.#flush();
     return this.#out.count === 0;
@@ -142,6 +165,7 @@ export class UdpPort {
     const batch = this.#out;
     if (batch.count === 0 || this.socket.closed) return;
     const sent = this.socket.sendBatch(batch);
+    if (this.socket.stats.segmentation !== this.#segmentation) this.#tellSwitchedOff();
     if (sent >= batch.count) {
       resetBatch(batch);
       return;
