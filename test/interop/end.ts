@@ -18,6 +18,8 @@ export interface Scenario {
   readonly mtu: number;
   /** Set for throughput: the best settings known of the program. */
   readonly fast: boolean;
+  /** Whether our programs move packets in trains. */
+  readonly offload: { readonly server: boolean; readonly client: boolean };
 }
 
 export const usualScenario: Scenario = {
@@ -28,6 +30,7 @@ export const usualScenario: Scenario = {
   renegotiateAfter: undefined,
   mtu: 1500,
   fast: false,
+  offload: { server: true, client: true },
 };
 
 export interface End {

@@ -72,12 +72,12 @@ async function addUser(gateway: TestHost, config: string): Promise<void> {
   if (code !== 0 && !child.output.includes('is there already')) throw new Error(child.output);
 }
 
-function serverConfig(world: World, { protocol, password: shown, mtu }: Scenario, state: string): string {
+function serverConfig(world: World, { protocol, password: shown, mtu, offload }: Scenario, state: string): string {
   const { ca, server, wrap } = world;
   return `
 state: ${state}
 control: ${state}/control.sock
-network: { ipv4: ${inner.ipv4}, ipv6: ${inner.ipv6}, device: culvert0, mode: nat, mtu: ${mtu} }
+network: { ipv4: ${inner.ipv4}, ipv6: ${inner.ipv6}, device: culvert0, mode: nat, mtu: ${mtu}, offload: ${offload.server} }
 push:
   routes: [${officeNetworks.ipv4}, ${officeNetworks.ipv6}]
   dns: { servers: [10.77.0.2] }
@@ -101,5 +101,6 @@ async function startClient(world: World, scenario: Scenario): Promise<HostProces
   const env = { CULVERT_PROFILES: `${lab.folder}/profiles`, CULVERT_RUN: `${lab.folder}/run` };
   const profile = lab.write('office.ovpn', clientConfig(world, scenario));
   await client.exec(programs.culvert, ['import', profile, '--name', 'office', '--force'], { env });
-  return client.spawn(programs.culvert, ['up', 'office', '--log-level', 'debug'], { env });
+  const words = ['up', 'office', '--log-level', 'debug', ...(scenario.offload.client ? [] : ['--no-offload'])];
+  return client.spawn(programs.culvert, words, { env });
 }

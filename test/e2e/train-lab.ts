@@ -1,0 +1,156 @@
+/**
+ * Two ends of a tunnel in the interop world (drawn in test/interop/world.ts), traffic through it, and what the kernels counted.
+ */
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { eventually, type HostProcess, type TestHost } from '@culvert/testkit';
+import type { ClientEnd, End, Program, Scenario } from '../interop/end.ts';
+import { usualScenario } from '../interop/end.ts';
+import { buildWorld, office, type World } from '../interop/world.ts';
+import type { Echo, Transfer } from './traffic.ts';
+
+const PORT = 7_000;
+const UP_MILLIS = 30_000;
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const node = `${root}scripts/node`;
+const trafficProgram = fileURLToPath(new URL('traffic.ts', import.meta.url));
+const culvertd = `${root}packages/gateway/bin/culvertd`;
+
+export type Family = 4 | 6;
+
+/** Programs that the tests run on the hosts. */
+export const labTools = ['openvpn', 'openssl', 'ping', 'sysctl', 'nft'] as const;
+
+export class TrainLab implements AsyncDisposable {
+  readonly world: World;
+  #server: End | undefined;
+  #client: ClientEnd | undefined;
+
+  private constructor(world: World) {
+    this.world = world;
+  }
+
+  static async open(): Promise<TrainLab> {
+    const world = await buildWorld();
+    const lab = new TrainLab(world);
+    await serveTraffic(world.office);
+    return lab;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.world.lab.close();
+  }
+
+  /** What both ends said. */
+  get log(): string {
+    return `--- server\n${this.#server?.log()}\n--- client\n${this.#client?.log()}`;
+  }
+
+  /** Both ends up, and the office in reach over both IP versions. Ends what ran before. */
+  async connect(server: Program, client: Program, changes: Partial<Scenario>): Promise<void> {
+    await this.disconnect();
+    const scenario = { ...usualScenario, ...changes };
+    this.#server = await server.startServer(this.world, scenario);
+    this.#client = await client.startClient(this.world, scenario);
+    await this.#client.up(UP_MILLIS);
+    for (const address of [office.ipv4, office.ipv6]) {
+      await eventually(`an answer from ${address}`, () => pings(this.world.client, address), UP_MILLIS);
+    }
+  }
+
+  async disconnect(): Promise<void> {
+    await this.#client?.stop('SIGTERM');
+    await this.#server?.stop('SIGTERM');
+  }
+
+  /** TCP between client and office, checked by hash: `get` comes down, `put` goes up. */
+  transfer(what: 'get' | 'put', family: Family, bytes: number): Promise<Transfer> {
+    return transfer(this.world.client, what, addressOf(family), bytes);
+  }
+
+  /** Datagrams from the client to the office and back. */
+  echo(family: Family, burst: number, sizes: readonly number[]): Promise<Echo> {
+    return echo(this.world.client, addressOf(family), burst, sizes);
+  }
+
+  /** Pings with this many bytes of payload; fails when one is lost. */
+  async ping(family: Family, size: number): Promise<void> {
+    const words = ['-c', '3', '-i', '0.02', '-W', '2', '-s', String(size), addressOf(family)];
+    assert.match(await this.world.client.exec('ping', words), / 0% packet loss/, `${size} bytes over IPv${family}`);
+  }
+
+  /** culvertd's counters of its sockets and peers. */
+  async listenerStats(): Promise<Readonly<Record<string, number>>> {
+    return (await this.gatewayStatus()).listeners[0]?.stats ?? {};
+  }
+
+  async gatewayStatus(): Promise<GatewayReport> {
+    const config = `${this.world.lab.folder}/culvertd.yaml`;
+    return JSON.parse(await this.world.gateway.exec(culvertd, ['status', '--json', '--config', config]));
+  }
+}
+
+export interface GatewayReport {
+  readonly listeners: readonly { readonly stats: Readonly<Record<string, number>> }[];
+  readonly deviceStats: Readonly<Record<string, number>>;
+}
+
+/** Starts the other end of `transfer` and `echo` on a host. */
+export async function serveTraffic(host: TestHost): Promise<HostProcess> {
+  const child = host.spawn(node, [trafficProgram, 'serve', String(PORT)]);
+  await child.waitFor('serving');
+  return child;
+}
+
+export async function transfer(from: TestHost, what: 'get' | 'put', address: string, bytes: number): Promise<Transfer> {
+  return JSON.parse(await from.exec(node, [trafficProgram, what, address, String(PORT), String(bytes)]));
+}
+
+export async function echo(from: TestHost, address: string, burst: number, sizes: readonly number[]): Promise<Echo> {
+  const words = [trafficProgram, 'echo', address, String(PORT), String(burst), ...sizes.map(String)];
+  return JSON.parse(await from.exec(node, words));
+}
+
+/** The average packet that a device's kernel side sent into it and got out of it since it was made, in bytes. */
+export async function averagePackets(host: TestHost, device: string): Promise<{ sent: number; received: number }> {
+  const [link] = JSON.parse(await host.ip(`-s -json link show dev ${device}`));
+  const { rx, tx } = link.stats64;
+  return { sent: tx.bytes / tx.packets, received: rx.bytes / rx.packets };
+}
+
+const checksumErrors = [
+  'Ip.InHdrErrors',
+  'Tcp.InCsumErrors',
+  'Udp.InCsumErrors',
+  'Icmp.InCsumErrors',
+  'Ip6InHdrErrors',
+  'Udp6InCsumErrors',
+  'Icmp6InCsumErrors',
+];
+
+/** The kernel's counters of packets with bad checksums or headers that are not zero. */
+export async function badPackets(host: TestHost): Promise<string[]> {
+  const text = await host.exec('cat', ['/proc/net/snmp', '/proc/net/snmp6']);
+  const counts = new Map<string, string>();
+  const lines = text.split('\n').map((line) => line.split(/\s+/));
+  lines.forEach((words, i) => {
+    const [head = ''] = words;
+    if (!head.endsWith(':')) counts.set(head, words[1] ?? '');
+    else if (lines[i - 1]?.[0] === head) {
+      for (const [at, name] of (lines[i - 1] ?? []).entries())
+        counts.set(`${head.slice(0, -1)}.${name}`, words[at] ?? '');
+    }
+  });
+  for (const name of checksumErrors) assert.ok(counts.has(name), `the kernel counts ${name}`);
+  return checksumErrors
+    .filter((name) => counts.get(name) !== '0')
+    .map((name) => `${host.label}: ${name} ${counts.get(name)}`);
+}
+
+async function pings(from: TestHost, address: string): Promise<boolean> {
+  return (await from.spawn('ping', ['-c', '1', '-W', '1', address]).exited).code === 0;
+}
+
+function addressOf(family: Family): string {
+  return family === 4 ? office.ipv4 : office.ipv6;
+}
