@@ -7,6 +7,8 @@ import { openTun, type TunDevice } from '@culvert/tun-tap';
 
 const SLOTS = 128;
 const BYTES = 16 * 65_536 + 66_000;
+/** Packets that wait in the kernel: the links share one queue, where client programs have one each. */
+const QUEUE = 20_000;
 /** Where an IPv4 header has the source. */
 const SOURCE = 12;
 
@@ -47,7 +49,7 @@ export class Carrier {
   configure(route: string): void {
     const { name } = this.#device;
     const lines = this.addresses.map((address) => `address add ${address}/32 dev ${name}`);
-    lines.push(`link set ${name} txqueuelen 1000`, `route add ${route} dev ${name}`);
+    lines.push(`link set ${name} txqueuelen ${QUEUE}`, `route add ${route} dev ${name}`);
     execFileSync('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n` });
   }
 

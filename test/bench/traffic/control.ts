@@ -39,8 +39,14 @@ export class Control {
     this.#lines = createInterface(socket)[Symbol.asyncIterator]();
   }
 
-  static async connect(host: string): Promise<Control> {
-    const socket = connect({ host, port: ports.control, noDelay: true });
+  /** @param from our address; undefined: the kernel chooses */
+  static async connect(host: string, from?: string): Promise<Control> {
+    const socket = connect({
+      host,
+      port: ports.control,
+      noDelay: true,
+      ...(from !== undefined && { localAddress: from }),
+    });
     await once(socket, 'connect');
     return new Control(socket);
   }

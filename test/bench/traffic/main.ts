@@ -48,7 +48,7 @@ async function measureStreams(
   seconds: number,
   addresses: readonly string[],
 ): Promise<number> {
-  const control = await Control.connect(host);
+  const control = await Control.connect(host, addresses[0]);
   const meter = new Meter();
   await openStreams(host, addresses, down, meter);
   const look = async () => (down ? { value: meter.bytes, at: performance.now() } : control.ask({ kind: 'bytes' }));
