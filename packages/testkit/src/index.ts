@@ -5,6 +5,7 @@ export { batchOf, ipv4Packet, ipv6Packet, packetsOf } from './compliance/packets
 export { transportCompliance } from './compliance/transport.ts';
 export { eventually, inTime } from './eventually.ts';
 export { createFakeTlsContext, FakeTlsEngine, type FakeTlsOptions, fakeCertificate } from './fake-tls.ts';
+export { type FlowOptions, flowPackets } from './flow-packets.ts';
 export { type LogLine, nullLogger, RecordingLogger } from './loggers.ts';
 export {
   LossyLink,
