@@ -1,7 +1,7 @@
 /** Runs the stages of the whole test suite and prints closing counts. See scripts/test for how to call it. */
 import { globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Outcome, runCommand, runInterop, runTestFiles } from './stage.ts';
+import { type Outcome, runCases, runCommand, runTestFiles } from './stage.ts';
 
 interface Stage {
   readonly name: string;
@@ -31,9 +31,14 @@ const stages: readonly Stage[] = [
   { name: 'unit', why: 'tests beside the code', run: files(unitFiles, (file) => !isCompliance(file) && !isWire(file)) },
   { name: 'compliance', why: 'the suite that every transport passes', run: files(unitFiles, isCompliance) },
   { name: 'wire', why: 'protocols over a noisy wire', run: files(`{${unitFiles},test/sim/**/*.test.ts}`, isWire) },
-  { name: 'interop', why: 'real peers in network namespaces', run: () => runInterop() },
+  { name: 'interop', why: 'real peers in network namespaces', run: () => runCases('rows', 'test/interop/run.ts') },
   { name: 'e2e', why: 'the programs, end to end', run: files('test/e2e/**/*.test.ts', () => true) },
   { name: 'fuzz', why: 'the committed corpus, and a short search', run: files('test/fuzz/**/*.test.ts', () => true) },
+  {
+    name: 'bench',
+    why: 'figures against the peer, short',
+    run: () => runCases('checks', 'test/bench/run.ts', ['short']),
+  },
 ];
 
 async function main(): Promise<void> {

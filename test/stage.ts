@@ -1,4 +1,4 @@
-/** Ways to run a stage: test files of node:test, a command, the interop matrix. Each ends in the same counts. */
+/** Ways to run a stage: test files of node:test, a command, a program with cases. Each ends in the same counts. */
 import { spawn } from 'node:child_process';
 import { run, type TestsStream } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -77,20 +77,20 @@ export async function runCommand(command: string, args: readonly string[] = []):
   };
 }
 
-/** The interop matrix; each of its rows counts as a test. */
-export async function runInterop(): Promise<Outcome> {
+/** A program that prints one JSON object with a list of cases, each of which counts as a test: the interop matrix, the benchmarks. */
+export async function runCases(list: string, script: string, args: readonly string[] = []): Promise<Outcome> {
   const started = performance.now();
-  const { code, stdout } = await execute('scripts/node', ['test/interop/run.ts', '--json'], 'pipe');
+  const { code, stdout } = await execute('scripts/node', [script, ...args, '--json'], 'pipe');
   const seconds = (performance.now() - started) / 1000;
   try {
-    const { rows } = JSON.parse(stdout) as { rows: { id: string; result: string; detail: string }[] };
+    const cases = (JSON.parse(stdout) as Record<string, { id: string; result: string; detail: string }[]>)[list] ?? [];
     const named = (result: string) =>
-      rows.filter((row) => row.result === result).map((row) => `${row.id}: ${row.detail}`);
+      cases.filter((it) => it.result === result).map(({ id, detail }) => `${id}: ${detail}`);
     const failures = named('fail');
-    if (code !== 0 && failures.length === 0) failures.push(`test/interop/run.ts: exit code ${code}`);
+    if (code !== 0 && failures.length === 0) failures.push(`${script}: exit code ${code}`);
     return { pass: named('pass').length, failures, skips: named('skip'), seconds };
   } catch {
-    return { pass: 0, failures: [`test/interop/run.ts: exit code ${code}, and no matrix`], skips: [], seconds };
+    return { pass: 0, failures: [`${script}: exit code ${code}, and no cases`], skips: [], seconds };
   }
 }
 
