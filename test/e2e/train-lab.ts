@@ -15,6 +15,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const node = `${root}scripts/node`;
 const trafficProgram = fileURLToPath(new URL('traffic.ts', import.meta.url));
 const culvertd = `${root}packages/gateway/bin/culvertd`;
+const culvert = `${root}packages/client/bin/culvert`;
 
 export type Family = 4 | 6;
 
@@ -79,9 +80,22 @@ export class TrainLab implements AsyncDisposable {
     assert.match(await this.world.client.exec('ping', words), / 0% packet loss/, `${size} bytes over IPv${family}`);
   }
 
+  host(label: 'client' | 'router' | 'gateway' | 'office'): TestHost {
+    const host = this.world.lab.hosts.find((one) => one.label === label);
+    assert.ok(host, `there is no host ${label}`);
+    return host;
+  }
+
   /** culvertd's counters of its sockets and peers. */
   async listenerStats(): Promise<Readonly<Record<string, number>>> {
     return (await this.gatewayStatus()).listeners[0]?.stats ?? {};
+  }
+
+  /** culvert's counters of its socket. */
+  async clientWire(): Promise<Readonly<Record<string, number>>> {
+    const env = { CULVERT_RUN: `${this.world.lab.folder}/run` };
+    const status = await this.world.client.exec(culvert, ['status', 'office', '--json'], { env });
+    return (JSON.parse(status) as { wire: Readonly<Record<string, number>> }).wire;
   }
 
   async gatewayStatus(): Promise<GatewayReport> {

@@ -1,0 +1,91 @@
+/**
+ * Paths that take less than the segments of a train: the kernel refuses to cut those up, so datagrams leave one by one and in fragments.
+ *
+ *     client ─ eth0 ── eth0 ─ router ─ eth1 ── eth0 ─ gateway ── office
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { eventually, labIsPossible, missingForLab } from '@culvert/testkit';
+import { culvert } from '../interop/ends/culvert.ts';
+import { badPackets, labTools, TrainLab } from './train-lab.ts';
+
+const BYTES = 10_000_000;
+const SMALL = 1_280;
+const LONGEST_SILENCE = 2_000;
+
+type Cable = readonly ['client' | 'router' | 'gateway', 'eth0' | 'eth1'];
+const near: readonly Cable[] = [
+  ['client', 'eth0'],
+  ['router', 'eth0'],
+];
+const far: readonly Cable[] = [
+  ['router', 'eth1'],
+  ['gateway', 'eth0'],
+];
+
+const cases = [
+  { name: 'everywhere, over IPv4', outer: 4, small: [...near, ...far] },
+  { name: 'everywhere, over IPv6', outer: 6, small: [...near, ...far] },
+  { name: "behind the client's router, over IPv4", outer: 4, small: far },
+  { name: "behind the client's router, over IPv6", outer: 6, small: far },
+] as const;
+
+let lab: TrainLab;
+before(async () => {
+  if (missingForLab(labTools).length === 0) lab = await TrainLab.open();
+});
+after(() => lab?.[Symbol.asyncDispose]());
+
+for (const { name, outer, small } of cases) {
+  test(`a path MTU of ${SMALL} ${name}: TCP completes both ways without a stall, and the fallback is counted`, async (t) => {
+    if (!labIsPossible(t, labTools)) return;
+    await setMtu(small, SMALL);
+    try {
+      await lab.connect(culvert, culvert, { outer });
+      for (const family of [4, 6] as const) {
+        for (const what of ['get', 'put'] as const) {
+          const { longestSilence } = await lab.transfer(what, family, BYTES);
+          assert.ok(longestSilence < LONGEST_SILENCE, `${what} over IPv${family}: silent for ${longestSilence} ms`);
+        }
+        await lab.echo(family, 24, [300, 1_200, 1_372]);
+      }
+      const { trainsSent = 0, trainFallbacks = 0 } = await lab.listenerStats();
+      assert.ok(trainFallbacks > 0, 'the gateway fell back');
+      assert.ok(trainFallbacks < 200, `${trainFallbacks} fallbacks of the gateway: it learns`);
+      assert.ok(trainsSent > 0, 'what fits still goes in trains');
+      assert.ok(((await lab.clientWire())['trainFallbacks'] ?? 0) > 0, 'the client fell back');
+      for (const host of lab.world.lab.hosts) assert.deepEqual(await badPackets(host), []);
+    } finally {
+      await setMtu(small, 1_500);
+    }
+  });
+}
+
+test('a path MTU that shrinks in the middle of a transfer stalls it for less than two seconds', async (t) => {
+  if (!labIsPossible(t, labTools)) return;
+  try {
+    await lab.connect(culvert, culvert, { outer: 6 });
+    for (const what of ['get', 'put'] as const) {
+      const before = await sentBytes();
+      const transferring = lab.transfer(what, 4, 10 * BYTES);
+      await eventually('the transfer is under way', async () => (await sentBytes()) > before + BYTES);
+      await setMtu(far, SMALL);
+      assert.ok((await sentBytes()) < before + 10 * BYTES, 'it is still under way');
+      const { longestSilence } = await transferring;
+      assert.ok(longestSilence < LONGEST_SILENCE, `${what}: silent for ${longestSilence} ms`);
+      await setMtu(far, 1_500);
+    }
+  } finally {
+    await setMtu(far, 1_500);
+  }
+});
+
+async function setMtu(cables: readonly Cable[], mtu: number): Promise<void> {
+  for (const [label, device] of cables) await lab.host(label).ip(`link set ${device} mtu ${mtu}`);
+}
+
+/** Both ways through the router's far device. */
+async function sentBytes(): Promise<number> {
+  const [link] = JSON.parse(await lab.host('router').ip('-s -json link show dev eth1'));
+  return link.stats64.rx.bytes + link.stats64.tx.bytes;
+}
