@@ -7,12 +7,16 @@ import { askControl } from '../control.ts';
 import { ClientError } from '../errors.ts';
 import { placesOf, runFiles } from '../paths.ts';
 import { profileNameOf } from '../profile-store.ts';
+import { downAsService } from '../service-user.ts';
 import { withName } from './options.ts';
 
 export const downCommand: CommandModule<object, { readonly name: string }> = {
   command: 'down <name>',
   describe: 'End a tunnel; the host is as before when it returns',
-  builder: withName,
+  builder: (y) =>
+    withName(y)
+      .example('$0 down office', 'end it, or undo what a killed one left')
+      .example('$0 down ./office.ovpn', 'a profile that was not imported'),
   handler: async ({ name: given }) => {
     const name = profileNameOf(given);
     const files = runFiles(placesOf(undefined), name);
@@ -28,6 +32,11 @@ export const downCommand: CommandModule<object, { readonly name: string }> = {
 
 /** Nobody listens: the process was killed, starts just now, or there is none. */
 async function cleanUp(name: string, journal: string): Promise<void> {
+  const exitCode = downAsService(journal, name);
+  if (exitCode !== undefined) {
+    process.exitCode = exitCode;
+    return;
+  }
   const log = createLogger({ level: 'warn', format: 'text' });
   switch (await recover({ journal, log })) {
     case 'undone':
