@@ -16,7 +16,7 @@ const CAPABILITIES = ['net_admin', 'net_raw', 'dac_override'].map((name) => `+${
  * Runs `culvert down NAME` as the service's user, if we are root and `journal` is that user's; its exit code, else undefined.
  * Call it only where no process of the tunnel answers. Throws ClientError when it cannot be run.
  */
-export function downAsService(journal: string, name: string): number | undefined {
+export function downAsService(journal: string, name: string, json = false): number | undefined {
   const stat = process.getuid?.() === 0 ? lstatSync(journal, { throwIfNoEntry: false }) : undefined;
   if (stat === undefined || stat.uid === 0 || !stat.isFile()) return undefined;
   const [account, , uid, gid] = spawnSync('getent', ['passwd', SERVICE_USER], { encoding: 'utf8' }).stdout.split(':');
@@ -30,7 +30,7 @@ export function downAsService(journal: string, name: string): number | undefined
     'setpriv',
     [
       ...[`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...limits.flat(), '--no-new-privs', '--'],
-      ...[process.execPath, ...process.execArgv, main, 'down', name],
+      ...[process.execPath, ...process.execArgv, main, 'down', name, ...(json ? ['--json'] : [])],
     ],
     { stdio: ['ignore', 'inherit', 'inherit'] },
   );
