@@ -5,6 +5,8 @@ import { native } from './native.ts';
 import { type Offload, offloadBits } from './offloads.ts';
 
 const READABLE = 1;
+/** Between looks at an interface that goes away. */
+const LOOK_AGAIN_MILLIS = 10;
 
 /** An Ethernet header with one VLAN tag, which the kernel puts in line. */
 const frameHeaderBytes = 18;
@@ -41,6 +43,9 @@ export class TunDevice {
   readonly vnetHeader: boolean;
   readonly stats: TunStats = { truncated: 0, writeErrors: 0, lastWriteError: undefined };
   readonly #report = new Uint32Array(2);
+  readonly #ready = (status: number) => this.#handleReady(status);
+  #readable: (() => void) | undefined;
+  #gone = false;
   #closed = false;
   #maxPacket: number;
 
@@ -77,7 +82,11 @@ export class TunDevice {
       batch.count = count + n;
       return n;
     }
-    if (n < 0) throw this.#failure('reading', n);
+    if (n < 0) {
+      const failure = this.#failure('reading', n);
+      this.#gone = failure.code === 'CULVERT_TUN_GONE';
+      throw failure;
+    }
     if (count === 0 && (offsets.length === 0 || arena.length - used <= this.#maxPacket)) {
       throw new RangeError(`a batch needs a slot and more than ${this.#maxPacket} bytes of arena`);
     }
@@ -97,9 +106,9 @@ export class TunDevice {
    * alive. A callback whose `readBatch` throws CULVERT_TUN_GONE is called no more.
    */
   onReadable(callback: (() => void) | undefined): void {
-    const fd = this.#open();
-    const failed = native.watch(fd, callback === undefined ? 0 : READABLE, callback && (() => callback()));
-    if (failed < 0) throw this.#failure('waiting', failed);
+    this.#open();
+    this.#readable = callback;
+    this.#watch();
   }
 
   /** Open one more queue of this device; the kernel spreads flows over all of them. Needs `multiQueue`. */
@@ -160,6 +169,24 @@ export class TunDevice {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #watch(): void {
+    const events = this.#readable === undefined ? 0 : READABLE;
+    const failed = native.watch(this.fd, events, events === 0 ? undefined : this.#ready);
+    if (failed < 0) throw this.#failure('waiting', failed);
+  }
+
+  /**
+   * libuv stops waiting when the kernel reports an error: the interface goes away. A moment earlier a read still finds nothing,
+   * so look again until it tells.
+   */
+  #handleReady(status: number): void {
+    this.#readable?.();
+    if (status >= 0 || this.#closed || this.#gone) return;
+    setTimeout(() => {
+      if (!this.#closed && !this.#gone) this.#watch();
+    }, LOOK_AGAIN_MILLIS);
   }
 
   #open(): number {
