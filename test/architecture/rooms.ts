@@ -74,6 +74,7 @@ export const repeatableCrypto: readonly string[] = [
   'createECDH',
   'createHash',
   'createHmac',
+  'createSecretKey',
   'getDiffieHellman',
   'hash',
   'hkdfSync',

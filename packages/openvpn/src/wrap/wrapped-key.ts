@@ -7,7 +7,7 @@
  * tag = HMAC-SHA256(Ka, length | client key | metadata); the counter block starts as the tag's first 16 bytes. `length` counts all of it.
  * Metadata is a type and its bytes: 0 is the issuer's own, 1 a Unix time of 8 bytes.
  */
-import { createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
+import { createDecipheriv, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { CONTROL_HEAD_BYTES } from './control-wrap.ts';
 import { STATIC_KEY_BYTES } from './tls-crypt.ts';
 
@@ -31,9 +31,9 @@ export function unwrapClientKey(
   const lengthField = wrapped.subarray(wrapped.length - LENGTH_BYTES);
   if (trailingLength(wrapped) !== wrapped.length) return undefined;
   const tag = wrapped.subarray(0, TAG_BYTES);
-  const decipher = createDecipheriv('aes-256-ctr', serverKey.subarray(0, 32), tag.subarray(0, 16));
+  const decipher = createDecipheriv('aes-256-ctr', cipherKey(serverKey), tag.subarray(0, 16));
   const plain = Uint8Array.from(decipher.update(wrapped.subarray(TAG_BYTES, wrapped.length - LENGTH_BYTES)));
-  const expected = createHmac('sha256', serverKey.subarray(64, 96)).update(lengthField).update(plain).digest();
+  const expected = createHmac('sha256', hmacKey(serverKey)).update(lengthField).update(plain).digest();
   if (!timingSafeEqual(tag, expected)) return undefined;
   const metadata = { type: plain[STATIC_KEY_BYTES] ?? 0, bytes: plain.subarray(STATIC_KEY_BYTES + 1) };
   return { clientKey: plain.subarray(0, STATIC_KEY_BYTES), metadata };
@@ -49,6 +49,10 @@ export function splitWrappedKey(
   const at = datagram.length - length;
   return { packet: datagram.subarray(0, at), wrapped: datagram.subarray(at) };
 }
+
+// Key objects: see TlsCryptKeys.
+const cipherKey = (serverKey: Uint8Array) => createSecretKey(serverKey.subarray(0, 32));
+const hmacKey = (serverKey: Uint8Array) => createSecretKey(serverKey.subarray(64, 96));
 
 function trailingLength(bytes: Uint8Array): number {
   return ((bytes[bytes.length - 2] ?? 0) << 8) | (bytes[bytes.length - 1] ?? 0);
