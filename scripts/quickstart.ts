@@ -5,6 +5,7 @@
  *       192.0.2.0/24   10.77.0.0/24, fd77::/64           inside the tunnel: 10.88.0.0/24 and fd88::/64
  */
 import { mkdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -33,23 +34,31 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
   const lab = new Lab();
   const interrupted = Promise.withResolvers<void>();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.resolve());
-  let failure: unknown;
+  /** By the convention of shells: 128 and the signal's number. */
+  let exitCode = 0;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      exitCode = 128 + constants.signals[signal];
+      interrupted.resolve();
+    });
+  }
   // What an interruption cuts short may fail after its hosts are gone: that is no news then.
-  const shown = show(lab).then(
-    () => (values.keep ? interrupted.promise : undefined),
-    (error: unknown) => {
-      failure = error;
-    },
-  );
+  const shown = show(lab, values.keep).catch((error: unknown) => {
+    if (exitCode !== 0) return;
+    exitCode = 1;
+    console.log(`\nThat failed: ${String(error)}`);
+  });
   await Promise.race([shown, interrupted.promise]);
-  const text = failure === undefined ? 'Cleaning up.' : `That failed: ${String(failure)}`;
-  console.log(`\n${text}`);
+  if (values.keep && exitCode === 0) {
+    await interrupted.promise;
+    exitCode = 0; // That is how it is meant to end.
+  }
+  console.log('\nCleaning up.');
   await lab.close();
-  process.exit(failure === undefined ? 0 : 1);
+  process.exit(exitCode);
 }
 
-async function show(lab: Lab): Promise<void> {
+async function show(lab: Lab, keep: boolean): Promise<void> {
   heading('Certificates (culvert-ca)');
   await makeCertificates(lab);
   heading('Three hosts in network namespaces of their own: client, gateway, office');
@@ -60,7 +69,8 @@ async function show(lab: Lab): Promise<void> {
   await useTunnel(demo);
   heading('What runs');
   await showStatus(demo);
-  tellWhatNext(demo);
+  if (keep) tellHowToPlay(demo);
+  tellWhatNext();
 }
 
 async function makeCertificates(lab: Lab): Promise<void> {
@@ -161,18 +171,27 @@ async function showStatus({ client, gateway, env, config }: Demo): Promise<void>
   await runShown(client, programs.client, ['status'], env);
 }
 
-function tellWhatNext({ client, gateway, lab }: Demo): void {
+function tellHowToPlay({ client, gateway, lab, config }: Demo): void {
+  const inside = (host: TestHost, command: string) => `  ip netns exec ${host.name} ${command}`;
+  console.log(`
+It keeps running until Ctrl-C. In another terminal, as root:
+${inside(client, `curl http://${OFFICE.ipv4}/`)}
+${inside(client, 'ip route')}
+${inside(gateway, `${programs.gateway} status --config ${config}`)}
+  less ${lab.folder}/culvertd.yaml`);
+}
+
+function tellWhatNext(): void {
   console.log(`
 Next
-  play with it       sudo scripts/quickstart --keep, then for instance
-                       ip netns exec ${client.name} curl http://${OFFICE.ipv4}/
-                       ip netns exec ${gateway.name} ip address
-                       less ${lab.folder}/culvertd.yaml
+  play with it       sudo scripts/quickstart --keep
   install for real   sudo scripts/install
   your own CA        culvert-ca init --name "Example Office CA"
                      culvert-ca issue server vpn.example.com --out /etc/culvert
                      culvert-ca issue client alice
                      culvert-ca export alice --remote vpn.example.com
+  your gateway       cp docs/culvertd.yaml /etc/culvert/, edit it, culvertd check
+                     systemctl enable --now culvertd
   read               docs/getting-started.md`);
 }
 

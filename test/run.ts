@@ -11,7 +11,7 @@ interface Stage {
 
 const isCompliance = (file: string) => /compliance\.test\.ts$|memory-transport\.test\.ts$/.test(file);
 const isWire = (file: string) =>
-  /^test\/sim\/|^packages\/openvpn\/src\/(?:session|session-life|reliable)\.test\.ts$/.test(file);
+  /^test\/sim\/|^packages\/openvpn\/src\/(?:session|session-life|reliable|noisy-wire)\.test\.ts$/.test(file);
 const unitFiles = 'packages/*/{src,test}/**/*.test.ts';
 
 /** Names of test files that a stage takes; every test file belongs to exactly one. */

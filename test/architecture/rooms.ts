@@ -51,8 +51,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   store: { may: ['base'], why: 'durable state behind an interface' },
   gateway: {
-    may: [...native, 'openvpn', 'core', 'transport', 'pki', 'config', 'store', 'host', 'terminal'],
-    why: 'culvertd wires all together, save the other programs',
+    may: [...native, 'openvpn', 'core', 'transport', 'config', 'store', 'host', 'terminal'],
+    why: 'culvertd wires all together, save the other programs and the CA',
   },
   client: {
     may: [...native, 'openvpn', 'core', 'transport', 'config', 'host', 'terminal'],
@@ -74,6 +74,7 @@ export const repeatableCrypto: readonly string[] = [
   'createECDH',
   'createHash',
   'createHmac',
+  'createSecretKey',
   'getDiffieHellman',
   'hash',
   'hkdfSync',

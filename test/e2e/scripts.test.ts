@@ -60,7 +60,7 @@ test('an interrupted quickstart cleans up', async (t) => {
   await eventually('culvertd runs', () => run.output.includes('culvertd listens') || undefined, 60_000);
   // As a terminal does it: the whole process group gets the signal.
   process.kill(-(run.child.pid ?? 0), 'SIGINT');
-  await inTime('the end', run.ended.promise, 30_000);
+  assert.equal(await inTime('the end', run.ended.promise, 30_000), 130, 'as shells tell of SIGINT');
   assert.equal(machine(), before.machine);
   assert.equal(namespaces().length, before.namespaces);
 });

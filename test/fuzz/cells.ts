@@ -1,8 +1,13 @@
 /** Which states there are, which decoders a hostile peer can reach in each, and how many mutated datagrams did. */
 import { type LayerName, layers } from './layers.ts';
 
-/** What is under test: our gateway over UDP, over TCP, our client. */
-export type SubjectName = 'server' | 'stream' | 'client';
+/** What is under test. */
+export type SubjectName =
+  | 'server' // the gateway over UDP, real sockets
+  | 'server-tcp' // the same over TCP
+  | 'client' // the client's session in memory, where its counters are in sight
+  | 'dial' // the client over UDP, real sockets
+  | 'dial-tcp'; // the same over TCP
 
 export type State =
   | 'stranger' // nothing has been proved
@@ -38,7 +43,7 @@ const plans: Readonly<Record<SubjectName, Plan>> = {
     closing: 'outer-control outer-data control command tls!',
     closed: 'outer-control outer-data control',
   },
-  stream: {
+  'server-tcp': {
     stranger: 'frame! control!',
     handshake: 'control frame! tls!',
     up: 'control command data inner frame! tls!',
@@ -52,6 +57,20 @@ const plans: Readonly<Record<SubjectName, Plan>> = {
     rekeying: 'outer-control outer-data control command push data inner tls! key-method!',
     closing: 'outer-control outer-data control command tls!',
     closed: 'outer-control outer-data',
+  },
+  dial: {
+    stranger: 'outer-control outer-data early-negotiation!',
+    handshake: 'outer-control outer-data tls!',
+    secure: 'outer-control tls! key-method!',
+    claimed: 'outer-control command push!',
+    up: 'outer-control command push data inner tls!',
+    rekeying: 'outer-control command data inner tls! key-method!',
+    closing: 'outer-control outer-data tls!',
+  },
+  'dial-tcp': {
+    stranger: 'frame!',
+    handshake: 'frame! tls!',
+    up: 'command data inner frame! tls!',
   },
 };
 

@@ -207,6 +207,12 @@ export const layers: Readonly<Record<LayerName, Layer>> = {
   },
 };
 
+/** The opcode of the peer's own first packet. */
+function resetOf({ role, variant }: ScriptedPeer): number {
+  if (role === 'server') return Op.resetServerV2;
+  return variant.wrap === 'tls-crypt-v2' ? Op.resetClientV3 : Op.resetClientV2;
+}
+
 function outerControl(peer: ScriptedPeer, n: number): Uint8Array {
   switch (n) {
     case 0:
@@ -214,9 +220,7 @@ function outerControl(peer: ScriptedPeer, n: number): Uint8Array {
     case 1:
       return peer.seal(peer.control(newest(peer), Op.control, { packetId: newest(peer).nextId, payload: raw }));
     case 2:
-      return peer.seal(
-        peer.control(peer.exchange, peer.role === 'client' ? Op.resetClientV2 : Op.resetServerV2, { packetId: 0 }),
-      );
+      return peer.seal(peer.control(peer.exchange, resetOf(peer), { packetId: 0 }));
     case 3:
       return peer.seal(peer.control(peer.exchange, Op.resetClientV3, { packetId: 0 }));
     default:
@@ -242,7 +246,7 @@ function clearControl(peer: ScriptedPeer, n: number): Uint8Array {
     case 3:
       return peer.control(exchange, peer.next === undefined ? Op.control : Op.softReset, { packetId: 0 });
     case 4:
-      return peer.control(exchange, peer.role === 'client' ? Op.resetClientV2 : Op.resetServerV2, { packetId: 0 });
+      return peer.control(exchange, resetOf(peer), { packetId: 0 });
     default:
       return peer.control(exchange, peer.role === 'client' ? Op.controlWkc : Op.control, {
         acks: [0],

@@ -1,23 +1,22 @@
 /** Our gateway over TCP: one connection to its real listener a session. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { Frames, frame } from './frames.ts';
 import type { ScriptedPeer } from './peer/peer.ts';
 import type { Gateway } from './server-subject.ts';
-import type { Counters, Subject } from './subject.ts';
+import type { Counters, StreamEnd, Subject } from './subject.ts';
 
-export class StreamSubject implements Subject {
+export class StreamSubject implements Subject, StreamEnd {
   readonly role = 'server';
   readonly #gateway: Gateway;
   readonly #socket: Socket;
-  #received: Buffer = Buffer.alloc(0);
+  readonly #frames = new Frames();
   #closed = false;
 
   private constructor(gateway: Gateway, socket: Socket) {
     this.#gateway = gateway;
     this.#socket = socket;
-    socket.on('data', (chunk) => {
-      this.#received = Buffer.concat([this.#received, chunk]);
-    });
+    socket.on('data', (chunk) => this.#frames.push(chunk));
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#closed = true;
@@ -40,12 +39,10 @@ export class StreamSubject implements Subject {
   async deliver(datagrams: readonly Uint8Array[]): Promise<Uint8Array[]> {
     if (this.#closed || datagrams.length === 0) return [];
     const packets = datagrams.filter(({ length }) => length > 0 && length <= 0xffff);
-    this.#socket.write(
-      Buffer.concat(packets.flatMap((packet) => [Buffer.of(packet.length >> 8, packet.length & 0xff), packet])),
-    );
+    this.#socket.write(Buffer.concat(packets.map(frame)));
     this.#gateway.expect(packets.length);
     await this.#gateway.settle(() => this.#closed);
-    return this.#takeFrames();
+    return this.#frames.take();
   }
 
   /** Bytes as they are, in two parts, and the end of the stream; returns when the gateway has closed its side too. */
@@ -73,18 +70,5 @@ export class StreamSubject implements Subject {
     this.#socket.destroy();
     if (!this.#closed) await once(this.#socket, 'close');
     this.#gateway.resynchronize();
-  }
-
-  #takeFrames(): Uint8Array[] {
-    const packets: Uint8Array[] = [];
-    let at = 0;
-    while (this.#received.length >= at + 2) {
-      const end = at + 2 + this.#received.readUInt16BE(at);
-      if (this.#received.length < end) break;
-      packets.push(Uint8Array.from(this.#received.subarray(at + 2, end)));
-      at = end;
-    }
-    this.#received = this.#received.subarray(at);
-    return packets;
   }
 }

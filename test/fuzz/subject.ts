@@ -25,3 +25,9 @@ export interface Subject {
   /** Leave nothing of the session behind. */
   end(peer: ScriptedPeer): Promise<void>;
 }
+
+/** A subject over a stream. */
+export interface StreamEnd {
+  /** Bytes as they are, in two parts, and the end of the stream; returns when the other side has ended too. */
+  deliverLast(bytes: Uint8Array): Promise<void>;
+}

@@ -2,6 +2,7 @@
 import { type SeededRandom, seededRandom } from '@culvert/testkit';
 import { cellsOf, countIn, type State, type SubjectName, statesOf } from './cells.ts';
 import { ClientSubject } from './client-subject.ts';
+import { DialSubject } from './dial-subject.ts';
 import type { Field } from './field.ts';
 import { type LayerName, layers } from './layers.ts';
 import { applyChanges, type Change, drawChanges, pick } from './mutate.ts';
@@ -9,7 +10,7 @@ import { ScriptedPeer, type Variant } from './peer/peer.ts';
 import { converse, pilot } from './pilot.ts';
 import { ServerSubject } from './server-subject.ts';
 import { StreamSubject } from './stream-subject.ts';
-import type { Counters, Subject } from './subject.ts';
+import type { Counters, StreamEnd, Subject } from './subject.ts';
 
 /** One mutated datagram. */
 export interface Case {
@@ -28,7 +29,13 @@ export interface Visit {
 }
 
 /** How often each is drawn. */
-const subjectWeights: Readonly<Record<SubjectName, number>> = { server: 10, stream: 1, client: 9 };
+const subjectWeights: Readonly<Record<SubjectName, number>> = {
+  server: 20,
+  'server-tcp': 2,
+  client: 16,
+  dial: 3,
+  'dial-tcp': 1,
+};
 const stateWeights: Readonly<Partial<Record<State, number>>> = {
   stranger: 3,
   secure: 3,
@@ -67,7 +74,7 @@ export function drawVisit(random: SeededRandom): Visit {
 export async function runVisit(visit: Visit, field: Field): Promise<void> {
   const { world } = field;
   field.visits++;
-  const role = visit.subject === 'client' ? 'server' : 'client';
+  const role = againstClient(visit.subject) ? 'server' : 'client';
   const random = seededRandom(visit.seed);
   const subject = await openSubject(visit, field, random);
   const time = Math.floor(Date.now() / 1_000);
@@ -89,9 +96,22 @@ export async function runVisit(visit: Visit, field: Field): Promise<void> {
 }
 
 async function openSubject({ subject, state, variant }: Visit, field: Field, random: SeededRandom): Promise<Subject> {
-  if (subject === 'client') return new ClientSubject(field.world, variant, random);
-  if (subject === 'stream') return await StreamSubject.open(field.streams);
-  return new ServerSubject(field.gateway, state === 'claimed');
+  switch (subject) {
+    case 'client':
+      return new ClientSubject(field.world, variant, random);
+    case 'dial':
+      return await DialSubject.open(field.world, field.dialler, variant, 'udp');
+    case 'dial-tcp':
+      return await DialSubject.open(field.world, field.dialler, variant, 'tcp');
+    case 'server-tcp':
+      return await StreamSubject.open(field.streams);
+    case 'server':
+      return new ServerSubject(field.gateway, state === 'claimed');
+  }
+}
+
+function againstClient(subject: SubjectName): boolean {
+  return subject === 'client' || subject === 'dial' || subject === 'dial-tcp';
 }
 
 class Attack {
@@ -146,13 +166,17 @@ class Attack {
 
   async #deliver(name: LayerName, datagrams: readonly Uint8Array[]): Promise<void> {
     const { subject, state } = this.#visit;
-    if (name === 'frame' && this.#subject instanceof StreamSubject) {
+    if (name === 'frame' && isStream(this.#subject)) {
       await this.#subject.deliverLast(Buffer.concat(datagrams));
     } else if (subject === 'server' && state === 'stranger') await this.#field.gateway.deliverApart(datagrams);
     else if (state === 'closing' || state === 'closed' || state === 'stranger') {
       for (const answer of await this.#subject.deliver(datagrams)) this.#peer.handle(answer);
     } else await converse(this.#subject, this.#peer, datagrams);
   }
+}
+
+function isStream(subject: Subject): subject is Subject & StreamEnd {
+  return 'deliverLast' in subject;
 }
 
 function refusedBetween(
@@ -179,10 +203,9 @@ function drawCase(random: SeededRandom, layer: LayerName): Case {
 }
 
 function drawVariant(random: SeededRandom, subject: SubjectName, state: State, needsV2: boolean): Variant {
-  const framings =
-    subject === 'client'
-      ? (['none', 'none', 'lzo-framing', 'stub', 'stub-v2'] as const)
-      : (['none', 'none', 'lzo-framing'] as const);
+  const framings = againstClient(subject)
+    ? (['none', 'none', 'lzo-framing', 'stub', 'stub-v2'] as const)
+    : (['none', 'none', 'lzo-framing'] as const);
   return {
     wrap: needsV2 || random.chance(0.5) ? 'tls-crypt-v2' : 'tls-crypt',
     dataV2: random.chance(0.75),

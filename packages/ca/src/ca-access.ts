@@ -1,5 +1,6 @@
 /** What all commands share: where the CA is, its passphrase, its errors as exit codes, and what it should be reminded of. */
-import type { WallClock } from '@culvert/base';
+import { randomBytes } from 'node:crypto';
+import type { RandomSource, WallClock } from '@culvert/base';
 import { CaDirectory, PkiError, parseCrl } from '@culvert/pki';
 import type { Argv } from '@culvert/terminal';
 import { ExitCode } from '@culvert/terminal';
@@ -15,6 +16,7 @@ export interface SigningArguments extends CommonArguments {
 }
 
 export const systemClock: WallClock = { unixMillis: () => Date.now() };
+export const systemRandom: RandomSource = { bytes: (length) => new Uint8Array(randomBytes(length)) };
 
 const DAY_MILLIS = 86_400_000;
 const CRL_REMINDER_DAYS = 30;

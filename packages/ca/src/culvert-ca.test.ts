@@ -153,7 +153,7 @@ test('mistakes have a sentence and the exit code of their kind', async (t) => {
   await fails(ExitCode.failed, /no such certificate: bob/, 'revoke', 'bob');
   await fails(ExitCode.configuration, /holds no CA.*culvert-ca init/, 'list', '--dir', path('nowhere'));
   writeFileSync(path('bad.key'), 'nonsense');
-  await fails(ExitCode.configuration, /static key/, 'export', 'alice', '--remote', 'h', '--tls-crypt', 'bad.key');
+  await fails(ExitCode.configuration, /Static key/, 'export', 'alice', '--remote', 'h', '--tls-crypt', 'bad.key');
 });
 
 test('the CA key is sealed by default, and its passphrase comes from a file, the environment or a systemd credential', async (t) => {

@@ -2,21 +2,19 @@
 import { readFileSync } from 'node:fs';
 import {
   emptyOpenvpnProfile,
+  makeTlsCryptV2ClientKey,
   type OpenvpnProfile,
   type OpenvpnRemote,
   type ProfileWrap,
-  printOpenvpnProfile,
-} from '@culvert/config';
-import {
-  type CaDirectory,
-  type CertificateRecord,
-  generateTlsCryptV2ClientKey,
   parseStaticKey,
   parseTlsCryptV2ServerKey,
-  writeFileAtomically,
-} from '@culvert/pki';
+  printOpenvpnProfile,
+  printTlsCryptV2ClientKey,
+  timeMetadata,
+} from '@culvert/config';
+import { type CaDirectory, type CertificateRecord, writeFileAtomically } from '@culvert/pki';
 import { printJson, UsageError } from '@culvert/terminal';
-import { day, systemClock, withCa } from './ca-access.ts';
+import { day, systemClock, systemRandom, withCa } from './ca-access.ts';
 import type { ExportArguments } from './export.ts';
 import { describe, statusOf } from './list.ts';
 import { parseRemote } from './remote.ts';
@@ -85,8 +83,9 @@ function makeWrap(args: ExportArguments, ca: CaDirectory): ProfileWrap {
   const serverKey = parseTlsCryptV2ServerKey(
     file === undefined ? ca.authority.tlsCryptV2ServerKey : readFileSync(file, 'utf8'),
   );
-  const text = generateTlsCryptV2ClientKey(serverKey, Math.floor(systemClock.unixMillis() / 1000));
-  return { kind: 'tls-crypt-v2', key: { kind: 'inline', text } };
+  const metadata = timeMetadata(Math.floor(systemClock.unixMillis() / 1000));
+  const key = makeTlsCryptV2ClientKey(serverKey, metadata, systemRandom);
+  return { kind: 'tls-crypt-v2', key: { kind: 'inline', text: printTlsCryptV2ClientKey(key) } };
 }
 
 function onlyServer(ca: CaDirectory): string | undefined {

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import { makeTlsCryptV2ServerKey, printTlsCryptV2ServerKey } from '@culvert/config';
 import { CaDirectory, defaultDays, type KeyAlgorithm, keyAlgorithms } from '@culvert/pki';
 import type { CommandModule } from '@culvert/terminal';
 import { printJson, UsageError } from '@culvert/terminal';
-import { day, type SigningArguments, signingOptions, systemClock, withExitCodes } from './ca-access.ts';
+import { day, type SigningArguments, signingOptions, systemClock, systemRandom, withExitCodes } from './ca-access.ts';
 import { readPassphrase } from './secret-input.ts';
 
 interface Arguments extends SigningArguments {
@@ -59,7 +60,16 @@ async function init(args: Arguments): Promise<void> {
     process.stderr.write(`warning: the CA key is not sealed; who can read ${args.dir} can issue certificates\n`);
   const { name, organization, days, 'crl-days': crlDays, algorithm } = args;
   const named = organization === undefined ? { name } : { name, organization };
-  const ca = await CaDirectory.create(args.dir, { ...named, days, crlDays, algorithm, passphrase, clock: systemClock });
+  const ca = await CaDirectory.create(args.dir, {
+    ...named,
+    days,
+    crlDays,
+    algorithm,
+    passphrase,
+    // So that every gateway of this CA can open the wrapped keys of its clients.
+    tlsCryptV2ServerKey: printTlsCryptV2ServerKey(makeTlsCryptV2ServerKey(systemRandom)),
+    clock: systemClock,
+  });
   try {
     report(args, ca);
   } finally {

@@ -3,9 +3,10 @@
  *
  * `status` is answered at once. `down` is answered when it was heard; the connection closes when the host is as it was.
  */
-import { chmod, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import type { Millis } from '@culvert/base';
+import { listenPrivately, readLine } from '@culvert/terminal';
 import { ClientError } from './errors.ts';
 
 export type ControlRequest = { readonly command: 'status' } | { readonly command: 'down' };
@@ -30,13 +31,7 @@ export async function openControl(path: string, answer: (request: ControlRequest
     socket.on('error', () => socket.destroy());
     serve(socket, answer);
   });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', reject);
-  const before = process.umask(0o177);
-  server.listen(path, resolve);
-  process.umask(before);
-  await promise;
-  await chmod(path, 0o600);
+  await listenPrivately(server, path);
   return {
     close: async () => {
       const closed = Promise.withResolvers<void>();
@@ -64,21 +59,6 @@ function parseRequest(line: string): ControlRequest | undefined {
   } catch {
     return undefined;
   }
-}
-
-function readLine(socket: Socket, limit: number, onLine: (line: string) => void): void {
-  let text = '';
-  let done = false;
-  socket.setEncoding('utf8');
-  socket.on('data', (chunk: string) => {
-    if (done) return;
-    text += chunk;
-    const end = text.indexOf('\n');
-    if (end < 0 && text.length > limit) socket.destroy();
-    if (end < 0) return;
-    done = true;
-    onLine(text.slice(0, end));
-  });
 }
 
 /**

@@ -10,7 +10,7 @@ import type { Candidate } from './candidates.ts';
 import { certificateCheck, checkedTls, type TlsFailure } from './checked-tls.ts';
 import type { Credentials } from './credentials.ts';
 import { ClientError } from './errors.ts';
-import { clientWrap } from './key-file.ts';
+import { clientWrap } from './profile-wrap.ts';
 
 export interface Secrets {
   readonly credentials: Credentials | undefined;
@@ -42,7 +42,7 @@ export class Dialer {
   readonly #options: Omit<OpenvpnDialOptions, 'remote' | 'protocol' | 'tls'>;
   readonly #log: Logger;
 
-  /** Throws ClientError CULVERT_CLIENT_PROFILE, or TlsError, for a profile that makes no session. */
+  /** Throws ClientError CULVERT_CLIENT_PROFILE, ConfigError or TlsError, for a profile that makes no session. */
   constructor(options: {
     readonly transport: Transport<OpenvpnListenOptions, OpenvpnDialOptions>;
     readonly profile: OpenvpnProfile;

@@ -14,13 +14,14 @@ import { openTun } from '@culvert/tun-tap';
 import { Backoff } from './backoff.ts';
 import { CandidateList, systemResolve } from './candidates.ts';
 import { Carrier } from './carrier.ts';
-import { openControl } from './control.ts';
+import { askControl, openControl } from './control.ts';
 import { Dialer, type Secrets } from './dialer.ts';
 import { ClientError } from './errors.ts';
 import { HostNetwork, hostHasIpv6 } from './network.ts';
 import { type Places, runFiles } from './paths.ts';
 import type { LoadedProfile } from './profile-store.ts';
 import { readPushedConfig } from './pushed-config.ts';
+import { downAsService } from './service-user.ts';
 import { describeTunnel, type TunnelDescription } from './status.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';
 import { watchSleep } from './wake.ts';
@@ -54,6 +55,7 @@ export async function runTunnel(options: RunOptions): Promise<CloseReason> {
     it.close(),
   );
   await mkdir(options.places.run, { recursive: true, mode: 0o755 });
+  await clearAfterService(files, loaded.name);
   const changes = await claimHost(files.journal, loaded.name, log);
   stack.defer(() => changes.close());
   const device = openTun({
@@ -101,6 +103,15 @@ export async function runTunnel(options: RunOptions): Promise<CloseReason> {
     await stack.disposeAsync();
     await control.close();
   }
+}
+
+/** As root, after a service that was killed: its journal is not ours to take over. */
+async function clearAfterService(files: ReturnType<typeof runFiles>, name: string): Promise<void> {
+  const answers = await askControl(files.socket, { command: 'status' }).then(
+    () => true,
+    () => false,
+  );
+  if (!answers) downAsService(files.journal, name);
 }
 
 async function claimHost(journal: string, name: string, log: Logger): Promise<HostChanges> {

@@ -68,7 +68,10 @@ test('a missing file names its path, and the others are still checked', () => {
 
 test('a key that others may read, or that belongs to another certificate, is refused', () => {
   const [mode, other] = check({ key: { text: made.otherKey, mode: 0o644 } });
-  assert.match(mode ?? '', /tls\.privateKey: found \/etc\/culvert\/key with mode 0644, expected mode 0600.*chmod g-w,o-rwx/);
+  assert.match(
+    mode ?? '',
+    /tls\.privateKey: found \/etc\/culvert\/key with mode 0644, expected mode 0600.*chmod g-w,o-rwx/,
+  );
   assert.match(other ?? '', /found the key of another certificate, expected the key of tls\.certificate \(CN=server\)/);
   assert.match(check({ tc: { text: staticKey, mode: 0o604 } })[0] ?? '', /wrap\.tlsCrypt: found .* with mode 0604/);
 });

@@ -4,6 +4,7 @@ import { formatProblem, type Problem } from './problem.ts';
 export const sentences = {
   CULVERT_CONFIG_INVALID: 'the configuration has mistakes',
   CULVERT_CONFIG_UNREADABLE: 'the configuration file cannot be read',
+  CULVERT_CONFIG_KEY_FILE: 'not a key file of the kind that is wanted here',
 } as const;
 
 /** The writer's fault; carries every problem that was found, not the first alone. */

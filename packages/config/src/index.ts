@@ -1,8 +1,18 @@
-/** The gateway's configuration file, and OpenVPN profiles: parse, check, print. */
+/** The gateway's configuration file, OpenVPN profiles and key files: parse, check, print. */
 export type { ReadInput } from './check-files.ts';
 export { ConfigError } from './errors.ts';
 export type { GatewayConfig } from './gateway-schema.ts';
 export { checkGatewayConfig, gatewayJsonSchema, type LoadedConfig, loadGatewayConfig } from './load-gateway-config.ts';
+export {
+  makeTlsCryptV2ClientKey,
+  makeTlsCryptV2ServerKey,
+  parseStaticKey,
+  parseTlsCryptV2ClientKey,
+  parseTlsCryptV2ServerKey,
+  printTlsCryptV2ClientKey,
+  printTlsCryptV2ServerKey,
+  timeMetadata,
+} from './openvpn-keys.ts';
 export {
   emptyOpenvpnProfile,
   type OpenvpnProfile,

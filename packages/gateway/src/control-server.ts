@@ -1,7 +1,8 @@
 /** Listens on the control socket: its owner's alone, few connections at a time, each short. */
-import { chmod, rm } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { rm } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
 import { CulvertError, type Millis } from '@culvert/base';
+import { listenPrivately, readLine } from '@culvert/terminal';
 import { type ControlReply, type ControlRequest, maxRequestBytes, parseRequest } from './control-protocol.ts';
 import { GatewayError } from './errors.ts';
 
@@ -48,17 +49,6 @@ export async function openControl(
   };
 }
 
-async function listenPrivately(server: Server, path: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', reject);
-  // The socket is made with the mode that the mask leaves, before anybody can connect to it.
-  const before = process.umask(0o177);
-  server.listen(path, resolve);
-  process.umask(before);
-  await promise;
-  await chmod(path, 0o600);
-}
-
 function isAnswered(path: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect(path);
@@ -68,17 +58,8 @@ function isAnswered(path: string): Promise<boolean> {
 }
 
 function serve(socket: Socket, answer: (request: ControlRequest) => Promise<unknown>): void {
-  let text = '';
-  let done = false;
-  socket.setEncoding('utf8');
-  socket.on('data', (chunk: string) => {
-    if (done) return;
-    text += chunk;
-    const end = text.indexOf('\n');
-    if (end < 0 && text.length > maxRequestBytes) socket.destroy();
-    if (end < 0) return;
-    done = true;
-    void replyTo(text.slice(0, end), answer).then((reply) => socket.end(`${JSON.stringify(reply)}\n`));
+  readLine(socket, maxRequestBytes, (line) => {
+    void replyTo(line, answer).then((reply) => socket.end(`${JSON.stringify(reply)}\n`));
   });
 }
 

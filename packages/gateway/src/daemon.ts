@@ -5,8 +5,13 @@
  */
 import { readFileSync } from 'node:fs';
 import type { CloseReason, Logger } from '@culvert/base';
-import { formatProblem, type GatewayConfig, type LoadedConfig } from '@culvert/config';
-import { parseStaticKey, parseTlsCryptV2ServerKey } from '@culvert/pki';
+import {
+  formatProblem,
+  type GatewayConfig,
+  type LoadedConfig,
+  parseStaticKey,
+  parseTlsCryptV2ServerKey,
+} from '@culvert/config';
 import { openStoreThread, PasswordHasher, type Store } from '@culvert/store';
 import { createOpenvpnTransport, joinFor, type OpenvpnListenOptions, systemClock } from '@culvert/transport';
 import { openTun, type TunDevice } from '@culvert/tun-tap';

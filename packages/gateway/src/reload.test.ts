@@ -25,6 +25,8 @@ clientIsolation: false
 
 test('nothing changed is nothing to tell', () => {
   assert.deepEqual(compareConfigs(configOf(), configOf()), { applied: [], restart: [] });
+  const reloaded = withoutRestart(configOf(), configOf());
+  assert.deepEqual(compareConfigs(reloaded, configOf()), { applied: [], restart: [] }, 'at the next reload as well');
 });
 
 test('filter rules reach the core with their directions and port ranges', () => {

@@ -34,6 +34,7 @@ function changedKeys(before: GatewayConfig, after: GatewayConfig): string[] {
 function flat(config: GatewayConfig): Map<string, string> {
   const values = new Map<string, string>();
   for (const [section, value] of Object.entries(config)) {
+    if (value === undefined) continue;
     if (typeof value !== 'object' || value === null) values.set(section, JSON.stringify(value) ?? '');
     else for (const [key, inner] of Object.entries(value)) values.set(`${section}.${key}`, JSON.stringify(inner) ?? '');
   }

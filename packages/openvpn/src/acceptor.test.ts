@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Instant } from '@culvert/base';
+import { parseStaticKey } from '@culvert/config';
 import { seededRandom, simulatedPath, VirtualClock } from '@culvert/testkit';
 import fc from 'fast-check';
 import { createClient, matchingWraps } from '../test/ends.ts';
@@ -9,7 +10,6 @@ import { Acceptor, type AcceptorOptions, type Verdict } from './acceptor.ts';
 import { decodeBody, encodeBody, encodeHead } from './control-packet.ts';
 import type { ServerWrap } from './face.ts';
 import { Opcode } from './opcode.ts';
-import { parseStaticKey } from './static-key.ts';
 import { createTlsCryptWrap } from './wrap/tls-crypt.ts';
 
 const path = simulatedPath(1);

@@ -4,7 +4,7 @@
  *
  * cookie = the first 8 bytes of HMAC-SHA256(secret, time slot 4 | client session id 8 | port 2 | address text)
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { Endpoint, Instant, Millis, RandomSource } from '@culvert/base';
 import { SESSION_ID_BYTES } from './opcode.ts';
 
@@ -13,11 +13,11 @@ const SECRET_BYTES = 32;
 const SLOTS = 3;
 
 export class SessionCookie {
-  readonly #secret: Uint8Array;
+  readonly #secret: KeyObject;
   readonly #slotMillis: number;
 
   constructor(random: RandomSource, handshakeWindow: Millis) {
-    this.#secret = random.bytes(SECRET_BYTES);
+    this.#secret = createSecretKey(random.bytes(SECRET_BYTES));
     this.#slotMillis = handshakeWindow / 2;
   }
 

@@ -20,15 +20,3 @@ export { isData, Opcode, peekControl, peekPeerId } from './opcode.ts';
 export { ServerSession } from './server-session.ts';
 export type { Session } from './session.ts';
 export type { SessionStart } from './session-start.ts';
-export {
-  formatStaticKey,
-  formatTlsCryptV2ClientKey,
-  formatTlsCryptV2ServerKey,
-  makeStaticKey,
-  makeTlsCryptV2ClientKey,
-  makeTlsCryptV2ServerKey,
-  parseStaticKey,
-  parseTlsCryptV2ClientKey,
-  parseTlsCryptV2ServerKey,
-  type TlsCryptV2ClientKey,
-} from './static-key.ts';

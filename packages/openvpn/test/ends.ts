@@ -11,6 +11,7 @@ import {
   type RandomSource,
   type Transmit,
 } from '@culvert/base';
+import { makeTlsCryptV2ClientKey } from '@culvert/config';
 import { FakeTlsEngine, type FakeTlsOptions, seededRandom, simulatedPath, type VirtualClock } from '@culvert/testkit';
 import {
   Acceptor,
@@ -25,7 +26,6 @@ import {
   type ServerWrap,
   type SessionEvent,
 } from '../src/index.ts';
-import { makeTlsCryptV2ClientKey } from '../src/static-key.ts';
 
 export const config: PushedConfig = {
   ipv4: { address: '10.8.0.2', prefix: 24, gateway: '10.8.0.1' },
@@ -215,7 +215,10 @@ export function matchingWraps(
     return { server: { kind, key }, client: { kind, key } };
   }
   const serverKey = random.bytes(128);
-  return { server: { kind, serverKey }, client: { kind, ...makeTlsCryptV2ClientKey(serverKey, undefined, random) } };
+  return {
+    server: { kind, serverKey },
+    client: { kind, ...makeTlsCryptV2ClientKey(serverKey, Uint8Array.of(0), random) },
+  };
 }
 
 /** An IPv4 packet to look at: only its first nibble and its bytes matter here. */

@@ -5,7 +5,6 @@ import { createRoot, type Signer, validityFrom } from './certificate.ts';
 import { createCrl } from './crl.ts';
 import type { Authority } from './database.ts';
 import { PkiError } from './errors.ts';
-import { generateTlsCryptV2ServerKey } from './openvpn-keys.ts';
 import { encodePem } from './pem.ts';
 import { seal } from './seal.ts';
 
@@ -34,6 +33,8 @@ export interface CreateOptions {
   readonly algorithm?: KeyAlgorithm;
   /** Seals the CA key; undefined leaves it to the mode of the file alone. */
   readonly passphrase: string | undefined;
+  /** The key file with which gateways open the wrapped keys of clients; kept as it is. */
+  readonly tlsCryptV2ServerKey: string;
   readonly clock: WallClock;
 }
 
@@ -51,7 +52,7 @@ export async function newAuthority(options: CreateOptions): Promise<Authority> {
     certificate: encodePem('CERTIFICATE', new Uint8Array(root.rawData)),
     privateKey: await protect(await exportPrivateKey(keys.privateKey), options.passphrase),
     sealed: options.passphrase !== undefined,
-    tlsCryptV2ServerKey: generateTlsCryptV2ServerKey(),
+    tlsCryptV2ServerKey: options.tlsCryptV2ServerKey,
     crlDays,
     crlNumber: 1,
     // A CA has a CRL from its first day, so that gateways can demand one.

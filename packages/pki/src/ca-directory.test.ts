@@ -25,7 +25,13 @@ async function makeCa(t: TestContext, options: Partial<CreateOptions> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'cv-pki-'));
   const clock = new Calendar();
   const path = join(folder, 'ca');
-  const ca = await CaDirectory.create(path, { name: 'Test CA', passphrase: undefined, clock, ...options });
+  const ca = await CaDirectory.create(path, {
+    name: 'Test CA',
+    passphrase: undefined,
+    tlsCryptV2ServerKey: 'a key file',
+    clock,
+    ...options,
+  });
   t.after(() => {
     ca.close();
     rmSync(folder, { recursive: true, force: true });
@@ -247,7 +253,7 @@ test('copies that are missing or stale are renewed when the CA is opened', async
 
 test('what is no CA is not taken for one, and one is not made over another', async (t) => {
   const { ca, path, folder, clock } = await makeCa(t);
-  const options = { name: 'Other', passphrase: undefined, clock };
+  const options = { name: 'Other', passphrase: undefined, tlsCryptV2ServerKey: 'another', clock };
   await assert.rejects(CaDirectory.create(path, options), isCode('CULVERT_PKI_EXISTS'));
   await assert.rejects(CaDirectory.create(join(folder, 'x'), { ...options, name: 'a\nb' }), isCode('CULVERT_PKI_NAME'));
   await assert.rejects(

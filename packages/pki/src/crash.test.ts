@@ -22,7 +22,14 @@ function temporary(t: TestContext): string {
 
 async function makeCa(t: TestContext): Promise<string> {
   const path = join(temporary(t), 'ca');
-  (await CaDirectory.create(path, { name: 'Crash CA', passphrase: undefined, clock })).close();
+  (
+    await CaDirectory.create(path, {
+      name: 'Crash CA',
+      passphrase: undefined,
+      tlsCryptV2ServerKey: 'a key file',
+      clock,
+    })
+  ).close();
   return path;
 }
 
@@ -92,7 +99,12 @@ test('kill -9 while a CA is made leaves a whole one or none, and it can be made 
     outcomes.add(whole ? 'whole' : 'none');
     const ca = whole
       ? CaDirectory.open(path, { clock })
-      : await CaDirectory.create(path, { name: 'Again', passphrase: undefined, clock });
+      : await CaDirectory.create(path, {
+          name: 'Again',
+          passphrase: undefined,
+          tlsCryptV2ServerKey: 'a key file',
+          clock,
+        });
     await ca.unlock(undefined);
     await ca.issue({ name: 'alice', role: 'client' });
     ca.close();

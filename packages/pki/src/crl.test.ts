@@ -43,6 +43,7 @@ test('what is no CRL is refused', async (t) => {
   const ca = await CaDirectory.create(join(folder, 'ca'), {
     name: 'A',
     passphrase: undefined,
+    tlsCryptV2ServerKey: 'a key file',
     clock: { unixMillis: () => Date.now() },
   });
   const { crl, certificate } = ca.authority;

@@ -1,4 +1,4 @@
-/** The CA directory, certificates and CRLs, and OpenVPN's key files. */
+/** The CA directory, certificates and CRLs, and PKCS#12. */
 export { type KeyAlgorithm, keyAlgorithms } from './algorithms.ts';
 export { writeFileAtomically } from './atomic-file.ts';
 export { type CreateOptions, defaultDays } from './authority.ts';
@@ -7,11 +7,4 @@ export type { CertificateRole } from './certificate.ts';
 export { type ParsedCrl, parseCrl, type RevocationReason, revocationReasons } from './crl.ts';
 export type { Authority, CertificateRecord } from './database.ts';
 export { PkiError } from './errors.ts';
-export {
-  generateStaticKey,
-  generateTlsCryptV2ClientKey,
-  generateTlsCryptV2ServerKey,
-  parseStaticKey,
-  parseTlsCryptV2ServerKey,
-} from './openvpn-keys.ts';
 export { makePkcs12, type Pkcs12Content, type Pkcs12Strength, readPkcs12 } from './pkcs12.ts';

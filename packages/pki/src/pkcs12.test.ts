@@ -14,7 +14,12 @@ const clock = { unixMillis: () => Date.now() };
 async function anIdentity(t: TestContext, algorithm: (typeof keyAlgorithms)[number]) {
   const path = mkdtempSync(join(tmpdir(), 'cv-pki-'));
   t.after(() => rmSync(path, { recursive: true, force: true }));
-  const ca = await CaDirectory.create(join(path, 'ca'), { name: 'P12 CA', passphrase: undefined, clock });
+  const ca = await CaDirectory.create(join(path, 'ca'), {
+    name: 'P12 CA',
+    passphrase: undefined,
+    tlsCryptV2ServerKey: 'a key file',
+    clock,
+  });
   const { certificate, serial } = await ca.issue({ name: 'alice', role: 'client', algorithm });
   const identity = { certificate, privateKey: ca.privateKey(serial), ca: ca.authority.certificate };
   ca.close();

@@ -17,7 +17,12 @@ function report(what: string, detail: string): void {
 }
 
 async function create(): Promise<CaDirectory> {
-  const ca = await CaDirectory.create(directory, { name: 'Crash CA', passphrase: undefined, clock });
+  const ca = await CaDirectory.create(directory, {
+    name: 'Crash CA',
+    passphrase: undefined,
+    tlsCryptV2ServerKey: 'a key file',
+    clock,
+  });
   report('created', directory);
   return ca;
 }

@@ -2,6 +2,7 @@
 
 export type { Argv, CommandModule } from 'yargs';
 export { ask, askSecret } from './ask.ts';
+export { listenPrivately, readLine } from './line-socket.ts';
 export { createLogger, type LogFormat, type LogLevel } from './log.ts';
 export { colour, printJson, printTable } from './print.ts';
 export { ExitCode, runProgram, UsageError } from './program.ts';

@@ -1,6 +1,7 @@
 /** The Logger of the programs, on winston: lines for people, or JSON for machines, on stderr. */
 import type { LogFields, Logger } from '@culvert/base';
 import winston from 'winston';
+import { harmless } from './print.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'text' | 'json';
@@ -58,5 +59,5 @@ function textFormat(): winston.Logform.Format {
 /** Text from peers may hold anything: what is not plain is quoted, so that it forges no line. */
 function quote(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return /^[\w.:/@+,%[\]-]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[\w.:/@+,%[\]-]+$/.test(text) ? text : harmless(JSON.stringify(text));
 }

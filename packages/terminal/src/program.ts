@@ -21,6 +21,10 @@ export const ExitCode = {
   notRunning: 6,
 } as const;
 
+const exitCodesText =
+  'Exit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration or input file, 4 a privilege or permission is ' +
+  'missing, 5 the peer refused, 6 not running. CULVERT_DEBUG=1 adds stacks to errors, which docs/errors.md explains.';
+
 /** The caller's mistake on the command line, beyond what yargs checks. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -59,6 +63,7 @@ export async function runProgram(options: {
     .fail((message: string | undefined, error: Error | undefined) => {
       throw error ?? new UsageError(message ?? 'unknown mistake');
     });
+  y = y.epilogue(exitCodesText);
   for (const [command, why] of options.examples) y = y.example(command, why);
   for (const command of options.commands) y = y.command(command);
   if (options.configure !== undefined) y = options.configure(y);

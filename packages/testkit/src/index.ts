@@ -1,17 +1,16 @@
 /** What tests stand on: virtual time, bad wires, fakes. Only tests import it. */
 
 export type { TransportBed, TransportComplianceOptions, Wishes } from './compliance/bed.ts';
-export { batchOf, ipv4Packet, ipv6Packet, packetsOf } from './compliance/packets.ts';
+export { batchOf, ipv4Packet, packetsOf } from './compliance/packets.ts';
 export { transportCompliance } from './compliance/transport.ts';
 export { eventually, inTime } from './eventually.ts';
-export { createFakeTlsContext, FakeTlsEngine, type FakeTlsOptions, fakeCertificate } from './fake-tls.ts';
+export { createFakeTlsContext, FakeTlsEngine, type FakeTlsOptions } from './fake-tls.ts';
 export { type FlowOptions, flowPackets } from './flow-packets.ts';
 export { type LogLine, nullLogger, RecordingLogger } from './loggers.ts';
 export {
   LossyLink,
   type LossyLinkOptions,
   type Side,
-  simulatedEndpoints,
   simulatedPath,
 } from './lossy-link.ts';
 export { MemoryDevice, type MemoryDeviceOptions } from './memory-device.ts';
@@ -21,7 +20,7 @@ export {
   type MemoryListenOptions,
   MemoryNetwork,
 } from './memory-transport.ts';
-export { HostProcess, ProcessFailure } from './namespaces/host-process.ts';
+export { HostProcess } from './namespaces/host-process.ts';
 export { Lab, TestHost } from './namespaces/lab.ts';
 export { labIsPossible, missingForLab, onCi } from './namespaces/prerequisites.ts';
 export { type OpenvpnOptions, OpenvpnPeer, openvpnVersion, startOpenvpn, tlsCryptV2Keys } from './peers/openvpn.ts';

@@ -5,8 +5,8 @@
  *   scripts/node test/bench/dialler/main.ts ORDERS.json
  */
 import { readFileSync } from 'node:fs';
+import { parseTlsCryptV2ClientKey } from '@culvert/config';
 import type { Link, Transport } from '@culvert/core';
-import { parseTlsCryptV2ClientKey } from '@culvert/openvpn';
 import { nullLogger } from '@culvert/testkit';
 import { createTlsContext, type TlsContext } from '@culvert/tls';
 import { createOpenvpnTransport, type OpenvpnDialOptions } from '@culvert/transport';

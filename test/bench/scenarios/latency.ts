@@ -6,7 +6,7 @@ import { tunnelStage } from '../tunnel.ts';
 
 const INTERVAL_SECONDS = 0.002;
 /** Code that runs for the first time is slower; nobody's first pings count. */
-const WARM_UP = 200;
+const WARM_UP = 1_000;
 
 export const latency: Scenario = {
   name: 'latency',

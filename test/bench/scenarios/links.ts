@@ -22,7 +22,7 @@ export const links: Scenario = {
   figures: bothDirections({ unit: 'Mbit/s', better: 'more', digits: 1 }),
   reach: { culvert: { ratioUp: 6, ratioDown: 6 } },
   conditions: (options) => [
-    `${countOf(options)} links at once, one TCP stream each, ${options.seconds} s each way after a second of warm-up; OpenVPN's links are a program each, ours share one`,
+    `${countOf(options)} links at once, one TCP stream each, ${options.seconds} s each way after two seconds of warm-up; OpenVPN's links are a program each, ours share one`,
   ],
   open: async (options) => {
     const world = await buildWorld();

@@ -23,5 +23,5 @@ export const packets: Scenario = {
 };
 
 function secondsOf({ seconds, short }: Options): number {
-  return short ? 0.3 : Math.min(seconds, 1);
+  return short ? 0.2 : Math.min(seconds, 1);
 }

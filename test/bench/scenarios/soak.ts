@@ -6,9 +6,9 @@ import type { Options, Scenario } from '../scenario.ts';
 import { type Tunnel, tunnelStage } from '../tunnel.ts';
 
 const GIGABYTES = 5;
-const GIGABYTES_SHORT = 1;
+const GIGABYTES_SHORT = 0.5;
 const LINKS = 1_000;
-const LINKS_SHORT = 250;
+const LINKS_SHORT = 200;
 /** Of the load, carried before the first look: buffers that are kept are allocated by then, and code is compiled. */
 const WARM_UP = 0.4;
 

@@ -12,7 +12,7 @@ import { PacketEnd } from './packets.ts';
 import { searchRate, trials } from './rate-search.ts';
 import { Meter, openStreams, serveStreams } from './streams.ts';
 
-const WARM_UP_MILLIS = 1_000;
+const WARM_UP_MILLIS = 2_000;
 
 function serve(): void {
   const end = new PacketEnd(undefined);

@@ -4,7 +4,7 @@ import type { Control } from './control.ts';
 import type { PacketEnd } from './packets.ts';
 
 const MAX_LOSS = 0.01;
-const FIRST_RATE = 20_000;
+const FIRST_RATE = 30_000;
 const MAX_RATE = 2_000_000;
 /** Halvings between the last rate that was good and the first that was not. */
 const HALVINGS = 4;
@@ -13,7 +13,7 @@ const TRIES = 2;
 /** A sender that manages less than this share of its rate has found the limit by itself. */
 const SATURATED = 0.95;
 /** Packets under way arrive within. */
-const DRAIN_MILLIS = 150;
+const DRAIN_MILLIS = 100;
 
 export interface Trial {
   /** Packets a second. */

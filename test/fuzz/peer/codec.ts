@@ -2,7 +2,7 @@
  * OpenVPN's packets by an encoder of their own, so that the peer of the fuzzer does not share the mistakes of what it attacks.
  * Layouts: openvpn src/openvpn/ssl_pkt.h, reliable.c, tls_crypt.c, ssl.c key_method_2_write.
  */
-import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 
 export const Op = {
   softReset: 3,
@@ -59,8 +59,8 @@ export function decodeControl(clear: Buffer): Control {
 }
 
 interface WrapKeys {
-  readonly cipher: Uint8Array;
-  readonly hmac: Uint8Array;
+  readonly cipher: KeyObject;
+  readonly hmac: KeyObject;
 }
 
 /** tls-crypt over packets in the form of `encodeControl`. */
@@ -69,7 +69,10 @@ export class TlsCrypt {
   readonly #receive: WrapKeys;
 
   constructor(key: Uint8Array, role: 'server' | 'client') {
-    const half = (at: number) => ({ cipher: key.subarray(at, at + 32), hmac: key.subarray(at + 64, at + 96) });
+    const half = (at: number) => ({
+      cipher: createSecretKey(key.subarray(at, at + 32)),
+      hmac: createSecretKey(key.subarray(at + 64, at + 96)),
+    });
     [this.#send, this.#receive] = role === 'server' ? [half(0), half(128)] : [half(128), half(0)];
   }
 
@@ -115,14 +118,14 @@ export type DataCipher = 'AES-256-GCM' | 'AES-128-GCM' | 'CHACHA20-POLY1305';
 /** One direction of a data key. */
 export class DataSealer {
   readonly #cipher: DataCipher;
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
   readonly #iv: Uint8Array;
 
   /** @param key2 256 bytes of the exporter. */
   constructor(cipher: DataCipher, key2: Uint8Array, from: 'server' | 'client') {
     const at = from === 'client' ? 0 : 128;
     this.#cipher = cipher;
-    this.#key = key2.slice(at, at + (cipher === 'AES-128-GCM' ? 16 : 32));
+    this.#key = createSecretKey(key2.subarray(at, at + (cipher === 'AES-128-GCM' ? 16 : 32)));
     this.#iv = key2.slice(at + 64, at + 72);
   }
 

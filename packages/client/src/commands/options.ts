@@ -13,8 +13,8 @@ export function withDir<T>(y: Argv<T>) {
   });
 }
 
-export function withJson<T>(y: Argv<T>) {
-  return y.option('json', { type: 'boolean', default: false, describe: 'Print JSON' });
+export function withJson<T>(y: Argv<T>, describe = 'Print JSON') {
+  return y.option('json', { type: 'boolean', default: false, describe });
 }
 
 export function withName<T>(y: Argv<T>) {

@@ -11,20 +11,24 @@ interface ImportArgs extends DirOption {
   readonly file: string;
   readonly name: string | undefined;
   readonly force: boolean;
+  readonly json: boolean;
 }
 
 export const importCommand: CommandModule<object, ImportArgs> = {
   command: 'import <file>',
   describe: 'Store an OpenVPN profile, with the files that it names',
   builder: (y) =>
-    withDir(y)
+    withJson(withDir(y))
       .positional('file', { type: 'string', demandOption: true, describe: 'The profile (.ovpn)' })
       .option('name', { type: 'string', describe: "Its name [default: the file's]", requiresArg: true })
-      .option('force', { type: 'boolean', default: false, describe: 'Replace a profile of that name' }),
-  handler: async ({ file, name, force, dir }) => {
+      .option('force', { type: 'boolean', default: false, describe: 'Replace a profile of that name' })
+      .example('$0 import office.ovpn', 'then: culvert up office')
+      .example('$0 import client.ovpn --name office --force', 'a newer file in the place of the old one'),
+  handler: async ({ file, name, force, dir, json }) => {
     const loaded = await readProfile(file, name);
     for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`);
     const stored = await storeProfile(placesOf(dir).profiles, loaded, force);
+    if (json) return printJson({ name: loaded.name, file: stored, warnings: loaded.warnings });
     process.stdout.write(`${colour('green', 'imported')} ${loaded.name} (${stored})\n`);
     process.stdout.write(`connect with: culvert up ${loaded.name}\n`);
   },
@@ -33,7 +37,7 @@ export const importCommand: CommandModule<object, ImportArgs> = {
 export const listCommand: CommandModule<object, DirOption & { readonly json: boolean }> = {
   command: 'list',
   describe: 'List the stored profiles',
-  builder: (y) => withJson(withDir(y)),
+  builder: (y) => withJson(withDir(y)).example('$0 list', 'names, servers, what each asks for'),
   handler: async ({ dir, json }) => {
     const { profiles } = placesOf(dir);
     const rows = [];
@@ -71,12 +75,16 @@ async function summary(directory: string, name: string): Promise<Summary> {
   }
 }
 
-export const removeCommand: CommandModule<object, DirOption & { readonly name: string }> = {
+export const removeCommand: CommandModule<object, DirOption & { readonly name: string; readonly json: boolean }> = {
   command: 'remove <name>',
   describe: 'Delete a stored profile',
-  builder: (y) => withDir(y).positional('name', { type: 'string', demandOption: true }),
-  handler: async ({ dir, name }) => {
+  builder: (y) =>
+    withJson(withDir(y))
+      .positional('name', { type: 'string', demandOption: true, describe: 'A profile by name' })
+      .example('$0 remove office', 'keys included'),
+  handler: async ({ dir, name, json }) => {
     await removeProfile(placesOf(dir).profiles, name);
-    process.stdout.write(`removed ${name}\n`);
+    if (json) printJson({ name, removed: true });
+    else process.stdout.write(`removed ${name}\n`);
   },
 };

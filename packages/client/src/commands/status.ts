@@ -19,7 +19,11 @@ const STATUS_MS = 3_000;
 export const statusCommand: CommandModule<object, StatusArgs> = {
   command: 'status [name]',
   describe: 'Show the tunnels that are up; exit code 6 when there is none',
-  builder: (y) => withJson(y).positional('name', { type: 'string', describe: 'A profile by name' }),
+  builder: (y) =>
+    withJson(y)
+      .positional('name', { type: 'string', describe: 'A profile by name' })
+      .example('$0 status', 'all of them, a line each')
+      .example('$0 status office --json', 'for scripts'),
   handler: async ({ name, json }) => {
     if (name === undefined) await showAll(json);
     else await showOne(profileNameOf(name), json);

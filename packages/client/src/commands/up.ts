@@ -1,18 +1,19 @@
 /** `culvert up`: in the foreground, or behind it. */
 import { mkdir } from 'node:fs/promises';
 import type { CommandModule } from '@culvert/terminal';
-import { colour, createLogger, ExitCode, type LogFormat, type LogLevel } from '@culvert/terminal';
+import { colour, createLogger, ExitCode, type LogFormat, type LogLevel, printJson } from '@culvert/terminal';
 import { failureReport, isBackgroundChild, receiveSecrets, report, startInBackground } from '../background.ts';
 import { findCredentials, findPassphrase } from '../credentials.ts';
 import { isProfileError, isSealed, type Secrets } from '../dialer.ts';
 import { placesOf, runFiles } from '../paths.ts';
 import { type LoadedProfile, loadProfile } from '../profile-store.ts';
 import { type RunOptions, runTunnel } from '../run-tunnel.ts';
-import { type DirOption, withDir, withName } from './options.ts';
+import { type DirOption, withDir, withJson, withName } from './options.ts';
 
 interface UpArgs extends DirOption {
   readonly name: string;
   readonly background: boolean;
+  readonly json: boolean;
   readonly username: string | undefined;
   readonly 'password-file': string | undefined;
   readonly response: string | undefined;
@@ -29,7 +30,7 @@ export const upCommand: CommandModule<object, UpArgs> = {
   command: 'up <name>',
   describe: 'Connect; ends with Ctrl-C or culvert down',
   builder: (y) =>
-    withName(withDir(y))
+    withName(withDir(withJson(y, 'With --background: print JSON when it is up')))
       .option('background', {
         type: 'boolean',
         default: false,
@@ -56,8 +57,19 @@ export const upCommand: CommandModule<object, UpArgs> = {
         default: true,
         describe: 'Move packets in trains where the kernel can (--no-offload rules it out)',
       })
-      .option('log-level', { choices: ['trace', 'debug', 'info', 'warn', 'error'] as const, default: 'info' as const })
-      .option('log-format', { choices: ['text', 'json'] as const, default: 'text' as const }),
+      .option('log-level', {
+        choices: ['trace', 'debug', 'info', 'warn', 'error'] as const,
+        default: 'info' as const,
+        describe: 'The least that is worth a line',
+      })
+      .option('log-format', {
+        choices: ['text', 'json'] as const,
+        default: 'text' as const,
+        describe: 'How lines look',
+      })
+      .example('$0 up office', 'in the foreground, until Ctrl-C')
+      .example('$0 up office --background', 'returns when the tunnel is up')
+      .example('$0 up ./office.ovpn', 'without importing it'),
   handler: async (args) => {
     const loaded = await loadProfile(placesOf(args.dir).profiles, args.name);
     const child = isBackgroundChild();
@@ -103,6 +115,7 @@ async function detach(args: UpArgs, loaded: LoadedProfile, secrets: Secrets): Pr
   await mkdir(places.run, { recursive: true, mode: 0o755 });
   using stop = stopSignal(() => {});
   const up = await startInBackground({ args: process.argv.slice(2), secrets, logFile: log, signal: stop.signal });
+  if (args.json) return printJson(up);
   const { device, addresses, server } = up;
   process.stdout.write(`${colour('green', loaded.name)} is up: ${device} ${addresses.join(' ')} by ${server?.host}\n`);
   process.stdout.write(`culvert status ${loaded.name} tells more, culvert down ${loaded.name} ends it; log: ${log}\n`);

@@ -6,15 +6,15 @@ import { type ConfigArguments, configOption, jsonOption, readConfig } from './co
 export const reloadCommand: CommandModule<unknown, ConfigArguments & { readonly json: boolean }> = {
   command: 'reload',
   describe: 'Let the running gateway read its configuration again, links stay up',
-  builder: (y) => jsonOption(configOption(y)),
+  builder: (y) => jsonOption(configOption(y)).example('$0 reload', 'after an edit, or a renewed certificate'),
   handler: async ({ config: file, json }) => {
     const report = (await askGateway(readConfig(file).control, { command: 'reload' })) as ReloadReport;
     if (json) {
       printJson(report);
       return;
     }
-    const list = (keys: readonly string[]) => (keys.length === 0 ? 'nothing' : keys.join(', '));
-    process.stdout.write(`in force now: ${list(report.applied)}\n`);
-    if (report.restart.length > 0) process.stdout.write(`waits for a restart: ${list(report.restart)}\n`);
+    // The files that `tls` names are read anew whether or not a key changed.
+    process.stdout.write(`in force now: ${['the files of tls', ...report.applied].join(', ')}\n`);
+    if (report.restart.length > 0) process.stdout.write(`waits for a restart: ${report.restart.join(', ')}\n`);
   },
 };

@@ -10,9 +10,11 @@ export const runCommand: CommandModule<unknown, ConfigArguments> = {
   command: 'run',
   describe: 'Run the gateway, in the foreground, until SIGTERM',
   builder: (y) =>
-    configOption(y).epilogue(
-      'Started as root, it becomes the service user (key user) before it listens. SIGHUP reads the configuration again.',
-    ),
+    configOption(y)
+      .example('$0 run --config ./culvertd.yaml', 'try a configuration by hand')
+      .epilogue(
+        'Started as root, it becomes the service user (key user) before it listens. SIGHUP reads the configuration again.',
+      ),
   handler: async ({ config: file }) => {
     const inherited = takeInherited();
     const readInput = inputReader(inherited);

@@ -10,14 +10,19 @@ type Arguments = ConfigArguments & { readonly json: boolean };
 export const sessionCommand: CommandModule = {
   command: 'session',
   describe: 'List sessions, or end them',
-  builder: (y) => y.command(listCommand).command(killCommand).demandCommand(1, 'session list or session kill?'),
+  builder: (y) =>
+    y
+      .command(listCommand)
+      .command(killCommand)
+      .example('$0 session kill alice', 'end all of hers')
+      .demandCommand(1, 'session list or session kill?'),
   handler: () => {},
 };
 
 const listCommand: CommandModule<unknown, Arguments> = {
   command: 'list',
   describe: 'Who is in',
-  builder: (y) => jsonOption(configOption(y)),
+  builder: (y) => jsonOption(configOption(y)).example('$0 session list --json', 'for scripts'),
   handler: (args) => show(args, { command: 'sessions' }),
 };
 

@@ -9,7 +9,10 @@ const shownRefusals = 10;
 export const statusCommand: CommandModule<unknown, ConfigArguments & { readonly json: boolean }> = {
   command: 'status',
   describe: 'What runs, who is in, and who was refused and why',
-  builder: (y) => jsonOption(configOption(y)),
+  builder: (y) =>
+    jsonOption(configOption(y))
+      .example('$0 status', 'exit code 6 when it does not run')
+      .example('$0 status --json', 'with counters and all refusals, for scripts'),
   handler: async ({ config: file, json }) => {
     const status = (await askGateway(readConfig(file).control, { command: 'status' })) as GatewayStatus;
     if (json) printJson(status);

@@ -11,6 +11,7 @@ import { type ConfigArguments, configOption, jsonOption, readConfig } from './co
 
 interface NameArguments extends ConfigArguments {
   readonly name: string;
+  readonly json: boolean;
 }
 
 interface FieldArguments extends NameArguments {
@@ -33,6 +34,8 @@ export const userCommand: CommandModule = {
   builder: (y) =>
     [add, set, passwd, switchCommand(false), switchCommand(true), remove, list]
       .reduce((all, command) => all.command(command as CommandModule), y)
+      .example('$0 user add alice --group staff', 'a new user')
+      .example('$0 user disable alice', 'her sessions end within a second')
       .demandCommand(1, 'Which? user add, set, passwd, disable, enable, remove or list.'),
   handler: () => {},
 };
@@ -51,7 +54,7 @@ const add: CommandModule<unknown, FieldArguments & PasswordArguments> = {
     withStore(args, async (store, config) => {
       const passwordHash = await newPassword(args, config);
       await store.addUser(checkName(args.name), { ...fieldsOf(args, config), ...(passwordHash && { passwordHash }) });
-      process.stdout.write(`${args.name} added\n`);
+      await report(args, store, 'added');
     }),
 };
 
@@ -67,20 +70,23 @@ const set: CommandModule<unknown, FieldArguments> = {
       const change = fieldsOf(args, config);
       if (Object.keys(change).length === 0) throw new UsageError('change what? --group, --ipv4, --ipv6 or --network');
       await store.changeUser(args.name, change);
-      process.stdout.write(`${args.name} changed\n`);
+      await report(args, store, 'changed');
     }),
 };
 
 const passwd: CommandModule<unknown, NameArguments & PasswordArguments> = {
   command: 'passwd <name>',
   describe: 'Set a new password',
-  builder: (y) => passwordOptions(nameOption(configOption(y))),
+  builder: (y) =>
+    passwordOptions(nameOption(configOption(y)))
+      .example('$0 user passwd alice', 'asks for it')
+      .example('pwgen 20 1 | $0 user passwd alice --password-file -', 'from another program'),
   handler: (args) =>
     withStore(args, async (store) => {
       if ((await store.user(args.name)) === undefined) throw new StoreError('CULVERT_STORE_NO_USER', args.name);
       const passwordHash = args['no-password'] ? null : await hashOf(await readPassword(args['password-file']));
       await store.changeUser(args.name, { passwordHash });
-      process.stdout.write(`${args.name} has ${passwordHash === null ? 'no password' : 'a new password'}\n`);
+      await report(args, store, `has ${passwordHash === null ? 'no password' : 'a new password'}`);
     }),
 };
 
@@ -88,7 +94,11 @@ function switchCommand(enabled: boolean): CommandModule<unknown, NameArguments> 
   return {
     command: `${enabled ? 'enable' : 'disable'} <name>`,
     describe: enabled ? 'Let a user in again' : 'Lock a user out: sessions end within a second',
-    builder: (y) => nameOption(configOption(y)),
+    builder: (y) =>
+      nameOption(configOption(y)).example(
+        `$0 user ${enabled ? 'enable' : 'disable'} alice`,
+        'takes effect within a second',
+      ),
     handler: (args) =>
       withStore(args, async (store) => {
         const known = (await store.user(args.name)) !== undefined;
@@ -96,7 +106,7 @@ function switchCommand(enabled: boolean): CommandModule<unknown, NameArguments> 
         // Who shows a certificate gets in without being listed, and must be lockable all the same.
         else await store.addUser(checkName(args.name), { enabled });
         const note = known || enabled ? '' : ' (was not in the list, and is now)';
-        process.stdout.write(`${args.name} ${enabled ? 'enabled' : 'disabled'}${note}\n`);
+        await report(args, store, `${enabled ? 'enabled' : 'disabled'}${note}`);
       }),
   };
 }
@@ -104,25 +114,36 @@ function switchCommand(enabled: boolean): CommandModule<unknown, NameArguments> 
 const remove: CommandModule<unknown, NameArguments> = {
   command: 'remove <name>',
   describe: 'Remove a user, password and addresses; whoever holds a certificate may still get in, see disable',
-  builder: (y) => nameOption(configOption(y)),
+  builder: (y) => nameOption(configOption(y)).example('$0 user remove alice', 'who has left'),
   handler: (args) =>
     withStore(args, async (store) => {
       await store.removeUser(args.name);
-      process.stdout.write(`${args.name} removed\n`);
+      await report(args, store, 'removed');
     }),
 };
 
 const list: CommandModule<unknown, ConfigArguments & { readonly json: boolean }> = {
   command: 'list',
   describe: 'List the users',
-  builder: (y) => jsonOption(configOption(y)),
+  builder: (y) => jsonOption(configOption(y)).example('$0 user list --json', 'for scripts'),
   handler: (args) =>
     withStore(args, async (store) => {
       const users = await store.users();
-      if (args.json) printJson(users.map((user) => ({ ...user, created: new Date(user.created).toISOString() })));
+      if (args.json) printJson(users.map(plain));
       else printTable(['NAME', 'STATE', 'PASSWORD', 'GROUPS', 'ADDRESSES', 'NETWORKS'], users.map(row));
     }),
 };
+
+/** Tells what was done: a sentence, or with --json the user as it is now (null: gone). */
+async function report({ name, json }: NameArguments, store: Store, done: string): Promise<void> {
+  if (!json) return void process.stdout.write(`${name} ${done}\n`);
+  const user = await store.user(name);
+  printJson(user === undefined ? null : plain(user));
+}
+
+function plain(user: User): object {
+  return { ...user, created: new Date(user.created).toISOString() };
+}
 
 function row(user: User): string[] {
   const addresses = [user.ipv4, user.ipv6].filter((address) => address !== undefined);
@@ -137,8 +158,12 @@ function row(user: User): string[] {
   ];
 }
 
-function nameOption<T>(y: Argv<T>): Argv<T & { readonly name: string }> {
-  return y.positional('name', { type: 'string', demandOption: true, describe: 'As certificate or client spell it' });
+function nameOption<T>(y: Argv<T>): Argv<T & { readonly name: string; readonly json: boolean }> {
+  return jsonOption(y).positional('name', {
+    type: 'string',
+    demandOption: true,
+    describe: 'As certificate or client spell it',
+  });
 }
 
 function fieldOptions<T>(y: Argv<T>) {

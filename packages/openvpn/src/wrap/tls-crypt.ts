@@ -6,7 +6,14 @@
  *
  * tag = HMAC-SHA256(Ka, the first 17 bytes | body); the counter block starts as the tag's first 16 bytes.
  */
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  timingSafeEqual,
+} from 'node:crypto';
 import { ControlReplay } from './control-replay.ts';
 import { CONTROL_HEAD_BYTES, type ControlWrap, type Unwrapped } from './control-wrap.ts';
 
@@ -18,16 +25,20 @@ const BODY_AT = 49;
 /** 256 bytes: two keys, each 64 bytes for a cipher and 64 for an HMAC. */
 export const STATIC_KEY_BYTES = 256;
 
+/** As key objects: Node 24 takes 8 us for an HMAC with one and 50 with the bare bytes, and strangers choose how often. */
 export interface TlsCryptKeys {
   /** 32 bytes each: a cipher key and an HMAC key. */
-  readonly cipher: Uint8Array;
-  readonly hmac: Uint8Array;
+  readonly cipher: KeyObject;
+  readonly hmac: KeyObject;
 }
 
 /** The first key protects what servers send, the second what clients send (tls_crypt.c: server NORMAL, client INVERSE). */
 export function tlsCryptKeys(staticKey: Uint8Array, sender: 'server' | 'client'): TlsCryptKeys {
   const at = sender === 'server' ? 0 : 128;
-  return { cipher: staticKey.slice(at, at + 32), hmac: staticKey.slice(at + 64, at + 96) };
+  return {
+    cipher: createSecretKey(staticKey.subarray(at, at + 32)),
+    hmac: createSecretKey(staticKey.subarray(at + 64, at + 96)),
+  };
 }
 
 export interface TlsCryptOptions {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { makeTlsCryptV2ClientKey, makeTlsCryptV2ServerKey, parseStaticKey } from '@culvert/config';
 import { seededRandom } from '@culvert/testkit';
 import fc from 'fast-check';
 import { hex, packets, staticKeyFile } from '../../test/vectors.ts';
 import { decodeBody, encodeHead } from '../control-packet.ts';
 import { Opcode } from '../opcode.ts';
-import { makeTlsCryptV2ClientKey, makeTlsCryptV2ServerKey, parseStaticKey } from '../static-key.ts';
 import { createDynamicWrap } from './dynamic.ts';
 import { createTlsCryptWrap, openTlsCrypt, tlsCryptKeys } from './tls-crypt.ts';
 import { createTlsCryptV2Client, createTlsCryptV2Server } from './tls-crypt-v2.ts';
@@ -63,7 +63,7 @@ test('a packet is taken once, also out of order, and none of an earlier time', (
 test('a wrapped key follows the two opcodes that carry it, and no other', () => {
   const random = seededRandom(1);
   const serverKey = makeTlsCryptV2ServerKey(random);
-  const { clientKey, wrapped } = makeTlsCryptV2ClientKey(serverKey, undefined, random);
+  const { clientKey, wrapped } = makeTlsCryptV2ClientKey(serverKey, Uint8Array.of(0), random);
   const client = createTlsCryptV2Client(clientKey, wrapped, 1_000);
   const server = createTlsCryptV2Server(clientKey, 1_000, 1);
   for (const opcode of [Opcode.hardResetClientV3, Opcode.controlWkcV1, Opcode.controlV1]) {

@@ -7,46 +7,19 @@
  * tag = HMAC-SHA256(Ka, length | client key | metadata); the counter block starts as the tag's first 16 bytes. `length` counts all of it.
  * Metadata is a type and its bytes: 0 is the issuer's own, 1 a Unix time of 8 bytes.
  */
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
-import { OpenvpnError } from '../errors.ts';
+import { createDecipheriv, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { CONTROL_HEAD_BYTES } from './control-wrap.ts';
 import { STATIC_KEY_BYTES } from './tls-crypt.ts';
 
 const TAG_BYTES = 32;
 const LENGTH_BYTES = 2;
 /** tls_crypt.h TLS_CRYPT_V2_MAX_WKC_LEN. */
-export const LONGEST_WRAPPED_KEY = 1_024;
+const LONGEST_WRAPPED_KEY = 1_024;
 const SHORTEST_WRAPPED_KEY = TAG_BYTES + STATIC_KEY_BYTES + LENGTH_BYTES;
 
-export interface KeyMetadata {
+interface KeyMetadata {
   readonly type: number;
   readonly bytes: Uint8Array;
-}
-
-/** Throws OpenvpnError for metadata that is too long. */
-export function wrapClientKey(serverKey: Uint8Array, clientKey: Uint8Array, metadata: KeyMetadata): Uint8Array {
-  const plain = new Uint8Array(STATIC_KEY_BYTES + 1 + metadata.bytes.length);
-  plain.set(clientKey);
-  plain[STATIC_KEY_BYTES] = metadata.type;
-  plain.set(metadata.bytes, STATIC_KEY_BYTES + 1);
-  const length = TAG_BYTES + plain.length + LENGTH_BYTES;
-  if (length > LONGEST_WRAPPED_KEY) {
-    const most = LONGEST_WRAPPED_KEY - SHORTEST_WRAPPED_KEY - 1;
-    throw new OpenvpnError(
-      'CULVERT_OPENVPN_WRAPPED_KEY',
-      `metadata has ${metadata.bytes.length} bytes, at most ${most} fit`,
-    );
-  }
-  const wrapped = new Uint8Array(length);
-  const view = new DataView(wrapped.buffer);
-  view.setUint16(length - LENGTH_BYTES, length);
-  const tag = createHmac('sha256', serverKey.subarray(64, 96))
-    .update(wrapped.subarray(length - LENGTH_BYTES))
-    .update(plain)
-    .digest();
-  wrapped.set(tag);
-  wrapped.set(createCipheriv('aes-256-ctr', serverKey.subarray(0, 32), tag.subarray(0, 16)).update(plain), TAG_BYTES);
-  return wrapped;
 }
 
 /** Undefined for what this server key did not wrap. */
@@ -58,9 +31,9 @@ export function unwrapClientKey(
   const lengthField = wrapped.subarray(wrapped.length - LENGTH_BYTES);
   if (trailingLength(wrapped) !== wrapped.length) return undefined;
   const tag = wrapped.subarray(0, TAG_BYTES);
-  const decipher = createDecipheriv('aes-256-ctr', serverKey.subarray(0, 32), tag.subarray(0, 16));
+  const decipher = createDecipheriv('aes-256-ctr', cipherKey(serverKey), tag.subarray(0, 16));
   const plain = Uint8Array.from(decipher.update(wrapped.subarray(TAG_BYTES, wrapped.length - LENGTH_BYTES)));
-  const expected = createHmac('sha256', serverKey.subarray(64, 96)).update(lengthField).update(plain).digest();
+  const expected = createHmac('sha256', hmacKey(serverKey)).update(lengthField).update(plain).digest();
   if (!timingSafeEqual(tag, expected)) return undefined;
   const metadata = { type: plain[STATIC_KEY_BYTES] ?? 0, bytes: plain.subarray(STATIC_KEY_BYTES + 1) };
   return { clientKey: plain.subarray(0, STATIC_KEY_BYTES), metadata };
@@ -76,6 +49,10 @@ export function splitWrappedKey(
   const at = datagram.length - length;
   return { packet: datagram.subarray(0, at), wrapped: datagram.subarray(at) };
 }
+
+// Key objects: see TlsCryptKeys.
+const cipherKey = (serverKey: Uint8Array) => createSecretKey(serverKey.subarray(0, 32));
+const hmacKey = (serverKey: Uint8Array) => createSecretKey(serverKey.subarray(64, 96));
 
 function trailingLength(bytes: Uint8Array): number {
   return ((bytes[bytes.length - 2] ?? 0) << 8) | (bytes[bytes.length - 1] ?? 0);

@@ -5,6 +5,7 @@ import type { CloseReason, Logger, MonotonicClock, Path, Transmit } from '@culve
 import type { Admission, Link, TransportEvent } from '@culvert/core';
 import { type CreateDataKey, ServerSession, type SessionStart } from '@culvert/openvpn';
 import { systemClock, systemRandom, systemWallClock } from '../clock.ts';
+import { HandshakeLimit } from '../handshake-limit.ts';
 import { WorkQueue } from '../work-queue.ts';
 import { dataKeysOf, type Said } from './data-keys.ts';
 import type { OpenvpnListenOptions } from './options.ts';
@@ -45,6 +46,8 @@ export class PeerHost {
   readonly table: PeerTable;
   readonly clock: MonotonicClock = systemClock;
   readonly work: WorkQueue;
+  /** Sessions that are not up yet. */
+  readonly handshakes: HandshakeLimit;
   readonly scratch: Scratch;
   readonly log: Logger;
   /** Whether UDP sockets send and take trains; undefined: where the kernel has them. */
@@ -63,7 +66,6 @@ export class PeerHost {
   readonly #on: PeerHostHandlers;
   readonly #createDataKey: CreateDataKey;
   readonly #totals = new SessionTotals();
-  #handshakes = 0;
 
   constructor(options: OpenvpnListenOptions, on: PeerHostHandlers) {
     this.#options = options;
@@ -73,6 +75,7 @@ export class PeerHost {
     this.trains = options.trains;
     this.#createDataKey = dataKeysOf(options.cipherImplementation, on.said, on.log);
     this.table = new PeerTable(options.maxLinks ?? DEFAULT_MAX_LINKS);
+    this.handshakes = new HandshakeLimit(options.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES);
     this.work = new WorkQueue({ limit: WORK_LIMIT, now: () => this.clock.now() });
   }
 
@@ -82,18 +85,16 @@ export class PeerHost {
       this.stats.linksFull++;
       return undefined;
     }
-    if (this.#handshakes >= (this.#options.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES)) {
+    // A reset that carries a valid cookie may come again: the session is there already.
+    if (this.table.bySession(sessionIdOf(from.start), from.path) !== undefined) return undefined;
+    const settle = this.handshakes.take(from.path.remote.address);
+    if (settle === undefined) {
       this.stats.handshakesFull++;
       return undefined;
     }
     const peerId = this.table.takePeerId();
     const session = this.#session(from, peerId);
     const id = this.#on.nextId();
-    let counted = true;
-    const settle = (): void => {
-      if (counted) this.#handshakes--;
-      counted = false;
-    };
     const peer: ServerPeer = new ServerPeer({
       id,
       peerId,
@@ -117,7 +118,6 @@ export class PeerHost {
         from.onOver?.();
       },
     });
-    this.#handshakes++;
     this.table.add(peer, sessionIdOf(from.start));
     this.#on.onEvent({ kind: 'attempt', id, path: from.path });
     peer.peer.drain(this.clock.now());
@@ -127,7 +127,7 @@ export class PeerHost {
   /** Counts of what all peers did, and how many there are now. */
   get totals(): Readonly<Record<string, number>> {
     const live = this.table.peers().map(({ peer }) => peer.session.stats);
-    return { ...this.#totals.sum(live), peers: live.length, handshakes: this.#handshakes };
+    return { ...this.#totals.sum(live), peers: live.length, handshakes: this.handshakes.count };
   }
 
   /** Ends every peer. Resolves when nothing is left of them. */

@@ -6,13 +6,14 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Path } from '@culvert/base';
 import type { Acceptor } from '@culvert/openvpn';
 import { TransportError } from '../errors.ts';
+import { HandshakeLimit } from '../handshake-limit.ts';
 import type { PeerHost } from './peer-host.ts';
 import type { ServerPeer } from './server-peer.ts';
 import { StreamPort } from './stream-port.ts';
 
 /** A connection that has not sent its first packet within this is closed. */
 const FIRST_PACKET_MILLIS = 10_000;
-/** Connections at a time that have not sent their first packet. */
+/** Connections at a time that have not sent their first packet; half of them from one source. */
 const MAX_SILENT = 256;
 /** Room for the outer packet around the largest inner one. */
 const PACKET_ROOM = 256;
@@ -33,6 +34,7 @@ export class TcpListener {
   readonly #options: TcpListenerOptions;
   readonly #server: Server;
   readonly #silent = new Set<Socket>();
+  readonly #silentPlaces = new HandshakeLimit(MAX_SILENT);
 
   constructor(options: TcpListenerOptions) {
     this.#options = options;
@@ -63,7 +65,8 @@ export class TcpListener {
 
   #accept(socket: Socket): void {
     const { host } = this.#options;
-    if (host.closed || this.#silent.size >= MAX_SILENT) {
+    const giveBack = host.closed ? undefined : this.#silentPlaces.take(plain(socket.remoteAddress));
+    if (giveBack === undefined) {
       host.stats.handshakesFull++;
       socket.destroy();
       return;
@@ -72,6 +75,7 @@ export class TcpListener {
     const deadline = setTimeout(() => socket.destroy(), FIRST_PACKET_MILLIS);
     const settled = (): void => {
       clearTimeout(deadline);
+      giveBack();
       this.#silent.delete(socket);
     };
     const path = pathOf(socket, this.#options.nextNumber());
