@@ -18,8 +18,9 @@ const ETHERNET_HEADER = 14;
 export type Verdict = 'right' | 'partial' | 'unknown' | 'wrong';
 
 export interface Tally extends Record<Verdict, number> {
-  /** Bytes of the largest packet. */
+  /** Bytes of the largest packet, and of all. */
   largest: number;
+  bytes: number;
 }
 
 export class Capture {
@@ -53,13 +54,14 @@ export function tallyOf(pcap: Uint8Array): Tally {
   const linkType = view.getUint32(20, true);
   assert.ok(linkType === LINK_TYPE.ethernet || linkType === LINK_TYPE.raw, `link type ${linkType}`);
   const header = linkType === LINK_TYPE.ethernet ? ETHERNET_HEADER : 0;
-  const tally: Tally = { right: 0, partial: 0, unknown: 0, wrong: 0, largest: 0 };
+  const tally: Tally = { right: 0, partial: 0, unknown: 0, wrong: 0, largest: 0, bytes: 0 };
   for (let at = FILE_HEADER; at + RECORD_HEADER <= pcap.length; ) {
     const [kept, length] = [view.getUint32(at + 8, true), view.getUint32(at + 12, true)];
     at += RECORD_HEADER;
     if (at + kept > pcap.length) break; // Cut off as it ended.
     assert.equal(kept, length, 'frames are kept whole');
     tally[verdictOf(view, at + header, kept - header)]++;
+    tally.bytes += kept - header;
     tally.largest = Math.max(tally.largest, kept - header);
     at += kept;
   }
