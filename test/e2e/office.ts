@@ -31,6 +31,13 @@ export interface OfficeOptions {
   readonly remotes?: readonly string[];
 }
 
+export interface ClientOptions {
+  /** Of the profile. @default the office's */
+  readonly remotes?: readonly string[];
+  /** Words behind `culvert up NAME`. */
+  readonly up?: readonly string[];
+}
+
 export class Office implements AsyncDisposable {
   readonly lab = new Lab();
   readonly config: string;
@@ -91,17 +98,17 @@ export class Office implements AsyncDisposable {
   }
 
   /** Starts culvert with this user's profile; does not wait for the link. */
-  async startClient(host: TestHost, user: string): Promise<HostProcess> {
+  async startClient(host: TestHost, user: string, how: ClientOptions = {}): Promise<HostProcess> {
     const profile = join(this.lab.folder, `${user}.ovpn`);
-    const remotes = this.#remotes.flatMap((remote) => ['--remote', remote]);
+    const remotes = (how.remotes ?? this.#remotes).flatMap((remote) => ['--remote', remote]);
     await this.ca('export', user, ...remotes, '--out', profile);
     await this.culvert(host, 'import', profile, '--name', user, '--force').succeeded();
-    return this.culvert(host, 'up', user);
+    return this.culvert(host, 'up', user, ...(how.up ?? []));
   }
 
   /** The same, and the link is up and carries. */
-  async connect(host: TestHost, user: string): Promise<HostProcess> {
-    const child = await this.startClient(host, user);
+  async connect(host: TestHost, user: string, how: ClientOptions = {}): Promise<HostProcess> {
+    const child = await this.startClient(host, user, how);
     await child.waitFor(/tunnel is up/, 30_000);
     await reaches(host, officeAddress.ipv4);
     return child;

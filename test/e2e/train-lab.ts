@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { eventually, type HostProcess, type TestHost } from '@culvert/testkit';
 import type { ClientEnd, End, Program, Scenario } from '../interop/end.ts';
 import { usualScenario } from '../interop/end.ts';
+import { culvert as culvertProgram } from '../interop/ends/culvert.ts';
 import { buildWorld, office, type World } from '../interop/world.ts';
 import type { Echo, Transfer } from './traffic.ts';
 
@@ -45,6 +46,11 @@ export class TrainLab implements AsyncDisposable {
   /** What both ends said. */
   get log(): string {
     return `--- server\n${this.#server?.log()}\n--- client\n${this.#client?.log()}`;
+  }
+
+  /** New keys that culvertd's log tells of. */
+  keyExchanges(): number {
+    return culvertProgram.keyExchanges(this.#server?.log() ?? '');
   }
 
   /** Both ends up, and the office in reach over both IP versions. Ends what ran before. */
