@@ -125,6 +125,10 @@ function openError(returned: number): TunError {
     case 'ENXIO':
       return new TunError('CULVERT_TUN_NO_DEVICE', undefined, { cause });
     case 'EACCES':
+      // Its file mode, which capabilities over networks do not overrule; udev makes it 0666.
+      return new TunError('CULVERT_TUN_PERMISSION', 'or /dev/net/tun is closed to this user (chmod 666 /dev/net/tun)', {
+        cause,
+      });
     case 'EPERM':
       return new TunError('CULVERT_TUN_PERMISSION', 'opening /dev/net/tun', { cause });
     default:

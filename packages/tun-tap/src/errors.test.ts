@@ -26,6 +26,14 @@ test('without CAP_NET_ADMIN the error names the capability', { skip }, async () 
   assert.equal(output, `CULVERT_TUN_PERMISSION\n${sentences.CULVERT_TUN_PERMISSION}: a new device\nEPERM`);
 });
 
+test('a /dev/net/tun that is closed to us is told from a missing capability', { skip }, async () => {
+  const closed =
+    'mount -t tmpfs none /dev/net && mknod -m 600 /dev/net/tun c 10 200 && chown 1:1 /dev/net/tun && exec "$@"';
+  const confined = ['setpriv', '--bounding-set', '-dac_override', '--inh-caps', '-dac_override'];
+  const { output } = await runChild(openAndTell, ['unshare', '-m', 'sh', '-c', closed, 'sh', ...confined]);
+  assert.match(output, /^CULVERT_TUN_PERMISSION\n.*closed to this user \(chmod 666 \/dev\/net\/tun\)\nEACCES$/);
+});
+
 test('a name that another program has open is taken', { skip }, () => {
   using first = openTun({ name: 'mine' });
   assert.throws(
