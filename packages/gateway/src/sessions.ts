@@ -29,6 +29,8 @@ interface Entry extends Session {
 
 export class Sessions {
   readonly #entries = new Map<Principal, Entry>();
+  /** The same by user name: each admission asks for its user's. */
+  readonly #byUser = new Map<string, Set<Entry>>();
   readonly #onEnding: (session: Session, why: CloseReason) => void;
   #lastId = 0;
 
@@ -48,14 +50,12 @@ export class Sessions {
 
   /** Sessions of `user` that go on, the oldest first. */
   of(user: string): Session[] {
-    return [...this.#entries.values()].filter((entry) => entry.principal.user === user && entry.ending === undefined);
+    return this.#ofUser(user).filter((entry) => entry.ending === undefined);
   }
 
   /** Sessions of `user` that say goodbye: they hold their addresses still. */
   endingOf(user: string): Session[] {
-    return [...this.#entries.values()].filter((entry) => {
-      return entry.principal.user === user && entry.ending !== undefined && entry.link !== undefined;
-    });
+    return this.#ofUser(user).filter((entry) => entry.ending !== undefined && entry.link !== undefined);
   }
 
   add(fields: Pick<Session, 'principal' | 'config' | 'transport' | 'remote'>): Session {
@@ -69,6 +69,10 @@ export class Sessions {
       finish: resolve,
     };
     this.#entries.set(fields.principal, entry);
+    const { user } = fields.principal;
+    const others = this.#byUser.get(user);
+    if (others === undefined) this.#byUser.set(user, new Set([entry]));
+    else others.add(entry);
     return entry;
   }
 
@@ -84,8 +88,13 @@ export class Sessions {
   /** The session is released: its place is free. */
   remove(session: Session): void {
     const entry = this.#entries.get(session.principal);
+    if (entry === undefined) return;
     this.#entries.delete(session.principal);
-    entry?.finish();
+    const { user } = session.principal;
+    const others = this.#byUser.get(user);
+    others?.delete(entry);
+    if (others?.size === 0) this.#byUser.delete(user);
+    entry.finish();
   }
 
   /** Ends the session; one whose link is not up yet ends when it is. */
@@ -102,5 +111,9 @@ export class Sessions {
     const chosen = [...this.#entries.values()].filter((entry) => entry.ending === undefined && which(entry));
     for (const session of chosen) this.end(session, why);
     return chosen;
+  }
+
+  #ofUser(user: string): Entry[] {
+    return [...(this.#byUser.get(user) ?? [])];
   }
 }

@@ -207,17 +207,11 @@ export abstract class Session implements Machine<SessionEvent> {
 
   pollTimeout(): Instant | undefined {
     if (this.phase === 'closed') return undefined;
-    const candidates = [
-      this.deadline,
-      this.active.timeout,
-      this.next?.timeout,
-      this.next === undefined ? undefined : this.#rekeyDeadline(this.next),
-      this.roleTimeout(),
-      ...(this.phase === 'up' ? [this.#rekeys.next, this.#keepalive?.next, this.#data?.timeout] : []),
-    ];
-    let earliest: Instant | undefined;
-    for (const due of candidates) if (due !== undefined && (earliest === undefined || due < earliest)) earliest = due;
-    return earliest;
+    let due = earlier(this.deadline, this.active.timeout);
+    due = earlier(due, this.roleTimeout());
+    if (this.next !== undefined) due = earlier(earlier(due, this.next.timeout), this.#rekeyDeadline(this.next));
+    if (this.phase !== 'up') return due;
+    return earlier(earlier(due, this.#rekeys.next), earlier(this.#keepalive?.next, this.#data?.timeout));
   }
 
   // What the roles add.
@@ -469,4 +463,9 @@ export abstract class Session implements Machine<SessionEvent> {
 /** 1 to 7 and again from 1; 0 is the first key's alone (openvpn ssl.c key_state_init). */
 function nextKeyId(keyId: number): number {
   return (keyId % 7) + 1;
+}
+
+/** The driver asks after every batch: nothing is allocated. */
+function earlier(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
+  return a === undefined || (b !== undefined && b < a) ? b : a;
 }
