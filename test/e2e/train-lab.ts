@@ -82,7 +82,8 @@ export class TrainLab implements AsyncDisposable {
 
   /** Pings with this many bytes of payload; fails when one is lost. */
   async ping(family: Family, size: number): Promise<void> {
-    const words = ['-c', '3', '-i', '0.02', '-W', '2', '-s', String(size), addressOf(family)];
+    // Without -w it waits for the last answer no longer than two round trips take.
+    const words = ['-c', '3', '-i', '0.02', '-w', '10', '-s', String(size), addressOf(family)];
     assert.match(await this.world.client.exec('ping', words), / 0% packet loss/, `${size} bytes over IPv${family}`);
   }
 

@@ -28,6 +28,8 @@ const UP_WITHIN: Millis = 30_000;
 const REFUSED_WITHIN: Millis = 40_000;
 const BIG = 100_000_000;
 const TRANSFER_PORT = 7000;
+/** Seconds that ping has. Without them it waits for the last answer no longer than two round trips take. */
+const patient = ['-w', '60'];
 const node = fileURLToPath(new URL('../../scripts/node', import.meta.url));
 const transferProgram = fileURLToPath(new URL('transfer.ts', import.meta.url));
 
@@ -109,14 +111,14 @@ async function reachOffice(from: TestHost, address: string, within: Millis = 10_
 async function pings(stage: Stage, address: string, changes: Partial<Scenario> = {}): Promise<string> {
   await connect(stage, changes);
   await reachOffice(stage.world.client, address);
-  return lossless(await stage.world.client.exec('ping', ['-c', '20', '-i', '0.05', '-W', '2', address]));
+  return lossless(await stage.world.client.exec('ping', [...patient, '-c', '20', '-i', '0.05', address]));
 }
 
 /** Larger than the tunnel, so that they go through it in fragments. */
 async function bigPackets(stage: Stage): Promise<string> {
   await connect(stage);
   for (const size of ['1472', '1400', '4000']) {
-    lossless(await stage.world.client.exec('ping', ['-c', '3', '-i', '0.1', '-W', '2', '-s', size, office.ipv4]));
+    lossless(await stage.world.client.exec('ping', [...patient, '-c', '3', '-i', '0.1', '-s', size, office.ipv4]));
   }
   return '1472, 1400 and 4000 bytes of payload';
 }
@@ -134,7 +136,7 @@ async function transfers(stage: Stage, what: 'get' | 'put'): Promise<string> {
 async function rekeysUnderTraffic(stage: Stage): Promise<string> {
   const { server, client } = await connect(stage, { renegotiateAfter: 3 });
   const summary = lossless(
-    await stage.world.client.exec('ping', ['-c', '1200', '-i', '0.01', '-W', '2', '-s', '1000', office.ipv4]),
+    await stage.world.client.exec('ping', [...patient, '-c', '1200', '-i', '0.01', '-s', '1000', office.ipv4]),
   );
   const exchanges = Math.min(stage.server.keyExchanges(server.log()), stage.client.keyExchanges(client.log()));
   assert.ok(exchanges >= 3, `the ends tell of ${exchanges} key exchanges only`);

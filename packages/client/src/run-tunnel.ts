@@ -9,7 +9,7 @@ import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CloseReason, Logger, Millis } from '@culvert/base';
 import { HostChanges, HostError, watchRoutes } from '@culvert/host';
-import { createOpenvpnTransport, joinFor, systemClock } from '@culvert/transport';
+import { createOpenvpnTransport, DEVICE_QUEUE_LENGTH, joinFor, systemClock } from '@culvert/transport';
 import { openTun } from '@culvert/tun-tap';
 import { Backoff } from './backoff.ts';
 import { CandidateList, systemResolve } from './candidates.ts';
@@ -29,8 +29,6 @@ import { watchSleep } from './wake.ts';
 /** Silence of a server for so long makes us try the next one; with a single server we are patient, as OpenVPN is. */
 const SEVERAL_MS = 20_000;
 const ONLY_MS = 60_000;
-/** Packets that wait for us in the kernel; OpenVPN's default of 100 drops bursts. */
-const TX_QUEUE_LENGTH = 1_000;
 
 export interface RunOptions {
   readonly loaded: LoadedProfile;
@@ -66,7 +64,7 @@ export async function runTunnel(options: RunOptions): Promise<CloseReason> {
   stack.defer(() => device.close());
   // Undone before the device goes: some of it outlives the device.
   stack.defer(async () => void (await changes.undoAll()));
-  await changes.apply([{ kind: 'link', device: device.name, txQueueLength: TX_QUEUE_LENGTH }]);
+  await changes.apply([{ kind: 'link', device: device.name, txQueueLength: DEVICE_QUEUE_LENGTH }]);
 
   const gone = new AbortController();
   const network = new HostNetwork({ changes, device: device.name, log });

@@ -2,6 +2,7 @@ import type { Instant, PacketBatch } from '@culvert/base';
 import type { PacketHeaders } from '@culvert/wire';
 import type { InnerAddress, Link } from './contracts.ts';
 import { createLinkCounters, type LinkCounters } from './counters.ts';
+import { ShareUse } from './fair-share.ts';
 import type { LinkFilter } from './link-filter.ts';
 import {
   type AddressWords,
@@ -58,6 +59,8 @@ export class AttachedLink {
   maximumSegmentIpv4 = 0;
   maximumSegmentIpv6 = 0;
   filter: LinkFilter | undefined;
+  /** What came for it from the device of late. */
+  readonly share = new ShareUse();
   lastActive: Instant;
   attached = true;
   /** The core asked it to close. */

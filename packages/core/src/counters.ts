@@ -9,6 +9,7 @@ export type DropCause =
   | 'filtered' // the packet filter denies it
   | 'tooBig' // larger than the link's MTU
   | 'ttl' // its hop limit ran out between two links
+  | 'overShare' // more than the link's share while packets waited in the device
   | 'deviceFull' // the kernel would not take it
   | 'sendFailed'; // a fault of ours: the transport threw, or called back without end
 
@@ -34,6 +35,7 @@ export function createDropCounts(): DropCounts {
     filtered: 0,
     tooBig: 0,
     ttl: 0,
+    overShare: 0,
     deviceFull: 0,
     sendFailed: 0,
   };

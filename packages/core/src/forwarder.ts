@@ -4,6 +4,7 @@ import { adjustChecksum, clampMaximumSegmentSize, Fragment, PacketHeaders, TcpFl
 import type { AttachedLink } from './attached-link.ts';
 import type { DropCause, DropCounts } from './counters.ts';
 import type { PacketDevice } from './device.ts';
+import { FairShare } from './fair-share.ts';
 import { TICK } from './flow-timeouts.ts';
 import { Fragmenter } from './fragmentation.ts';
 import { IcmpErrors } from './icmp-errors.ts';
@@ -39,6 +40,7 @@ export class Forwarder {
   readonly #toDevice = new IcmpErrors();
   readonly #toLink = new IcmpErrors();
   readonly #fragmenter = new Fragmenter();
+  readonly #share: FairShare;
   #depth = 0;
   #now: Instant;
   #tick = 0;
@@ -47,13 +49,15 @@ export class Forwarder {
   constructor(options: ForwarderOptions) {
     this.#o = options;
     this.#now = options.epoch;
+    this.#share = new FairShare(options.epoch);
   }
 
   tickAt(now: Instant): number {
     return Math.floor((now - this.#o.epoch) / TICK);
   }
 
-  handleDevicePackets(batch: PacketBatch, now: Instant): void {
+  handleDevicePackets(batch: PacketBatch, now: Instant, emptied: boolean): void {
+    this.#share.begin(now, emptied);
     const groups = this.#enter(batch, now, this.#o.dropped);
     if (groups === undefined) return;
     try {
@@ -109,6 +113,8 @@ export class Forwarder {
     if (to === undefined) drop(batch, i, dropped, 'noRoute');
     else if (to.filter !== undefined && !to.filter.passes(batch.view, h, isClient, this.#tick)) {
       drop(batch, i, to.counters.dropped, 'filtered');
+    } else if (!this.#share.admits(to.share, h.length, this.#train.segments > 1)) {
+      drop(batch, i, to.counters.dropped, 'overShare');
     } else if (this.#train.segmentLength <= to.mtu) this.#give(batch, i, to, groups);
     else this.#tooBigFromDevice(batch, i, to);
   }

@@ -5,7 +5,8 @@
  * `Link.send`, and routing beyond the links to the kernel behind the device.
  *
  * On the way of a packet nothing is allocated: headers are read into one object, groups are chains of indices, and batches are
- * lent. A queue is nowhere: what a link or the device does not take at once is dropped and counted.
+ * lent. A queue is nowhere: what a link or the device does not take at once is dropped and counted. The one that forms in the device when we
+ * are too slow is kept short, fairly between links (`fair-share.ts`).
  */
 import type { CloseReason, Instant, Logger, PacketBatch } from '@culvert/base';
 import type { AttachedLink } from './attached-link.ts';
@@ -108,9 +109,12 @@ export class TunnelCore {
     this.#configure(entry);
   }
 
-  /** Packets that the device gave: each goes to the link that has its destination. May patch the packets and set their length to 0. */
-  handleDevicePackets(batch: PacketBatch, now: Instant): void {
-    this.#forwarder.handleDevicePackets(batch, now);
+  /**
+   * Packets that the device gave: each goes to the link that has its destination. May patch the packets and set their length to 0.
+   * `emptied` tells whether the batch left nothing waiting in the device; where something waits for long, links are held to their share.
+   */
+  handleDevicePackets(batch: PacketBatch, now: Instant, emptied = true): void {
+    this.#forwarder.handleDevicePackets(batch, now, emptied);
   }
 
   /** Takes effect at once, on known flows too. Undefined is the role's default. Throws CoreError, and changes nothing, for a rule that is wrong. */

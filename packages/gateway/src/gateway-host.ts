@@ -2,6 +2,7 @@
 import type { Logger } from '@culvert/base';
 import type { GatewayConfig } from '@culvert/config';
 import { type AppliedChanges, forwardingChanges, gatewayTable, type HostChange, HostChanges } from '@culvert/host';
+import { DEVICE_QUEUE_LENGTH } from '@culvert/transport';
 import { addressAt, formatAddress, parseNetwork } from '@culvert/wire';
 
 /** The gateway's own address in its network, and the prefix: the first host, as core's LeasePool has it. */
@@ -40,7 +41,11 @@ export class GatewayHost {
     const changes = await HostChanges.open({ journal, log });
     try {
       const families = { ipv4: network.ipv4 !== undefined, ipv6: network.ipv6 !== undefined };
-      await changes.apply([...addresses(network, device), ...(await forwardingChanges(families))]);
+      await changes.apply([
+        { kind: 'link', device, txQueueLength: DEVICE_QUEUE_LENGTH },
+        ...addresses(network, device),
+        ...(await forwardingChanges(families)),
+      ]);
       const table = await changes.apply(tableAndRoutes(network, device, []));
       return new GatewayHost(changes, network, device, table);
     } catch (error) {

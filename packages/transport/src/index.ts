@@ -1,6 +1,6 @@
 /** The pluggable transports: the one room where time and I/O meet the protocol machines. */
 export { systemClock, systemRandom, systemWallClock } from './clock.ts';
-export { DevicePump, type DevicePumpOptions, joinFor } from './device-pump.ts';
+export { DEVICE_QUEUE_LENGTH, DevicePump, type DevicePumpOptions, joinFor } from './device-pump.ts';
 export { TransportError } from './errors.ts';
 export type { ListenAddress, OpenvpnDialOptions, OpenvpnListenOptions } from './openvpn/options.ts';
 export { createOpenvpnTransport } from './openvpn/transport.ts';

@@ -6,7 +6,7 @@ import type { Options, Scenario } from '../scenario.ts';
 import { withServer } from '../tunnel.ts';
 
 const LINKS = 10_000;
-const LINKS_SHORT = 2_000;
+const LINKS_SHORT = 1_000;
 /** What a server allocates once, for whomever comes first, is not a link's. */
 const FIRST_LINKS = 20;
 

@@ -9,7 +9,7 @@ const MAX_RATE = 2_000_000;
 /** Halvings between the last rate that was good and the first that was not. */
 const HALVINGS = 4;
 /** A trial that loses packets is tried again: something else may have held the machine up for a moment. */
-const TRIES = 2;
+const TRIES = 3;
 /** A sender that manages less than this share of its rate has found the limit by itself. */
 const SATURATED = 0.95;
 /** Packets under way arrive within. */
