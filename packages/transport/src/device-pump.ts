@@ -65,7 +65,10 @@ export class DevicePump {
         this.#o.onGone(error as Error);
         return;
       }
-      core()?.handleDevicePackets(batch, clock.now(), hasRoom(batch));
+      const emptied = hasRoom(batch);
+      core()?.handleDevicePackets(batch, clock.now(), emptied);
+      // What was sealed leaves at the end of the turn: sooner without another look.
+      if (emptied) return;
     }
   }
 

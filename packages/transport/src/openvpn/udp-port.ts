@@ -19,6 +19,8 @@ const OUT_BYTES = 768 * 1_024;
 /** Datagrams read in one go: trains of up to 64 KiB, each many datagrams. */
 const IN_SLOTS = 1_024;
 const IN_BYTES = 16 * 65_536;
+/** After a shorter read nothing waits, most likely. */
+const FULL_READ = 64;
 /** Batches read before other work of the loop gets its turn. */
 const READS_A_TURN = 4;
 const KERNEL_BUFFER_BYTES = 4 * 1024 * 1024;
@@ -97,6 +99,8 @@ export class UdpPort {
         resetBatch(this.#in);
         if (this.socket.recvBatch(this.#in) === 0) return;
         options.onBatch(this.#in, this);
+        // The socket calls again while something waits.
+        if (this.#in.count < FULL_READ) return;
       }
     });
   }
