@@ -51,15 +51,23 @@ export function plans(options: { readonly roles: readonly Role[]; readonly only:
   return all.filter(({ id }) => options.only === undefined || new RegExp(options.only).test(id));
 }
 
-/** Runs the plans in one world after the other; `onRow` hears of each result as it comes. */
-export async function runPlans(todo: readonly Plan[], onRow: (row: Row, log: string) => void): Promise<Row[]> {
+/**
+ * Runs the plans in one world after the other; `onRow` hears of each result as it comes. `changes` are made to what every case is set
+ * up with.
+ */
+export async function runPlans(
+  todo: readonly Plan[],
+  onRow: (row: Row, log: string) => void,
+  changes: Partial<Scenario> = {},
+): Promise<Row[]> {
   const rows: Row[] = [];
   const version = (await openvpn.version()) ?? 'not installed';
   const missing = missingForLab(['openvpn', 'openssl', 'ping', 'sysctl']);
   const world = missing.length === 0 ? await buildWorld() : undefined;
   try {
     for (const plan of todo) {
-      const { result, detail, seconds, log } = world === undefined ? withoutLab(missing) : await runOne(world, plan);
+      const { result, detail, seconds, log } =
+        world === undefined ? withoutLab(missing) : await runOne(world, plan, changes);
       const { id, transport, protocol, role, theCase } = plan;
       const about = { id, peer: 'openvpn', version, transport, protocol, role, case: theCase.name };
       rows.push({ ...about, result, detail, seconds });
@@ -81,13 +89,13 @@ function withoutLab(missing: readonly string[]): Result {
   return { result: onCi ? 'fail' : 'skip', detail: missing.join('; '), seconds: 0, log: '' };
 }
 
-async function runOne(world: World, { theCase, role, protocol }: Plan): Promise<Result> {
+async function runOne(world: World, plan: Plan, changes: Partial<Scenario>): Promise<Result> {
   const started = performance.now();
   const ends: [string, End][] = [];
-  const stage = stageFor(world, role, protocol, ends);
+  const stage = stageFor(world, plan, changes, ends);
   const logs = () => ends.map(([name, end]) => `--- ${name}\n${lastLines(end.log())}`).join('\n');
   try {
-    const detail = await theCase.run(stage);
+    const detail = await plan.theCase.run(stage);
     return { result: 'pass', detail, seconds: secondsSince(started), log: logs() };
   } catch (error) {
     const detail = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
@@ -100,10 +108,10 @@ async function runOne(world: World, { theCase, role, protocol }: Plan): Promise<
   }
 }
 
-function stageFor(world: World, role: Role, protocol: Protocol, ends: [string, End][]): Stage {
+function stageFor(world: World, { role, protocol }: Plan, always: Partial<Scenario>, ends: [string, End][]): Stage {
   const server: Program = role === 'server' ? culvert : openvpn;
   const client: Program = role === 'client' ? culvert : openvpn;
-  const usual: Scenario = { ...usualScenario, protocol };
+  const usual: Scenario = { ...usualScenario, ...always, protocol };
   const kept = <E extends End>(name: string, end: E): E => {
     ends.push([name, end]);
     return end;

@@ -2,10 +2,11 @@
  * The interop matrix: every case with real peers, in every role of ours, over every protocol.
  *
  *   npm run interop -- [--json] [--transport openvpn] [--role server|client|none]... [--only PATTERN] [--list] [--log]
- *                     [--document]
+ *                     [--document] [--no-offload]
  *
  * --role none runs the peer against itself: it shows that the harness works. --only takes a regular expression over ids.
- * --log prints what both ends said, of failed cases always. --document writes docs/interop.md. Exit code 1 when a case failed or had no result.
+ * --log prints what both ends said, of failed cases always. --document writes docs/interop.md. --no-offload rules trains out
+ * at our ends. Exit code 1 when a case failed or had no result.
  */
 import { parseArgs } from 'node:util';
 import { writeInteropDocument } from './document.ts';
@@ -24,6 +25,7 @@ function options() {
       list: { type: 'boolean', default: false },
       log: { type: 'boolean', default: false },
       document: { type: 'boolean', default: false },
+      'no-offload': { type: 'boolean', default: false },
     },
   });
   if (values.transport !== undefined && values.transport !== 'openvpn') {
@@ -59,13 +61,14 @@ function printMatrix(rows: readonly Row[]): void {
 }
 
 async function main(): Promise<void> {
-  const { json, roles: chosen, only, list, log, document } = options();
+  const { json, roles: chosen, only, list, log, document, 'no-offload': noOffload } = options();
   const todo = plans({ roles: chosen, only });
   if (list) {
     for (const { id } of todo) console.log(id);
     return;
   }
-  const rows = await runPlans(todo, (row, text) => tell(row, text, log));
+  const changes = noOffload ? { offload: { server: false, client: false } } : {};
+  const rows = await runPlans(todo, (row, text) => tell(row, text, log), changes);
   const count = (result: Row['result']) => rows.filter((row) => row.result === result).length;
   if (document) writeInteropDocument(rows, (await culvert.version()) ?? '');
   if (json) console.log(JSON.stringify({ rows }, null, 2));
