@@ -7,6 +7,7 @@ import { eventually, type HostProcess, type TestHost } from '@culvert/testkit';
 import type { ClientEnd, End, Program, Scenario } from '../interop/end.ts';
 import { usualScenario } from '../interop/end.ts';
 import { culvert as culvertProgram } from '../interop/ends/culvert.ts';
+import { losslessPing } from '../interop/ping.ts';
 import { buildWorld, office, type World } from '../interop/world.ts';
 import type { Echo, Transfer } from './traffic.ts';
 
@@ -82,9 +83,7 @@ export class TrainLab implements AsyncDisposable {
 
   /** Pings with this many bytes of payload; fails when one is lost. */
   async ping(family: Family, size: number): Promise<void> {
-    // Without -w it waits for the last answer no longer than two round trips take.
-    const words = ['-c', '3', '-i', '0.02', '-w', '10', '-s', String(size), addressOf(family)];
-    assert.match(await this.world.client.exec('ping', words), / 0% packet loss/, `${size} bytes over IPv${family}`);
+    await losslessPing(this.world.client, addressOf(family), { count: 3, interval: 0.02, size });
   }
 
   host(label: 'client' | 'router' | 'gateway' | 'office'): TestHost {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Millis } from '@culvert/base';
 import { eventually, type TestHost } from '@culvert/testkit';
 import type { ClientEnd, End, Misdeed, Program, Scenario } from './end.ts';
+import { losslessPing } from './ping.ts';
 import { office, password, type World } from './world.ts';
 
 export interface Stage {
@@ -28,8 +29,6 @@ const UP_WITHIN: Millis = 30_000;
 const REFUSED_WITHIN: Millis = 40_000;
 const BIG = 100_000_000;
 const TRANSFER_PORT = 7000;
-/** Seconds that ping has. Without them it waits for the last answer no longer than two round trips take. */
-const patient = ['-w', '60'];
 const node = fileURLToPath(new URL('../../scripts/node', import.meta.url));
 const transferProgram = fileURLToPath(new URL('transfer.ts', import.meta.url));
 
@@ -111,14 +110,14 @@ async function reachOffice(from: TestHost, address: string, within: Millis = 10_
 async function pings(stage: Stage, address: string, changes: Partial<Scenario> = {}): Promise<string> {
   await connect(stage, changes);
   await reachOffice(stage.world.client, address);
-  return lossless(await stage.world.client.exec('ping', [...patient, '-c', '20', '-i', '0.05', address]));
+  return losslessPing(stage.world.client, address, { count: 20, interval: 0.05 });
 }
 
 /** Larger than the tunnel, so that they go through it in fragments. */
 async function bigPackets(stage: Stage): Promise<string> {
   await connect(stage);
-  for (const size of ['1472', '1400', '4000']) {
-    lossless(await stage.world.client.exec('ping', [...patient, '-c', '3', '-i', '0.1', '-s', size, office.ipv4]));
+  for (const size of [1_472, 1_400, 4_000]) {
+    await losslessPing(stage.world.client, office.ipv4, { count: 3, interval: 0.1, size });
   }
   return '1472, 1400 and 4000 bytes of payload';
 }
@@ -135,9 +134,7 @@ async function transfers(stage: Stage, what: 'get' | 'put'): Promise<string> {
 /** Both ends' logs tell of at least three key exchanges, and no packet is lost over them. */
 async function rekeysUnderTraffic(stage: Stage): Promise<string> {
   const { server, client } = await connect(stage, { renegotiateAfter: 3 });
-  const summary = lossless(
-    await stage.world.client.exec('ping', [...patient, '-c', '1200', '-i', '0.01', '-s', '1000', office.ipv4]),
-  );
+  const summary = await losslessPing(stage.world.client, office.ipv4, { count: 1_200, interval: 0.01, size: 1_000 });
   const exchanges = Math.min(stage.server.keyExchanges(server.log()), stage.client.keyExchanges(client.log()));
   assert.ok(exchanges >= 3, `the ends tell of ${exchanges} key exchanges only`);
   return `${exchanges} key exchanges, ${summary}`;
@@ -192,11 +189,4 @@ async function loggedReason(who: string, end: End, reason: RegExp): Promise<stri
     5_000,
   );
   return line.replace(/^\S+ \S+ /, '').slice(0, 160);
-}
-
-/** The summary line of ping, none of whose packets was lost. */
-function lossless(output: string): string {
-  const [, summary = 'no summary'] = /^(\d+ packets transmitted.*?loss)/m.exec(output) ?? [];
-  assert.match(summary, / 0% packet loss/);
-  return summary;
 }

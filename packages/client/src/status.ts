@@ -25,6 +25,9 @@ export interface TunnelDescription {
     readonly bytesIn: number;
     readonly packetsOut: number;
     readonly bytesOut: number;
+    /** Forged, repeated or for no key that we have; and for want of room. */
+    readonly droppedIn: number;
+    readonly droppedOut: number;
   } | null;
   /** Counters of the present link's UDP socket, by name. */
   readonly wire: Readonly<Record<string, number>>;
@@ -58,6 +61,8 @@ export function describeTunnel(profile: string, device: string, status: TunnelSt
             bytesIn: stats.bytesIn,
             packetsOut: stats.packetsOut,
             bytesOut: stats.bytesOut,
+            droppedIn: stats.droppedIn,
+            droppedOut: stats.droppedOut,
           },
     wire: link?.wire ?? {},
     facts: link?.facts ?? {},

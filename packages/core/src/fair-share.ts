@@ -34,9 +34,12 @@ export class FairShare {
   #level = WHOLE;
   #round = 0;
   #empty: Instant;
+  readonly #leastCost: number;
 
-  constructor(now: Instant) {
+  /** `leastCost`: bytes that a packet counts as at least. @default what fits the device's batches */
+  constructor(now: Instant, leastCost = SMALL) {
     this.#empty = now;
+    this.#leastCost = leastCost;
   }
 
   /** The next batch was read. `emptied`: nothing was left waiting behind it. */
@@ -58,7 +61,7 @@ export class FairShare {
     }
     const had = isTrain ? use.trains : use.singles;
     if (had >= this.#level) return false;
-    const cost = Math.max(bytes, SMALL);
+    const cost = Math.max(bytes, this.#leastCost);
     if (isTrain) use.trains = had + cost;
     else use.singles = had + cost;
     return true;

@@ -5,6 +5,7 @@ export type * from './contracts.ts';
 export type { DropCause, DropCounts, LinkCounters } from './counters.ts';
 export type { PacketDevice } from './device.ts';
 export { CoreError } from './errors.ts';
+export { FairShare, ShareUse } from './fair-share.ts';
 export type { FilterPolicy, FilterRule, PortRange } from './filter-policy.ts';
 export type { FlowTimeouts } from './flow-timeouts.ts';
 export { type Lease, LeasePool, type LeasePoolOptions } from './lease-pool.ts';

@@ -9,6 +9,7 @@ import type { DatagramBatch } from '@culvert/netio';
 import { type Acceptor, isData, Opcode, peekControl, peekPeerId } from '@culvert/openvpn';
 import type { PeerHost } from './peer-host.ts';
 import type { ServerPeer } from './server-peer.ts';
+import { StrangerShare } from './stranger-share.ts';
 import { onSamePath, UdpPath, UdpPort } from './udp-port.ts';
 
 export interface UdpListenerOptions {
@@ -23,9 +24,11 @@ export interface UdpListenerOptions {
 export class UdpListener {
   readonly port: UdpPort;
   readonly #options: UdpListenerOptions;
+  readonly #strangers: StrangerShare;
 
   constructor(options: UdpListenerOptions) {
     this.#options = options;
+    this.#strangers = new StrangerShare(options.host.clock.now());
     this.port = new UdpPort({
       family: options.family,
       ...(options.address !== undefined && { address: options.address }),
@@ -43,7 +46,9 @@ export class UdpListener {
   }
 
   #take(batch: DatagramBatch): void {
-    this.#options.host.stats.packetsIn += batch.count;
+    const { host } = this.#options;
+    host.stats.packetsIn += batch.count;
+    this.#strangers.begin(batch, host.clock.now());
     for (let i = 0; i < batch.count; ) {
       const offset = batch.offsets[i] ?? 0;
       const length = batch.lengths[i] ?? 0;
@@ -69,7 +74,9 @@ export class UdpListener {
       return end;
     }
     const here = this.port.isOn(batch, first, peer.path);
-    const authentic = peer.peer.handleData(batch, first, end - first);
+    const count = here ? end - first : this.#strangers.admits(batch, first, end);
+    host.stats.dataOverShare += end - first - count;
+    const authentic = count === 0 ? 0 : peer.peer.handleData(batch, first, count);
     if (!here && authentic > 0 && !peer.peer.over) this.#roam(peer, this.port.pathOf(batch, first));
     return end;
   }
