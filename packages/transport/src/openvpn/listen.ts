@@ -1,6 +1,7 @@
 /** `listen` of the openvpn transport: opens the sockets and joins them to one table of peers. */
 import type { CloseReason, Logger } from '@culvert/base';
 import type { Admission, Link, Listener, ListeningEndpoint, TransportEvent } from '@culvert/core';
+import { NetioError } from '@culvert/netio';
 import { Acceptor } from '@culvert/openvpn';
 import { systemRandom, systemWallClock } from '../clock.ts';
 import type { Said } from './data-keys.ts';
@@ -38,7 +39,7 @@ export async function listen(
       intervalMillis: INITIAL_INTERVAL_MILLIS,
     },
   });
-  const sockets = new Sockets(at, host, acceptor);
+  const sockets = new Sockets(at, host, acceptor, on.log);
   try {
     for (const address of at.listen) await sockets.open(address);
   } catch (error) {
@@ -68,11 +69,13 @@ class Sockets {
   readonly #at: OpenvpnListenOptions;
   readonly #host: PeerHost;
   readonly #acceptor: Acceptor;
+  readonly #log: Logger;
   readonly #open: { close(): void | Promise<void> }[] = [];
   readonly #udp: UdpListener[] = [];
   #number = 0;
 
-  constructor(at: OpenvpnListenOptions, host: PeerHost, acceptor: Acceptor) {
+  constructor(at: OpenvpnListenOptions, host: PeerHost, acceptor: Acceptor, log: Logger) {
+    this.#log = log;
     this.#at = at;
     this.#host = host;
     this.#acceptor = acceptor;
@@ -90,12 +93,24 @@ class Sockets {
     else {
       // Both families listen on one port, also where the kernel chose it for the first.
       let port = at.port;
-      for (const family of familiesOf(at.address)) port = this.#openUdp(at, family, port);
+      for (const family of familiesOf(at.address)) port = this.#openFamily(at, family, port);
     }
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#open.map((socket) => socket.close()));
+  }
+
+  /** Where every address is meant, a machine without IPv6 has all of them already. */
+  #openFamily(at: ListenAddress, family: 4 | 6, port: number): number {
+    try {
+      return this.#openUdp(at, family, port);
+    } catch (error) {
+      const isAbsent = error instanceof NetioError && error.code === 'CULVERT_NETIO_FAMILY';
+      if (at.address !== undefined || family === 4 || !isAbsent) throw error;
+      this.#log.info('this machine has no IPv6: listening on IPv4 alone', { port });
+      return port;
+    }
   }
 
   #openUdp(at: ListenAddress, family: 4 | 6, port: number): number {
