@@ -17,7 +17,7 @@ const LONGEST_WAIT: Millis = 1_000;
 /**
  * Packets that may wait for us in the kernel (`txqueuelen`), where a super-packet of 64 KiB is one. Long: 400,000 packets a second
  * fill 500, the kernel's default, in a millisecond, which is less than a busy machine lets us wait for a processor; measured with such
- * a flood to one link, another loses 13 % of its packets with 500 and 3 % with 2,000. The core keeps the queue short all the same.
+ * a flood to one link, another loses 13 % of its packets with 500 and 5 % with 2,000. The core keeps the queue short all the same.
  */
 export const DEVICE_QUEUE_LENGTH = 2_000;
 
