@@ -46,7 +46,8 @@ test("the client's address changes in the middle of bulk transfers, and they go 
     const { longestSilence } = await transferring;
     assert.ok(longestSilence < 4_000, `${what}: silent for ${longestSilence} ms`);
   }
-  assert.equal(lab.log.match(/a peer moved/g)?.length, 2);
+  // Told once a second at most, and the second move may follow within it.
+  assert.match(lab.log, /a peer moved/);
 });
 
 for (const [server, client] of [
