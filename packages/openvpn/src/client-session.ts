@@ -29,6 +29,9 @@ const PUSH_INTERVALS: readonly Millis[] = [1_000, 2_000, 5_000];
 const LARGEST_MTU = 1_600;
 /** However long a server says that a login goes on elsewhere. */
 const LONGEST_PENDING: Millis = 600_000;
+/** What a server says in words is told on so often. */
+const TOLD_PER_INTERVAL = 10;
+const TOLD_INTERVAL: Millis = 60_000;
 
 export class ClientSession extends Session {
   readonly #client: ClientSessionOptions;
@@ -39,10 +42,13 @@ export class ClientSession extends Session {
   #serverFingerprint: string | undefined;
   #pushRequests = 0;
   #requestAt: Instant | undefined;
+  #toldSince: Instant;
+  #told = 0;
 
   /** Throws RangeError for options that make no sense, and for a user name, password or peer info too long for peers. */
   constructor(options: ClientSessionOptions) {
     super(options, initOf(options));
+    this.#toldSince = options.now;
     this.#client = options;
     this.#username = options.username;
     this.#password = options.password;
@@ -93,13 +99,23 @@ export class ClientSession extends Session {
         this.#ended('peer', 'the server said goodbye', '', now);
         return;
       case 'info':
-        this.note('the server says', { text: message.text });
+        if (this.#mayTell(now)) this.note('the server says', { text: message.text });
         return;
       default:
+        if (!this.#mayTell(now)) return;
         this.note('the server sent a command that we do not know', {
           command: message.kind === 'unknown' ? message.text : message.kind,
         });
     }
+  }
+
+  /** A server may fill nobody's log. */
+  #mayTell(now: Instant): boolean {
+    if (now >= this.#toldSince + TOLD_INTERVAL) {
+      this.#toldSince = now;
+      this.#told = 0;
+    }
+    return ++this.#told <= TOLD_PER_INTERVAL;
   }
 
   protected sayGoodbye(_reason: CloseReason, now: Instant): void {

@@ -97,6 +97,24 @@ test('a peer that is in says anything inside TLS: key exchange messages and comm
   }
 });
 
+test("a server that talks without end is told on a few times, not into anybody's log for each word", () => {
+  class Chatty extends FakeTlsEngine {
+    override write(plaintext: Uint8Array): void {
+      super.write(plaintext);
+      for (let n = 0; n < 40; n++) super.write(new TextEncoder().encode(`${n % 2 === 0 ? 'INFO,buy' : 'NOISE'}\0`));
+    }
+  }
+  const random = seededRandom(17);
+  const createTls = () => new Chatty({ role: 'server', random, name: 'server' });
+  const { link, bothUp } = join({ server: { session: { createTls } } });
+  assert.ok(link.until(bothUp, 60_000));
+  link.advance(20_000);
+  const told = link.events[0].filter(
+    (event) => event.kind === 'note' && /^the server (says|sent a command)/.test(event.message),
+  );
+  assert.equal(told.length, 10);
+});
+
 test('data datagrams of any bytes, and changed ones, are counted and nothing more', () => {
   const random = seededRandom(13);
   const { link, server, client, closed } = join().connect();

@@ -10,6 +10,8 @@ export class RekeySchedule {
   readonly #after: Millis;
   readonly #random: RandomSource;
   #due: Instant | undefined;
+  /** When the present key came. */
+  #keyFrom: Instant;
   /** Rekeys that the peer began since then. */
   #countedSince: Instant;
   #counted = 0;
@@ -20,20 +22,23 @@ export class RekeySchedule {
     this.#after = after;
     this.#random = random;
     this.#countedSince = now;
+    this.#keyFrom = now;
   }
 
   /** A key is there. A server draws from the last tenth before the limit, so that its clients do not come all at once. */
   restart(now: Instant): void {
     this.#due = undefined;
+    this.#keyFrom = now;
     if (this.#after <= 0) return;
     const [high = 0, low = 0] = this.#random.bytes(2);
     const early = this.#role === 'server' ? (this.#after / 10) * ((high * 256 + low) / 65_536) : 0;
     this.#due = (now + this.#after - early) as Instant;
   }
 
-  /** The present key is worn out. */
+  /** The present key is worn out: a new one is due, at the pace that a peer may ask for them, since its packet ids say how worn a key is. */
   bringForward(now: Instant): void {
-    if (this.#due === undefined || this.#due > now) this.#due = now;
+    const due = Math.max(now, this.#keyFrom + REKEY_INTERVAL / REKEYS_PER_INTERVAL) as Instant;
+    if (this.#due === undefined || this.#due > due) this.#due = due;
   }
 
   /** True once when a new key is due; the next time is set by `restart`. */
