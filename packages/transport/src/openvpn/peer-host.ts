@@ -61,7 +61,6 @@ export class PeerHost {
     roamRefused: 0,
     handshakesFull: 0,
     linksFull: 0,
-    workDropped: 0,
   };
   closed = false;
   readonly #options: OpenvpnListenOptions;
