@@ -61,6 +61,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   ca: { may: ['base', 'pki', 'config', 'terminal'], why: 'culvert-ca runs where no network need be' },
   testkit: {
     may: ['base', 'wire', ...native, 'openvpn', 'core', 'transport', 'pki', 'config', 'store', 'host'],
+    others: { 'fast-check': 'what a wrong or hostile caller gives, as arbitraries for property tests' },
     why: 'stands beside everything; only tests import it',
   },
 };

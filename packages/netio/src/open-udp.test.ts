@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runChild } from '../test/child.ts';
-import { enterFreshNamespace } from '../test/fresh-namespace.ts';
+import { enterFreshNamespace, runChild } from '@culvert/testkit';
 import { pathTo, receive, textOf } from '../test/sockets.ts';
 import { sentences } from './errors.ts';
 import { createDatagramBatch, openUdp } from './index.ts';
+
+const entry = new URL('./index.ts', import.meta.url);
 
 const skip = enterFreshNamespace();
 
@@ -39,16 +40,16 @@ test('a port that another socket has is taken', { skip }, () => {
 
 test('without CAP_NET_BIND_SERVICE a low port is refused with the capability named', { skip }, async () => {
   const drop = ['setpriv', '--bounding-set', '-net_bind_service', '--inh-caps', '-net_bind_service'];
-  const script = 'try { netio.openUdp({ family: 4, port: 500 }); } catch (error) { console.log(error.message); }';
-  const { output } = await runChild(script, drop);
+  const script = 'try { subject.openUdp({ family: 4, port: 500 }); } catch (error) { console.log(error.message); }';
+  const { output } = await runChild(entry, script, drop);
   assert.equal(output, `${sentences.CULVERT_NETIO_PERMISSION}: UDP 0.0.0.0:500`);
 });
 
 test('without CAP_NET_ADMIN buffers grow as far as the system allows', { skip }, async () => {
   const drop = ['setpriv', '--bounding-set', '-net_admin', '--inh-caps', '-net_admin'];
-  const script = `const socket = netio.openUdp({ family: 4, receiveBufferBytes: 1 << 29 });
+  const script = `const socket = subject.openUdp({ family: 4, receiveBufferBytes: 1 << 29 });
     console.log(socket.bufferSizes.receive > 100_000);`;
-  assert.equal((await runChild(script, drop)).output, 'true');
+  assert.equal((await runChild(entry, script, drop)).output, 'true');
 });
 
 test('addresses that are none, of the other version, or of another machine are refused', { skip }, () => {

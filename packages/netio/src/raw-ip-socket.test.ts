@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { runChild } from '../test/child.ts';
-import { enterFreshNamespace, missing } from '../test/fresh-namespace.ts';
+import { enterFreshNamespace, missing, runChild } from '@culvert/testkit';
 import { append, receive, textOf } from '../test/sockets.ts';
 import { sentences } from './errors.ts';
 import { createDatagramBatch, encodePath, endpointOfPath, openRawIp } from './index.ts';
+
+const entry = new URL('./index.ts', import.meta.url);
 
 const skip = enterFreshNamespace();
 if (skip === false) {
@@ -77,8 +78,12 @@ s.sendto(b'behind options', ('10.0.0.2', 0))`;
 
 test('without CAP_NET_RAW a raw socket is refused with the capability named', { skip }, async () => {
   const drop = ['setpriv', '--bounding-set', '-net_raw', '--inh-caps', '-net_raw'];
-  const script = 'try { netio.openRawIp({ family: 4, protocol: 47 }); } catch (error) { console.log(error.message); }';
-  assert.equal((await runChild(script, drop)).output, `${sentences.CULVERT_NETIO_RAW_PERMISSION}: IPv4 protocol 47`);
+  const script =
+    'try { subject.openRawIp({ family: 4, protocol: 47 }); } catch (error) { console.log(error.message); }';
+  assert.equal(
+    (await runChild(entry, script, drop)).output,
+    `${sentences.CULVERT_NETIO_RAW_PERMISSION}: IPv4 protocol 47`,
+  );
 });
 
 test('protocols that are none, and headers of our own, are refused', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import { enterFreshNamespace } from '@culvert/testkit';
 import fc from 'fast-check';
-import { enterFreshNamespace } from '../test/fresh-namespace.ts';
 import { append, pathTo, receive, textOf, until } from '../test/sockets.ts';
 import { withWire } from '../test/wire.ts';
 import { createDatagramBatch, type DatagramBatch, encodePath, openUdp, type UdpSocket } from './index.ts';

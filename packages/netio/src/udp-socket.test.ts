@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { runChild } from '../test/child.ts';
-import { enterFreshNamespace } from '../test/fresh-namespace.ts';
+import { enterFreshNamespace, runChild } from '@culvert/testkit';
 import { append, pathTo, receive, textOf, until } from '../test/sockets.ts';
 import { createDatagramBatch, encodePath, endpointOfPath, openUdp, pathWords, samePath } from './index.ts';
+
+const entry = new URL('./index.ts', import.meta.url);
 
 const skip = enterFreshNamespace();
 
@@ -219,10 +220,10 @@ test('buffer sizes are what was asked for, doubled by the kernel', { skip }, () 
 });
 
 test('waiting keeps the process alive, an open socket alone does not', { skip }, async () => {
-  const open = 'const socket = netio.openUdp({ family: 4 });';
-  assert.deepEqual(await runChild(`${open} console.log('end');`), { status: 0, signal: null, output: 'end' });
+  const open = 'const socket = subject.openUdp({ family: 4 });';
+  assert.deepEqual(await runChild(entry, `${open} console.log('end');`), { status: 0, signal: null, output: 'end' });
   const waiting = `${open} socket.onReadable(() => {}); setTimeout(() => { console.log('here'); socket.close(); }, 200).unref();`;
-  assert.deepEqual(await runChild(waiting), { status: 0, signal: null, output: 'here' });
+  assert.deepEqual(await runChild(entry, waiting), { status: 0, signal: null, output: 'here' });
 });
 
 test('a socket may be closed in its own callbacks', { skip }, async () => {

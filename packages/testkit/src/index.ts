@@ -1,11 +1,13 @@
 /** What tests stand on: virtual time, bad wires, fakes. Only tests import it. */
 
+export { type ChildResult, runChild } from './child.ts';
 export type { TransportBed, TransportComplianceOptions, Wishes } from './compliance/bed.ts';
 export { batchOf, ipv4Packet, packetsOf } from './compliance/packets.ts';
 export { transportCompliance } from './compliance/transport.ts';
 export { eventually, inTime } from './eventually.ts';
 export { createFakeTlsContext, FakeTlsEngine, type FakeTlsOptions } from './fake-tls.ts';
 export { type FlowOptions, flowPackets } from './flow-packets.ts';
+export { hostileBytes, hostileNumber, hostileWords } from './hostile-arguments.ts';
 export { type LogLine, nullLogger, RecordingLogger } from './loggers.ts';
 export {
   LossyLink,
@@ -20,6 +22,7 @@ export {
   type MemoryListenOptions,
   MemoryNetwork,
 } from './memory-transport.ts';
+export { enterFreshNamespace, missing } from './namespaces/fresh-namespace.ts';
 export { HostProcess } from './namespaces/host-process.ts';
 export { Lab, TestHost } from './namespaces/lab.ts';
 export { labIsPossible, missingForLab, onCi } from './namespaces/prerequisites.ts';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { enterFreshNamespace, hostileBytes, hostileNumber, hostileWords } from '@culvert/testkit';
 import fc from 'fast-check';
-import { enterFreshNamespace } from '../test/fresh-namespace.ts';
-import { hostileBytes, hostileNumber, hostileWords } from '../test/hostile.ts';
 import { openTun, TunError } from './index.ts';
 import { native } from './native.ts';
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { missing } from '../test/fresh-namespace.ts';
+import { missing } from '@culvert/testkit';
 
 const script = fileURLToPath(new URL('../../../scripts/build-native', import.meta.url));
 const skip = spawnSync('g++', ['--version']).status === 0 ? false : missing('g++ is missing');

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { existsSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { enterFreshNamespace } from '../test/fresh-namespace.ts';
+import { enterFreshNamespace } from '@culvert/testkit';
 import { append, collect, echoRequest, headersOf, isEchoReply, packetsOf } from '../test/packets.ts';
 import { createBatch, openTun, type TunDevice } from './index.ts';
 

@@ -1,22 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runChild } from '../test/child.ts';
-import { enterFreshNamespace } from '../test/fresh-namespace.ts';
+import { enterFreshNamespace, runChild } from '@culvert/testkit';
 import { sentences } from './errors.ts';
 import { createBatch, openTun, type TunError } from './index.ts';
 
+const entry = new URL('./index.ts', import.meta.url);
+
 const skip = enterFreshNamespace();
 
-const openAndTell = `try { tunTap.openTun(); } catch (error) { console.log(error.code + '\\n' + error.message + '\\n' + error.cause.code); }`;
+const openAndTell = `try { subject.openTun(); } catch (error) { console.log(error.code + '\\n' + error.message + '\\n' + error.cause.code); }`;
 
 test('without /dev/net/tun the error says how to get it', { skip }, async () => {
   const hidden = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /dev/net && exec "$@"', 'sh'];
-  const { output } = await runChild(openAndTell, hidden);
+  const { output } = await runChild(entry, openAndTell, hidden);
   assert.equal(output, `CULVERT_TUN_NO_DEVICE\n${sentences.CULVERT_TUN_NO_DEVICE}\nENOENT`);
 });
 
 test('without CAP_NET_ADMIN the error names the capability', { skip }, async () => {
-  const { output } = await runChild(openAndTell, [
+  const { output } = await runChild(entry, openAndTell, [
     'setpriv',
     '--bounding-set',
     '-net_admin',
@@ -30,7 +31,7 @@ test('a /dev/net/tun that is closed to us is told from a missing capability', { 
   const closed =
     'mount -t tmpfs none /dev/net && mknod -m 600 /dev/net/tun c 10 200 && chown 1:1 /dev/net/tun && exec "$@"';
   const confined = ['setpriv', '--bounding-set', '-dac_override', '--inh-caps', '-dac_override'];
-  const { output } = await runChild(openAndTell, ['unshare', '-m', 'sh', '-c', closed, 'sh', ...confined]);
+  const { output } = await runChild(entry, openAndTell, ['unshare', '-m', 'sh', '-c', closed, 'sh', ...confined]);
   assert.match(output, /^CULVERT_TUN_PERMISSION\n.*closed to this user \(chmod 666 \/dev\/net\/tun\)\nEACCES$/);
 });
 

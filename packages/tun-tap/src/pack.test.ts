@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { enterFreshNamespace, missing } from '../test/fresh-namespace.ts';
+import { enterFreshNamespace, missing } from '@culvert/testkit';
 
 const fresh = enterFreshNamespace();
 const skip = fresh === false && spawnSync('npm', ['--version']).status !== 0 ? missing('npm is missing') : fresh;

@@ -4,27 +4,31 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { runChild } from '../test/child.ts';
-import { enterFreshNamespace } from '../test/fresh-namespace.ts';
+import { enterFreshNamespace, runChild } from '@culvert/testkit';
 import { createBatch, openTun } from './index.ts';
+
+const entry = new URL('./index.ts', import.meta.url);
 
 const skip = enterFreshNamespace();
 
 /** Statements for `runChild` and workers: a device that is up, where the kernel's own IPv6 packets wait soon. */
-const openUp = `const device = tunTap.openTun(); device.setUp(); const batch = tunTap.createBatch(64, 65536);`;
+const openUp = `const device = subject.openTun(); device.setUp(); const batch = subject.createBatch(64, 65536);`;
 
 function interfaces(): string[] {
   return execFileSync('ip', ['-o', 'link'], { encoding: 'utf8' }).match(/(?<=^\d+: )\w+/gm) ?? [];
 }
 
 test('waiting keeps the process alive, an open device alone does not', { skip }, async () => {
-  const idle = await runChild(`${openUp} console.log('end');`);
+  const idle = await runChild(entry, `${openUp} console.log('end');`);
   assert.deepEqual(idle, { status: 0, signal: null, output: 'end' });
-  const stopped = await runChild(`${openUp} device.onReadable(() => {}); device.onReadable(undefined);`);
+  const stopped = await runChild(entry, `${openUp} device.onReadable(() => {}); device.onReadable(undefined);`);
   assert.equal(stopped.status, 0);
-  const waiting = await runChild(`${openUp}
+  const waiting = await runChild(
+    entry,
+    `${openUp}
     device.onReadable(() => { batch.count = batch.used = 0; device.readBatch(batch); });
-    setTimeout(() => { console.log('still here'); device.close(); }, 200).unref();`);
+    setTimeout(() => { console.log('still here'); device.close(); }, 200).unref();`,
+  );
   assert.deepEqual(waiting, { status: 0, signal: null, output: 'still here' });
 });
 
@@ -69,18 +73,24 @@ test('an interface that is deleted under us is reported once', { skip }, async (
 });
 
 test('what the callback throws is an uncaught exception of the program', { skip }, async () => {
-  const { output } = await runChild(`${openUp}
+  const { output } = await runChild(
+    entry,
+    `${openUp}
     process.on('uncaughtException', (error) => { console.log(error.message); device.close(); });
-    device.onReadable(() => { throw new Error('from the callback'); });`);
+    device.onReadable(() => { throw new Error('from the callback'); });`,
+  );
   assert.equal(output, 'from the callback');
 });
 
 test('a descriptor that was closed behind our back, and came back, does no harm', { skip }, async () => {
-  const { output, status } = await runChild(`
+  const { output, status } = await runChild(
+    entry,
+    `
     import { closeSync } from 'node:fs';
-    const first = tunTap.openTun(); first.onReadable(() => {}); closeSync(first.fd);
-    const second = tunTap.openTun(); second.onReadable(() => {});
-    console.log(first.fd === second.fd); second.close(); first.close();`);
+    const first = subject.openTun(); first.onReadable(() => {}); closeSync(first.fd);
+    const second = subject.openTun(); second.onReadable(() => {});
+    console.log(first.fd === second.fd); second.close(); first.close();`,
+  );
   assert.deepEqual({ output, status }, { output: 'true', status: 0 });
 });
 
@@ -88,12 +98,12 @@ test('two threads use devices at once, and one that is ended while waiting close
   const before = interfaces();
   const source = `
     const { parentPort, workerData } = require('node:worker_threads');
-    import(workerData).then((tunTap) => {
+    import(workerData).then((subject) => {
       ${openUp}
       let reads = 0;
       device.onReadable(() => { batch.count = batch.used = 0; device.readBatch(batch); device.writeBatch(batch); reads++; });
-      const spare = tunTap.openTun({ mode: 'tap' });
-      for (let i = 0; i < 5; i++) { device.readBatch(batch); batch.count = batch.used = 0; tunTap.openTun().close(); }
+      const spare = subject.openTun({ mode: 'tap' });
+      for (let i = 0; i < 5; i++) { device.readBatch(batch); batch.count = batch.used = 0; subject.openTun().close(); }
       parentPort.postMessage([device.name, spare.name]);
     });`;
   const workerData = new URL('./index.ts', import.meta.url).href;

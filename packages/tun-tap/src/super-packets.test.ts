@@ -7,7 +7,7 @@ import { createConnection } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { enterFreshNamespace } from '../test/fresh-namespace.ts';
+import { enterFreshNamespace } from '@culvert/testkit';
 import { append, headersOf, packetsOf, udpSuperPacket, type VirtioHeader, virtioHeader } from '../test/packets.ts';
 import { createBatch, type Offload, openTun, type TunDevice } from './index.ts';
 

@@ -6,10 +6,9 @@ export interface ChildResult {
   readonly output: string;
 }
 
-/** Runs `script` (an ES module; `tunTap` is this package) in a Node of its own, started by way of `wrapper`; killed after ten seconds. */
-export function runChild(script: string, wrapper: readonly string[] = []): Promise<ChildResult> {
-  const entry = JSON.stringify(new URL('../src/index.ts', import.meta.url).href);
-  const module = `import * as tunTap from ${entry};\n${script}`;
+/** Runs `script` (an ES module; `subject` is the package at `entry`) in a Node of its own, started by way of `wrapper`; killed after ten seconds. */
+export function runChild(entry: URL, script: string, wrapper: readonly string[] = []): Promise<ChildResult> {
+  const module = `import * as subject from ${JSON.stringify(entry.href)};\n${script}`;
   const [command = '', ...args] = [...wrapper, process.execPath, '--input-type=module', '-e', module];
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 10_000, killSignal: 'SIGKILL' });
   let output = '';
