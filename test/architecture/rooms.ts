@@ -27,6 +27,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   'tun-tap': { may: [], typesOf: ['base'], why: 'useful to any Node program, so it needs nothing of ours at run time' },
   netio: { may: ['base'], why: 'sockets carry bytes of any protocol' },
   openvpn: { may: protocol, typesOf: ['tls'], pure: true, why: 'machines decide, transport acts' },
+  ppp: { may: protocol, typesOf: ['tls'], pure: true, why: 'the engine that PPTP and L2TP carry' },
   core: { may: ['base', 'wire'], pure: true, why: 'forwards packets of any transport' },
   transport: { may: [...native, 'openvpn', 'core'], why: 'the one room where time and I/O enter' },
   host: { may: ['base'], why: 'changes the host for either program' },
