@@ -15,6 +15,30 @@ export interface Principal {
   readonly proofs: readonly ('certificate' | 'password' | 'token')[];
 }
 
+/**
+ * An answer to our challenge: whoever holds the password (for MS-CHAPv2 its NT hash suffices) can tell that the peer knows it.
+ * `username` is as the peer sent it; MS-CHAPv2 leaves a Windows domain ("OFFICE\\alice") out of its sums (RFC 2759, section 8.2).
+ */
+export type ChallengeResponse =
+  | {
+      readonly kind: 'chap-md5';
+      readonly username: string;
+      /** The packet's identifier, which is part of what was hashed (RFC 1994, section 4.1). */
+      readonly id: number;
+      readonly challenge: Uint8Array;
+      /** 16 bytes. */
+      readonly response: Uint8Array;
+    }
+  | {
+      readonly kind: 'mschapv2';
+      readonly username: string;
+      /** 16 bytes each. */
+      readonly authenticatorChallenge: Uint8Array;
+      readonly peerChallenge: Uint8Array;
+      /** 24 bytes. */
+      readonly ntResponse: Uint8Array;
+    };
+
 /** What a peer shows. Passwords live here for the length of a call to Admission and nowhere else. */
 export interface Claim {
   readonly transport: TransportName;
@@ -22,6 +46,8 @@ export interface Claim {
   /** Already verified against the transport's CA and CRL. */
   readonly certificate: PeerCertificate | undefined;
   readonly password: { readonly username: string; readonly password: string } | undefined;
+  /** From transports whose peers prove a password without showing it. */
+  readonly response?: ChallengeResponse | undefined;
   /** What the peer says of itself (OpenVPN's IV_*), for logs. */
   readonly peerInfo: ReadonlyMap<string, string>;
 }
@@ -55,10 +81,20 @@ export interface LinkConfig {
   readonly sessionTimeout: Millis | undefined;
 }
 
+/** What only the holder of a password (or of its NT hash) computes for MS-CHAPv2, so that transports never see either. Secret. */
+export interface AuthMaterial {
+  /** "S=" and 40 upper-case hexadecimal digits (RFC 2759, section 8.7): our own proof to the peer. */
+  readonly authenticatorResponse: string;
+  /** 16 bytes (RFC 3079, section 3.4). */
+  readonly mppeMasterKey: Uint8Array;
+}
+
 export interface Admitted {
   readonly kind: 'admitted';
   readonly principal: Principal;
   readonly config: LinkConfig;
+  /** Where the claim was an MS-CHAPv2 response. */
+  readonly material?: AuthMaterial | undefined;
   /** Gives the lease and the session's place back. The transport calls it exactly once on every path, also when the link never comes up. */
   release(why: CloseReason): void;
 }

@@ -230,3 +230,15 @@ test('passwords guessed all at once get no further than one after the other', as
   const answers = await Promise.all(guesses.map((guess) => gateway.admit({ password: ['alice', guess] })));
   assert.match(reasonOf(answers.at(-1) as Refused), /too many failures from 192\.0\.2\.1/);
 });
+
+test('an answer to a challenge, which nothing here can check, lets nobody in', async () => {
+  await using gateway = open();
+  await gateway.store.addUser('alice', {});
+  const zeros = (length: number) => new Uint8Array(length);
+  const hashes = { authenticatorChallenge: zeros(16), peerChallenge: zeros(16), ntResponse: zeros(24) };
+  const answer = await gateway.admit({
+    certificate: certificateOf('alice'),
+    response: { kind: 'mschapv2', username: 'alice', ...hashes },
+  });
+  assert.match(reasonOf(answer), /mschapv2 challenge cannot be checked/);
+});

@@ -23,6 +23,8 @@ export function refused(reason: string, tell = failed): Refused {
 
 /** The user that the claim names, before any password is checked; a refusal where the policy is not met. */
 export function nameOf(claim: Claim, auth: GatewayConfig['auth']): Proven | Refused {
+  // Nothing here holds what such an answer is checked with.
+  if (claim.response !== undefined) return refused(`an answer to a ${claim.response.kind} challenge cannot be checked`);
   const certificate = auth.certificate === 'none' ? undefined : claim.certificate;
   const password = auth.password === 'none' ? undefined : claim.password;
   if (auth.certificate === 'required' && certificate === undefined) return refused('no certificate was shown');

@@ -49,6 +49,7 @@ export function certificateOf(commonName: string, serial = '1f'): PeerCertificat
 export function claimOf(fields: {
   readonly certificate?: PeerCertificate;
   readonly password?: readonly [username: string, password: string];
+  readonly response?: Claim['response'];
   readonly from?: string;
 }): Claim {
   const [username = '', password = ''] = fields.password ?? [];
@@ -57,6 +58,7 @@ export function claimOf(fields: {
     remote: { address: fields.from ?? '192.0.2.1', port: 40_000 },
     certificate: fields.certificate,
     password: fields.password && { username, password },
+    response: fields.response,
     peerInfo: new Map(),
   };
 }
