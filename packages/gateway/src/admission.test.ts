@@ -5,6 +5,7 @@ import { type Admitted, LeasePool, type Link, MemoryLeaseStore, type Refused } f
 import { nullLogger } from '@culvert/testkit';
 import { certificateOf, claimOf, configOf, openTestStore } from '../test/fixtures.ts';
 import { GatewayAdmission } from './admission.ts';
+import { KnownUsers } from './known-users.ts';
 import { Sessions } from './sessions.ts';
 
 const never = new AbortController().signal;
@@ -14,6 +15,7 @@ const gone: CloseReason = { cause: 'lost', detail: 'gone' };
 function open(more = '') {
   const test = openTestStore();
   const sessions = new Sessions();
+  const users = new KnownUsers();
   const config = configOf(more);
   /** Certificates by what `certificateOf` writes as their DER. */
   const revoked = new Set<string>();
@@ -26,6 +28,7 @@ function open(more = '') {
   const options = {
     config: () => config,
     store: test.store,
+    users,
     hasher: test.hasher,
     pool,
     sessions,
@@ -35,7 +38,7 @@ function open(more = '') {
   };
   const admission = new GatewayAdmission(options);
   const admit = (fields: Parameters<typeof claimOf>[0]) => admission.admit(claimOf(fields), never);
-  return { ...test, sessions, pool, clock, revoked, admission, admit, [Symbol.asyncDispose]: test.close };
+  return { ...test, users, sessions, pool, clock, revoked, admission, admit, [Symbol.asyncDispose]: test.close };
 }
 
 function admitted(answer: Admitted | Refused): Admitted {
@@ -112,6 +115,34 @@ test('disabled users and, if so configured, unlisted ones are refused, new keys 
   await gateway.store.changeUser('alice', { enabled: false });
   assert.equal(reasonOf(await gateway.admission.reauthenticate(link, again, never)), 'alice is disabled');
   assert.equal(reasonOf(await gateway.admit({ certificate: certificateOf('alice') })), 'alice is disabled');
+});
+
+test('known users come in without the store; who would be refused is looked up in it', async () => {
+  await using gateway = open('auth: { unlistedUsers: refuse }');
+  await gateway.store.addUser('alice', { groups: ['staff'] });
+  gateway.users.set(await gateway.store.users());
+  await gateway.store.addUser('bob', {});
+  admitted(await gateway.admit({ certificate: certificateOf('bob') }));
+  await gateway.store.changeUser('alice', { enabled: false });
+  gateway.users.set(await gateway.store.users());
+  assert.equal(reasonOf(await gateway.admit({ certificate: certificateOf('alice') })), 'alice is disabled');
+  await gateway.store.changeUser('alice', { enabled: true });
+  admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+
+  gateway.users.set(await gateway.store.users());
+  await gateway.store.close();
+  const { principal } = admitted(await gateway.admit({ certificate: certificateOf('alice') }));
+  assert.deepEqual(principal.groups, ['staff']);
+  gateway.users.set(undefined);
+  await assert.rejects(gateway.admit({ certificate: certificateOf('alice') }), 'nobody comes in unseen');
+});
+
+test('a password is always checked with the store, and so is its user', async () => {
+  await using gateway = open('auth: { certificate: none, password: required }');
+  await gateway.store.addUser('alice', { passwordHash: await gateway.hasher.hash('right') });
+  gateway.users.set(await gateway.store.users());
+  await gateway.store.changeUser('alice', { enabled: false });
+  assert.equal(reasonOf(await gateway.admit({ password: ['alice', 'right'] })), 'alice is disabled');
 });
 
 test('a name that would forge a log line or a command is no user', async () => {

@@ -9,6 +9,7 @@ import type { GatewayConfig } from '@culvert/config';
 import type { Admission, Admitted, Claim, LeasePool, Link, LinkConfig, Refused } from '@culvert/core';
 import { type PasswordHasher, type Store, StoreError, type User } from '@culvert/store';
 import { FailureLimits, sourceKey } from './failure-limits.ts';
+import type { KnownUsers } from './known-users.ts';
 import { checkPassword, nameOf, type Proven, refused } from './proof.ts';
 import type { Session, Sessions } from './sessions.ts';
 
@@ -22,6 +23,7 @@ export interface AdmissionOptions {
   /** In force; read at every claim. */
   readonly config: () => GatewayConfig;
   readonly store: Store;
+  readonly users: KnownUsers;
   readonly hasher: PasswordHasher;
   readonly pool: LeasePool;
   readonly sessions: Sessions;
@@ -53,11 +55,14 @@ export class GatewayAdmission implements Admission {
   async admit(claim: Claim, signal: AbortSignal): Promise<Admitted | Refused> {
     const proven = await this.#prove(claim, signal);
     if (proven.kind === 'refused') return proven;
-    const early = this.#judge(proven, await this.#options.store.user(proven.user));
+    let record = await this.#recordOf(proven);
+    const early = this.#judge(proven, record);
     if (early !== undefined) return early;
-    const full = await this.#makeRoom(proven.user);
-    if (full !== undefined) return full;
-    const record = await this.#options.store.user(proven.user);
+    if (this.#needsRoom(proven.user)) {
+      const full = await this.#makeRoom(proven.user);
+      if (full !== undefined) return full;
+      record = await this.#recordOf(proven);
+    }
     if (signal.aborted) return refused(`${proven.user} was gone before it was admitted`);
     return this.#judge(proven, record) ?? this.#enter(claim, proven, record);
   }
@@ -115,16 +120,31 @@ export class GatewayAdmission implements Admission {
     return refusal;
   }
 
+  /** A certificate needs no other thread's answer to be let in; whoever showed a password, or would be refused, gets the store's own. */
+  async #recordOf({ user, proofs }: Proven): Promise<User | undefined> {
+    const known = proofs.includes('password') ? 'unknown' : this.#options.users.find(user);
+    if (known !== 'unknown' && this.#judgeRecord(user, known) === undefined) return known;
+    return this.#options.store.user(user);
+  }
+
   /** What the revocation list and the user's record say by now. */
-  #judge(proven: Proven, record: User | undefined): Refused | undefined {
-    const { certificate } = proven;
+  #judge({ certificate, user }: Proven, record: User | undefined): Refused | undefined {
     if (certificate !== undefined && this.#options.isRevoked(certificate.der)) {
-      return refused(`the certificate of ${proven.user} was revoked (serial ${certificate.serial})`);
+      return refused(`the certificate of ${user} was revoked (serial ${certificate.serial})`);
     }
-    if (record?.enabled === false) return refused(`${proven.user} is disabled`);
+    return this.#judgeRecord(user, record);
+  }
+
+  #judgeRecord(user: string, record: User | undefined): Refused | undefined {
+    if (record?.enabled === false) return refused(`${user} is disabled`);
     const unlisted = this.#options.config().auth.unlistedUsers;
-    if (record === undefined && unlisted === 'refuse') return refused(`${proven.user} is not in the list of users`);
+    if (record === undefined && unlisted === 'refuse') return refused(`${user} is not in the list of users`);
     return undefined;
+  }
+
+  #needsRoom(user: string): boolean {
+    const { config, sessions } = this.#options;
+    return sessions.count(user) >= config().limits.sessionsPerUser || sessions.anyEnding(user);
   }
 
   /** A place among the user's sessions: the oldest makes room, or the newcomer is refused. */
@@ -150,7 +170,7 @@ export class GatewayAdmission implements Admission {
   #enter(claim: Claim, proven: Proven, record: User | undefined): Admitted | Refused {
     const { config, pool, sessions } = this.#options;
     // Two claims of one user may have made room for each other.
-    if (sessions.of(proven.user).length >= config().limits.sessionsPerUser) return this.#tooMany(proven.user);
+    if (sessions.count(proven.user) >= config().limits.sessionsPerUser) return this.#tooMany(proven.user);
     const lease = pool.lease(proven.user);
     if (lease.kind !== 'leased') return refused(lease.reason, 'no address is free');
     const { certificate, proofs, user } = proven;

@@ -22,7 +22,7 @@ import { type FileWatch, watchFile } from './file-watch.ts';
 import { Gateway, type Listening } from './gateway.ts';
 import { GatewayHost } from './gateway-host.ts';
 import { GatewayTls, type ReadText } from './gateway-tls.ts';
-import { openLeaseMemory } from './lease-memory.ts';
+import { type LeaseMemory, openLeaseMemory } from './lease-memory.ts';
 import { journalFile, usersFile } from './paths.ts';
 import { makeDirectories, mayConfigureNetwork } from './privileges.ts';
 import { compareConfigs, type ReloadReport, withoutRestart } from './reload.ts';
@@ -97,7 +97,9 @@ class Daemon {
       log,
     });
     opened.defer(() => host.close());
-    daemon.#gateway = await daemon.#openGateway(store, device, host);
+    const leases = await openLeaseMemory(store, log);
+    opened.defer(() => leases.close());
+    daemon.#gateway = daemon.#createGateway({ store, leases, device, host });
     opened.defer(() => daemon.#gateway?.stop(shutdown));
     for (const message of early) daemon.warn(message);
     await daemon.#gateway.start();
@@ -118,13 +120,19 @@ class Daemon {
     return true;
   }
 
-  async #openGateway(store: Store, device: TunDevice, host: GatewayHost): Promise<Gateway> {
+  #createGateway(parts: {
+    readonly store: Store;
+    readonly leases: LeaseMemory;
+    readonly device: TunDevice;
+    readonly host: GatewayHost;
+  }): Gateway {
+    const { store, leases, device, host } = parts;
     const { config, log, version } = this.#options;
     return new Gateway({
       config,
       store,
       hasher: new PasswordHasher(),
-      leases: await openLeaseMemory(store, log),
+      leases,
       device,
       virtio: device.vnetHeader,
       deviceName: device.name,

@@ -21,6 +21,7 @@ import type { PasswordHasher, Store } from '@culvert/store';
 import { DevicePump } from '@culvert/transport';
 import { GatewayAdmission } from './admission.ts';
 import { filterPolicy } from './filter-policy.ts';
+import { KnownUsers } from './known-users.ts';
 import { Refusals } from './refusals.ts';
 import { type Session, Sessions } from './sessions.ts';
 import {
@@ -71,6 +72,7 @@ export class Gateway {
   readonly #log: Logger;
   readonly #sessions: Sessions;
   readonly #refusals: Refusals;
+  readonly #users = new KnownUsers();
   readonly #pool: LeasePool;
   readonly #core: TunnelCore;
   readonly #admission: GatewayAdmission;
@@ -109,6 +111,7 @@ export class Gateway {
     this.#admission = new GatewayAdmission({
       ...options,
       config: () => this.#config,
+      users: this.#users,
       pool: this.#pool,
       sessions: this.#sessions,
     });
@@ -149,6 +152,7 @@ export class Gateway {
     this.#usersTurn = this.#usersTurn
       .then(() => this.#readUsers())
       .catch((error: Error) => {
+        this.#users.set(undefined);
         this.warn(`the users cannot be read: ${error.message}`);
       });
     return this.#usersTurn;
@@ -242,6 +246,7 @@ export class Gateway {
 
   async #readUsers(): Promise<void> {
     const users = await this.#options.store.users();
+    this.#users.set(users);
     const byName = new Map(users.map((user) => [user.name, user]));
     for (const session of this.#sessions) {
       const why = mustEnd(session, byName.get(session.principal.user), this.#config.auth);
@@ -279,7 +284,7 @@ export class Gateway {
   }
 
   #handleEvent(transport: string, event: TransportEvent): void {
-    const log = this.#log.child({ link: event.id });
+    const link = event.id;
     switch (event.kind) {
       case 'refused':
         this.#refuse('a peer was refused', transport, event, event.reason);
@@ -288,16 +293,20 @@ export class Gateway {
         this.#refuse('a peer did not get in', transport, event, event.reason.detail);
         break;
       case 'attempt':
-        log.debug('a peer begins', { transport, remote: formatEndpoint(event.path.remote) });
+        this.#log.debug('a peer begins', { link, transport, remote: formatEndpoint(event.path.remote) });
         break;
       case 'rekeyed':
-        log.debug('new keys');
+        this.#log.debug('new keys', { link });
         break;
       case 'roamed':
-        log.info('a peer moved', { from: formatEndpoint(event.from.remote), to: formatEndpoint(event.to.remote) });
+        this.#log.info('a peer moved', {
+          link,
+          from: formatEndpoint(event.from.remote),
+          to: formatEndpoint(event.to.remote),
+        });
         break;
       case 'note':
-        log.debug(event.message, event.fields);
+        this.#log.debug(event.message, { link, ...event.fields });
         break;
     }
   }

@@ -27,10 +27,16 @@ interface Entry extends Session {
   readonly finish: () => void;
 }
 
+interface UserSessions {
+  readonly entries: Set<Entry>;
+  /** Of `entries`, those that are ending. */
+  ending: number;
+}
+
 export class Sessions {
   readonly #entries = new Map<Principal, Entry>();
   /** The same by user name: each admission asks for its user's. */
-  readonly #byUser = new Map<string, Set<Entry>>();
+  readonly #byUser = new Map<string, UserSessions>();
   readonly #onEnding: (session: Session, why: CloseReason) => void;
   #lastId = 0;
 
@@ -46,6 +52,17 @@ export class Sessions {
   /** In the order of admission. */
   [Symbol.iterator](): Iterator<Session> {
     return this.#entries.values();
+  }
+
+  /** How many sessions of `user` go on. */
+  count(user: string): number {
+    const mine = this.#byUser.get(user);
+    return mine === undefined ? 0 : mine.entries.size - mine.ending;
+  }
+
+  /** Whether a session of `user` is ending. */
+  anyEnding(user: string): boolean {
+    return (this.#byUser.get(user)?.ending ?? 0) > 0;
   }
 
   /** Sessions of `user` that go on, the oldest first. */
@@ -70,9 +87,9 @@ export class Sessions {
     };
     this.#entries.set(fields.principal, entry);
     const { user } = fields.principal;
-    const others = this.#byUser.get(user);
-    if (others === undefined) this.#byUser.set(user, new Set([entry]));
-    else others.add(entry);
+    const mine = this.#byUser.get(user);
+    if (mine === undefined) this.#byUser.set(user, { entries: new Set([entry]), ending: 0 });
+    else mine.entries.add(entry);
     return entry;
   }
 
@@ -91,9 +108,9 @@ export class Sessions {
     if (entry === undefined) return;
     this.#entries.delete(session.principal);
     const { user } = session.principal;
-    const others = this.#byUser.get(user);
-    others?.delete(entry);
-    if (others?.size === 0) this.#byUser.delete(user);
+    const mine = this.#byUser.get(user);
+    if (mine?.entries.delete(entry) === true && entry.ending !== undefined) mine.ending--;
+    if (mine?.entries.size === 0) this.#byUser.delete(user);
     entry.finish();
   }
 
@@ -102,6 +119,8 @@ export class Sessions {
     const entry = this.#entries.get(session.principal);
     if (entry === undefined || entry.ending !== undefined) return;
     entry.ending = why;
+    const mine = this.#byUser.get(entry.principal.user);
+    if (mine !== undefined) mine.ending++;
     this.#onEnding(entry, why);
     void entry.link?.close(why);
   }
@@ -114,6 +133,6 @@ export class Sessions {
   }
 
   #ofUser(user: string): Entry[] {
-    return [...(this.#byUser.get(user) ?? [])];
+    return [...(this.#byUser.get(user)?.entries ?? [])];
   }
 }

@@ -2,4 +2,4 @@
 export { StoreError, type StoreErrorCode } from './errors.ts';
 export { openStore, openStoreThread } from './open-store.ts';
 export { PasswordHasher, type PasswordHasherOptions } from './password-hash.ts';
-export type { Store, StoredLease, User, UserChange } from './store.ts';
+export type { NewLease, Store, StoredLease, User, UserChange } from './store.ts';

@@ -23,7 +23,7 @@ export function openStore(path: string): Store {
 
 /**
  * For the gateway: the file is opened on a thread of its own, so that nobody's packets wait for the disk.
- * `onChange` is called within about 250 ms after another process has changed the store.
+ * `onChange` is called within about 250 ms after another process has changed the store, and when it can no longer be read.
  * Rejects with StoreError when the file cannot be opened.
  */
 export async function openStoreThread(path: string, onChange: () => void): Promise<Store> {
@@ -51,7 +51,7 @@ function storeFrom(call: (method: keyof Store, args: readonly unknown[]) => Prom
     removeUser: method('removeUser'),
     passwordHash: method('passwordHash'),
     leases: method('leases'),
-    putLease: method('putLease'),
+    putLeases: method('putLeases'),
     close: method('close'),
   };
 }
@@ -59,10 +59,13 @@ function storeFrom(call: (method: keyof Store, args: readonly unknown[]) => Prom
 class StoreThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #onChange: () => void;
   #nextId = 1;
+  #stopping = false;
   #dead: StoreError | undefined;
 
   constructor(path: string, onChange: () => void) {
+    this.#onChange = onChange;
     this.#worker = new Worker(new URL('./store-thread.ts', import.meta.url), { workerData: { path } });
     this.#worker.on('message', (reply: StoreReply) => (reply.kind === 'changed' ? onChange() : this.#settle(reply)));
     this.#worker.on('error', (error) =>
@@ -81,6 +84,7 @@ class StoreThread {
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     await this.#worker.terminate();
   }
 
@@ -92,8 +96,10 @@ class StoreThread {
   }
 
   #die(error: StoreError): void {
+    const first = this.#dead === undefined;
     this.#dead ??= error;
     for (const waiting of this.#waiting.values()) waiting.reject(this.#dead);
     this.#waiting.clear();
+    if (first && !this.#stopping) this.#onChange();
   }
 }

@@ -67,15 +67,17 @@ for (const [where, open] of Object.entries(opened)) {
 test('leases come back in the order of their use, one an address, and go with their user', async () => {
   await using store = closing(openStore(path));
   await store.addUser('bob', {});
-  await store.putLease('alice', 4, '10.88.0.2');
-  await store.putLease('bob', 4, '10.88.0.3');
-  await store.putLease('bob', 6, 'fd88::3');
-  await store.putLease('alice', 4, '10.88.0.2');
+  await store.putLeases([
+    { user: 'alice', version: 4, address: '10.88.0.2' },
+    { user: 'bob', version: 4, address: '10.88.0.3' },
+    { user: 'bob', version: 6, address: 'fd88::3' },
+    { user: 'alice', version: 4, address: '10.88.0.2' },
+  ]);
   assert.deepEqual(await store.leases(4), [
     { user: 'bob', address: '10.88.0.3' },
     { user: 'alice', address: '10.88.0.2' },
   ]);
-  await store.putLease('carol', 4, '10.88.0.3');
+  await store.putLeases([{ user: 'carol', version: 4, address: '10.88.0.3' }]);
   await store.removeUser('bob');
   assert.deepEqual(
     (await store.leases(4)).map(({ user }) => user),

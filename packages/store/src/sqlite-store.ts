@@ -5,7 +5,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { StoreError, storeError } from './errors.ts';
 import { openSqliteFile } from './sqlite-file.ts';
-import type { Store, StoredLease, User, UserChange } from './store.ts';
+import type { NewLease, Store, StoredLease, User, UserChange } from './store.ts';
 
 /** The methods of `Store`, without promises. */
 export type SyncStore = {
@@ -74,10 +74,14 @@ export class SqliteStore implements SyncStore {
     );
   }
 
-  putLease(user: string, version: 4 | 6, address: string): void {
+  putLeases(leases: readonly NewLease[]): void {
     this.#transaction(() => {
-      this.#run('DELETE FROM leases WHERE version = ? AND address = ?', version, address);
-      this.#run('INSERT INTO leases (version, address, user) VALUES (?, ?, ?)', version, address, user);
+      const forget = this.#db.prepare('DELETE FROM leases WHERE version = ? AND address = ?');
+      const insert = this.#db.prepare('INSERT INTO leases (version, address, user) VALUES (?, ?, ?)');
+      for (const { user, version, address } of leases) {
+        forget.run(version, address);
+        insert.run(version, address, user);
+      }
     });
   }
 

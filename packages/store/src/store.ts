@@ -32,6 +32,10 @@ export interface StoredLease {
   readonly address: string;
 }
 
+export interface NewLease extends StoredLease {
+  readonly version: 4 | 6;
+}
+
 /** Every method rejects with StoreError. What a resolved promise reports is on the disk: it survives a crash and a power cut. */
 export interface Store {
   user(name: string): Promise<User | undefined>;
@@ -46,7 +50,7 @@ export interface Store {
   passwordHash(name: string): Promise<string | undefined>;
   /** Who last held which address, the one used longest ago first. */
   leases(version: 4 | 6): Promise<readonly StoredLease[]>;
-  /** `user` holds `address` from now on; whoever held it before is forgotten. */
-  putLease(user: string, version: 4 | 6, address: string): Promise<void>;
+  /** Each user holds its address from now on, in this order; whoever held it before is forgotten. One write for all of them, or for none. */
+  putLeases(leases: readonly NewLease[]): Promise<void>;
   close(): Promise<void>;
 }

@@ -8,7 +8,7 @@ try {
   for (let n = 0; ; n++) {
     const name = `${prefix}-${n}`;
     store.addUser(name, { groups: ['staff', `g${n % 7}`], networksBehind: [`10.${n % 200}.0.0/24`] });
-    store.putLease(name, 4, `10.88.${(n >> 8) & 255}.${n & 255}`);
+    store.putLeases([{ user: name, version: 4, address: `10.88.${(n >> 8) & 255}.${n & 255}` }]);
     writeSync(1, `${name}\n`);
   }
 } catch (error) {
