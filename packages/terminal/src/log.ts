@@ -19,21 +19,48 @@ export function createLogger(options: { readonly level: LogLevel; readonly forma
     format: options.format === 'json' ? jsonFormat() : textFormat(),
     transports: [new winston.transports.Stream({ stream: process.stderr })],
   });
-  return wrap(root, {});
+  return new ProgramLogger(root, levels[options.level], {});
 }
 
-function wrap(root: winston.Logger, bound: LogFields): Logger {
-  const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
-    root.log({ level, message, fields: redact({ ...bound, ...fields }) });
-  };
-  return {
-    trace: at('trace'),
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: (fields) => wrap(root, { ...bound, ...fields }),
-  };
+/** Lines above the level cost a comparison: the gateway tells each step of every peer, which few operators read. */
+class ProgramLogger implements Logger {
+  readonly #root: winston.Logger;
+  readonly #level: number;
+  readonly #bound: LogFields;
+
+  constructor(root: winston.Logger, level: number, bound: LogFields) {
+    this.#root = root;
+    this.#level = level;
+    this.#bound = bound;
+  }
+
+  trace(message: string, fields?: LogFields): void {
+    if (this.#level >= levels.trace) this.#write('trace', message, fields);
+  }
+
+  debug(message: string, fields?: LogFields): void {
+    if (this.#level >= levels.debug) this.#write('debug', message, fields);
+  }
+
+  info(message: string, fields?: LogFields): void {
+    if (this.#level >= levels.info) this.#write('info', message, fields);
+  }
+
+  warn(message: string, fields?: LogFields): void {
+    if (this.#level >= levels.warn) this.#write('warn', message, fields);
+  }
+
+  error(message: string, fields?: LogFields): void {
+    this.#write('error', message, fields);
+  }
+
+  child(fields: LogFields): Logger {
+    return new ProgramLogger(this.#root, this.#level, { ...this.#bound, ...fields });
+  }
+
+  #write(level: LogLevel, message: string, fields: LogFields | undefined): void {
+    this.#root.log({ level, message, fields: redact({ ...this.#bound, ...fields }) });
+  }
 }
 
 function redact(fields: LogFields): LogFields {

@@ -30,3 +30,14 @@ test('what a terminal would obey is shown as its escape, in tables and in log li
   // biome-ignore lint/suspicious/noControlCharactersInRegex: none may be there
   assert.doesNotMatch(line.trimEnd(), /[\u0000-\u001f\u007f-\u009f\u202e]/);
 });
+
+test('lines below the level are not written, those at it carry what children bound, and no secret', () => {
+  const log = createLogger({ level: 'info', format: 'text' }).child({ link: 7 });
+  const lines = written(process.stderr, () => {
+    log.debug('a decision');
+    log.trace('a packet');
+    log.child({ user: 'alice' }).info('up', { password: 'hunter2' });
+    log.error('down');
+  });
+  assert.match(lines, /^\S+ info up link=7 user=alice password="?\[secret\]"?\n\S+ error down link=7\n$/);
+});
