@@ -1,6 +1,23 @@
 /** The Point-to-Point Protocol as sans-IO machines, both roles. */
 export type { AuthClaim, AuthEvent, AuthMachine, AuthMaterial, AuthRefusal, AuthVerdict } from './auth/machine.ts';
+export type { MppeStrength, MppeTerms, MppeWish } from './ccp-policy.ts';
+export type {
+  AuthOffer,
+  Ipv4Config,
+  Ipv6Config,
+  MppeDirection,
+  NetworkConfig,
+  PppClientOptions,
+  PppEvent,
+  PppServerOptions,
+  PppSessionOptions,
+  PppStats,
+  PppTerms,
+  PppVerdict,
+} from './face.ts';
 export { decodeFrame, encodeFrame, type Frame } from './frame.ts';
+export { EVERY_CONTROL, encodeHdlc, HdlcDecoder } from './hdlc.ts';
+export type { AuthName } from './lcp-policy.ts';
 export {
   type ConfigOption,
   type ControlPacket,
@@ -10,3 +27,6 @@ export {
   encodeOptions,
 } from './packet.ts';
 export { PppProtocol } from './protocol.ts';
+export { isRouterMessage } from './router/message.ts';
+export { PppSession } from './session.ts';
+export type { Goodbye } from './terminate.ts';

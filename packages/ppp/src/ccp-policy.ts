@@ -1,0 +1,147 @@
+/**
+ * CCP's one option that we have: MPPE (RFC 1962; RFC 3078, section 2.1). Compressors are rejected.
+ *
+ *   option   | 18 | 6 | supported bits 4 |       H stateless, M 56 bits, S 128, L 40, D obsolete, C MPPC (compression)
+ *
+ * Each end asks for what it wants to receive. We ask for one strength; peers that offer several, or none with H alone, get a Nak with the
+ * exact one (Windows and RRAS open on PPTP with H and C).
+ */
+import { number, word } from './bytes.ts';
+import type { ConfigOption } from './packet.ts';
+import { type Judgement, type OptionPolicy, sumUp } from './policy.ts';
+import { PppProtocol } from './protocol.ts';
+
+const MPPE = 18;
+
+const Bit = {
+  stateless: 0x0100_0000,
+  strength56: 0x80,
+  strength128: 0x40,
+  strength40: 0x20,
+  obsolete: 0x10,
+  compression: 0x01,
+} as const;
+
+export type MppeStrength = 128 | 56 | 40;
+
+const strengthBits: Readonly<Record<MppeStrength, number>> = {
+  128: Bit.strength128,
+  56: Bit.strength56,
+  40: Bit.strength40,
+};
+
+export interface MppeWish {
+  /** Without it the link ends, or goes on in the clear. */
+  readonly need: 'required' | 'optional';
+  /** Allowed ones, the best first. */
+  readonly strengths: readonly MppeStrength[];
+  /** Whether a key that changes only every 256 packets is allowed too (RFC 3078, section 3.1): it is weak, and loses packets. */
+  readonly stateful: boolean;
+}
+
+/** How one direction is encrypted. */
+export interface MppeTerms {
+  readonly strength: MppeStrength;
+  readonly stateless: boolean;
+}
+
+export class CcpPolicy implements OptionPolicy {
+  readonly protocol = PppProtocol.ccp;
+  readonly name = 'CCP';
+  /** What we send to the peer is encrypted so; undefined: not at all. */
+  send: MppeTerms | undefined;
+  readonly #wish: MppeWish;
+  #ask: MppeTerms | undefined;
+
+  constructor(wish: MppeWish) {
+    if (wish.strengths.length === 0) throw new RangeError('MPPE needs a strength');
+    this.#wish = wish;
+    this.reset();
+  }
+
+  /** What the peer sends to us is encrypted so, once CCP is open. */
+  get receive(): MppeTerms | undefined {
+    return this.#ask;
+  }
+
+  reset(): void {
+    this.#ask = this.#best;
+  }
+
+  request(): ConfigOption[] {
+    return this.#ask === undefined ? [] : [encodeMppe(this.#ask)];
+  }
+
+  judge(options: readonly ConfigOption[], mayNak: boolean): Judgement {
+    const rejected = options.filter(({ type, data }) => type !== MPPE || data.length !== 4);
+    const mppe = options.find(({ type, data }) => type === MPPE && data.length === 4);
+    const offer = mppe === undefined ? 0 : number(mppe.data);
+    const terms = this.#accepted(offer);
+    const isCompressionAlone = (offer & ~(Bit.compression | Bit.obsolete)) === 0;
+    const required = this.#wish.need === 'required';
+    const nakked: ConfigOption[] = [];
+    if (terms === undefined) {
+      if (mppe !== undefined && isCompressionAlone) rejected.push(mppe);
+      else if (mayNak && (mppe !== undefined || required)) nakked.push(encodeMppe(this.#betterThan(offer)));
+      else if (required) return { kind: 'impossible', reason: 'the peer refuses what is allowed' };
+      else if (mppe !== undefined) rejected.push(mppe);
+    }
+    const judgement = sumUp(rejected, nakked);
+    if (judgement.kind === 'ack') this.send = terms;
+    return judgement;
+  }
+
+  handleNak(options: readonly ConfigOption[]): string | undefined {
+    const mppe = options.find(({ type, data }) => type === MPPE && data.length === 4);
+    if (mppe === undefined) return undefined;
+    const wish = this.#accepted(number(mppe.data));
+    if (wish !== undefined) this.#ask = wish;
+    else if (this.#wish.need === 'required') return `the peer offers what is not allowed, ${this.describe([mppe])}`;
+    else this.#ask = undefined;
+    return undefined;
+  }
+
+  handleReject(): string | undefined {
+    if (this.#wish.need === 'required') return 'the peer has none';
+    this.#ask = undefined;
+    return undefined;
+  }
+
+  describe(options: readonly ConfigOption[]): string {
+    return options
+      .map(({ type, data }) => (type === MPPE && data.length === 4 ? describeMppe(number(data)) : `option ${type}`))
+      .join(', ');
+  }
+
+  get #best(): MppeTerms {
+    return { strength: this.#wish.strengths[0] ?? 128, stateless: true };
+  }
+
+  /** The terms that the bits say, if they say one thing and it is allowed. */
+  #accepted(bits: number): MppeTerms | undefined {
+    const stateless = (bits & Bit.stateless) !== 0;
+    const strength = this.#wish.strengths.find((one) => (bits & ~Bit.stateless) === strengthBits[one]);
+    return strength === undefined || !(stateless || this.#wish.stateful) ? undefined : { strength, stateless };
+  }
+
+  /** Our best that the peer has; where it names no strength of ours, our best. */
+  #betterThan(bits: number): MppeTerms {
+    const strength = this.#wish.strengths.find((one) => (bits & strengthBits[one]) !== 0);
+    return strength === undefined ? this.#best : { strength, stateless: true };
+  }
+}
+
+function encodeMppe({ strength, stateless }: MppeTerms): ConfigOption {
+  return { type: MPPE, data: word(strengthBits[strength] | (stateless ? Bit.stateless : 0)) };
+}
+
+function describeMppe(bits: number): string {
+  const words = [
+    (bits & Bit.stateless) !== 0 ? 'stateless' : 'stateful',
+    (bits & Bit.strength128) !== 0 ? '128' : '',
+    (bits & Bit.strength56) !== 0 ? '56' : '',
+    (bits & Bit.strength40) !== 0 ? '40' : '',
+    (bits & Bit.compression) !== 0 ? 'compression' : '',
+  ];
+  return `mppe ${words.filter((one) => one !== '').join(' ')}`;
+}

@@ -1,0 +1,277 @@
+/**
+ * The network phase: CCP, IPV6CP and IPCP beside each other, then router advertisements (RFC 1661, section 3.6).
+ *
+ * Owns when each begins, and when the link can carry data. Where MPPE is wanted CCP goes first, because Linux drops what comes to the others
+ * before; a peer that begins one of them itself (Windows sends all three at once) is answered.
+ */
+import type { CloseCause, Instant, Millis } from '@culvert/base';
+import { State } from './automaton.ts';
+import { CcpPolicy, type MppeWish } from './ccp-policy.ts';
+import { type ControlEvent, ControlProtocol } from './control-protocol.ts';
+import type { IpcpPolicy } from './ipcp-policy.ts';
+import type { Ipv6cpPolicy } from './ipv6cp-policy.ts';
+import type { OptionPolicy } from './policy.ts';
+import { PppProtocol } from './protocol.ts';
+
+// Fixed by RFC 1962, sections 2 and 2.1.
+const RESET_REQUEST = 14;
+const RESET_ACK = 15;
+
+// Chosen by us.
+/** CCP alone may take so long where encryption is optional: then the others begin too. */
+const CCP_ALONE: Millis = 3_000;
+/** With one network protocol open, the other one is waited for so long. */
+const OTHER_PROTOCOL: Millis = 5_000;
+
+export interface NetworkPhaseOptions {
+  /** Undefined: no encryption. CCP is then rejected. */
+  readonly mppe: MppeWish | undefined;
+  /** Undefined: not for this peer. */
+  readonly ipcp: IpcpPolicy | undefined;
+  readonly ipv6cp: Ipv6cpPolicy | undefined;
+  /** The longest packet that the peer takes. */
+  readonly longest: number;
+}
+
+export type NetworkEvent =
+  /** What is open, and what it says, may be other than before. */
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'encryption-reset' }
+  | { readonly kind: 'failed'; readonly cause: CloseCause; readonly reason: string }
+  | Extract<ControlEvent, { readonly kind: 'note' }>;
+
+interface Layer {
+  readonly control: ControlProtocol;
+  readonly policy: OptionPolicy;
+  status: 'waiting' | 'begun' | 'open' | 'gone';
+}
+
+export class NetworkPhase {
+  readonly ccp: CcpPolicy | undefined;
+  readonly #options: NetworkPhaseOptions;
+  /** In the order in which they begin. */
+  readonly #layers = new Map<number, Layer>();
+  readonly #transmits: { readonly protocol: number; readonly packet: Uint8Array }[] = [];
+  readonly #events: NetworkEvent[] = [];
+  #ccpAlone: Instant | undefined;
+  #otherProtocol: Instant | undefined;
+  #waited = false;
+  #up = false;
+
+  constructor(options: NetworkPhaseOptions, now: Instant) {
+    this.#options = options;
+    const { mppe, ipcp, ipv6cp } = options;
+    this.ccp = mppe === undefined ? undefined : new CcpPolicy(mppe);
+    for (const policy of [this.ccp, ipv6cp, ipcp]) {
+      if (policy !== undefined) this.#layers.set(policy.protocol, this.#createLayer(policy));
+    }
+    if (ipcp === undefined && ipv6cp === undefined) this.#fail('error', 'no network protocol is configured');
+    if (this.ccp === undefined) this.#beginAll(now);
+    else {
+      this.#begin(PppProtocol.ccp, now);
+      if (mppe?.need === 'optional') this.#ccpAlone = (now + CCP_ALONE) as Instant;
+    }
+  }
+
+  get malformed(): number {
+    return this.#sum('malformed');
+  }
+  get unexpected(): number {
+    return this.#sum('unexpected');
+  }
+
+  isOpen(protocol: number): boolean {
+    return this.#layers.get(protocol)?.status === 'open';
+  }
+
+  /** Data may flow: encryption is settled, and so are the network protocols, or one is and the other had its time. */
+  get isReady(): boolean {
+    const network = this.#networkLayers;
+    if (!this.#isSettled(PppProtocol.ccp) || !network.some(({ status }) => status === 'open')) return false;
+    const allSettled = network.every(({ status }) => status === 'open' || status === 'gone');
+    return allSettled || this.#waited;
+  }
+
+  // In: what happened.
+  /** False: no protocol of ours. */
+  handlePacket(protocol: number, packet: Uint8Array, now: Instant): boolean {
+    const layer = this.#layers.get(protocol);
+    if (layer === undefined) return false;
+    // Without encryption once, the link has none: CCP does not come back.
+    if (layer.status === 'gone' && this.#isCcp(layer) && layer.control.state !== State.closing) return false;
+    this.#begin(protocol, now);
+    layer.control.handlePacket(packet, now);
+    this.#collect(layer, now);
+    return true;
+  }
+
+  handleProtocolReject(protocol: number, now: Instant): void {
+    const layer = this.#layers.get(protocol);
+    if (layer === undefined) return;
+    layer.control.handleProtocolReject(now);
+    this.#collect(layer, now);
+  }
+
+  handleTimeout(now: Instant): void {
+    for (const layer of this.#layers.values()) {
+      layer.control.handleTimeout(now);
+      this.#collect(layer, now);
+    }
+    if (this.#ccpAlone !== undefined && now >= this.#ccpAlone) this.#beginAll(now);
+    if (this.#otherProtocol === undefined || now < this.#otherProtocol) return;
+    this.#otherProtocol = undefined;
+    this.#waited = true;
+    this.#changed();
+  }
+
+  /** We lost our place in the peer's stateful MPPE: ask for a flushed packet. */
+  requestReset(): void {
+    const layer = this.#layers.get(PppProtocol.ccp);
+    if (layer?.status !== 'open') return;
+    layer.control.send(RESET_REQUEST, new Uint8Array(0));
+    this.#collectTransmits(layer);
+  }
+
+  /** Data flows from now on: what encrypts it stays. */
+  handleUp(): void {
+    this.#otherProtocol = undefined;
+    this.#up = true;
+  }
+
+  // Out: what to do next.
+  pollTransmit(): { readonly protocol: number; readonly packet: Uint8Array } | undefined {
+    return this.#transmits.shift();
+  }
+  pollEvent(): NetworkEvent | undefined {
+    return this.#events.shift();
+  }
+  pollTimeout(): Instant | undefined {
+    const restarts = [...this.#layers.values()].map(({ control }) => control.pollTimeout());
+    const all = [...restarts, this.#ccpAlone, this.#otherProtocol].filter((at) => at !== undefined);
+    return all.length === 0 ? undefined : (Math.min(...all) as Instant);
+  }
+
+  #createLayer(policy: OptionPolicy): Layer {
+    const control = new ControlProtocol({
+      policy,
+      longest: () => this.#options.longest,
+      knows: (code) => policy.protocol === PppProtocol.ccp && (code === RESET_REQUEST || code === RESET_ACK),
+    });
+    return { control, policy, status: 'waiting' };
+  }
+
+  #beginAll(now: Instant): void {
+    this.#ccpAlone = undefined;
+    for (const protocol of this.#layers.keys()) this.#begin(protocol, now);
+  }
+
+  #begin(protocol: number, now: Instant): void {
+    const layer = this.#layers.get(protocol);
+    if (layer?.status !== 'waiting') return;
+    layer.status = 'begun';
+    layer.control.open(now);
+    layer.control.lowerUp(now);
+    this.#collect(layer, now);
+  }
+
+  #collectTransmits({ control, policy }: Layer): void {
+    for (let packet = control.pollTransmit(); packet !== undefined; packet = control.pollTransmit()) {
+      this.#transmits.push({ protocol: policy.protocol, packet });
+    }
+  }
+
+  #collect(layer: Layer, now: Instant): void {
+    this.#collectTransmits(layer);
+    for (let event = layer.control.pollEvent(); event !== undefined; event = layer.control.pollEvent()) {
+      this.#handleEvent(layer, event, now);
+    }
+  }
+
+  #handleEvent(layer: Layer, event: ControlEvent, now: Instant): void {
+    switch (event.kind) {
+      case 'note':
+        this.#events.push(event);
+        return;
+      case 'packet':
+        if (event.packet.code !== RESET_REQUEST || layer.status !== 'open') return;
+        layer.control.answer(RESET_ACK, event.packet.id, new Uint8Array(0));
+        this.#collectTransmits(layer);
+        this.#events.push({ kind: 'encryption-reset' });
+        return;
+      case 'up':
+        layer.status = 'open';
+        this.#handleSettled(layer, now);
+        return;
+      case 'down':
+        layer.status = 'begun';
+        // Never back to clear text, and never old keys under new counts.
+        if (this.#up && this.#isCcp(layer)) this.#fail('protocol', 'the peer took the encryption down');
+        this.#changed();
+        return;
+      case 'failed':
+        this.#note(event.reason, layer);
+        layer.control.close(now);
+        this.#collectTransmits(layer);
+        this.#handleGone(layer, event.reason, now);
+        return;
+      case 'finished':
+        this.#handleGone(layer, undefined, now);
+        return;
+      case 'terminated':
+        // A peer that ends it before it is open does not want it (Windows: CCP, for it has IPsec).
+        if (layer.status !== 'begun') return;
+        this.#note('the peer ends it', layer);
+        layer.control.close(now);
+        this.#collectTransmits(layer);
+        this.#handleGone(layer, undefined, now);
+        return;
+    }
+  }
+
+  #handleGone(layer: Layer, reason: string | undefined, now: Instant): void {
+    if (layer.status === 'gone') return;
+    layer.status = 'gone';
+    const isRequired = this.#isCcp(layer) && this.#options.mppe?.need === 'required';
+    if (isRequired) {
+      this.#fail('refused', `encryption is required: ${reason ?? 'the peer has none'}`);
+      return;
+    }
+    if (this.#networkLayers.every(({ status }) => status === 'gone')) {
+      this.#fail('protocol', reason ?? 'no network protocol in common');
+      return;
+    }
+    this.#handleSettled(layer, now);
+  }
+
+  #handleSettled(layer: Layer, now: Instant): void {
+    if (this.#isCcp(layer)) this.#beginAll(now);
+    else if (layer.status === 'open' && !this.#waited) this.#otherProtocol ??= (now + OTHER_PROTOCOL) as Instant;
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#events.push({ kind: 'changed' });
+  }
+  #isCcp(layer: Layer): boolean {
+    return layer.policy.protocol === PppProtocol.ccp;
+  }
+  get #networkLayers(): Layer[] {
+    return [...this.#layers.values()].filter((layer) => !this.#isCcp(layer));
+  }
+
+  #isSettled(protocol: number): boolean {
+    const status = this.#layers.get(protocol)?.status;
+    return status === undefined || status === 'open' || status === 'gone';
+  }
+
+  #sum(counter: 'malformed' | 'unexpected'): number {
+    return [...this.#layers.values()].reduce((sum, { control }) => sum + control.stats[counter], 0);
+  }
+
+  #fail(cause: CloseCause, reason: string): void {
+    this.#events.push({ kind: 'failed', cause, reason });
+  }
+  #note(what: string, { policy }: Layer): void {
+    this.#events.push({ kind: 'note', message: `${policy.name}: ${what}`, fields: {} });
+  }
+}

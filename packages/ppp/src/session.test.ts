@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CloseReason } from '@culvert/base';
+import { LossyLink } from '@culvert/testkit';
+import { admitted, clientOptions, network, SessionEnd, serverOptions } from '../test/ends.ts';
+import { clientOffer, material, serverOffer } from '../test/stand-in-auth.ts';
+import type { MppeWish } from './ccp-policy.ts';
+import type { PppClientOptions, PppEvent, PppServerOptions } from './face.ts';
+
+const mppe128: MppeWish = { need: 'required', strengths: [128], stateful: false };
+
+class Pair {
+  readonly client: SessionEnd;
+  readonly server: SessionEnd;
+  readonly link: LossyLink<PppEvent>;
+
+  constructor(client: Partial<PppClientOptions> = {}, server: Partial<PppServerOptions> = {}, wire = {}) {
+    this.client = new SessionEnd(clientOptions(client));
+    this.server = new SessionEnd(serverOptions(server));
+    this.link = new LossyLink<PppEvent>(this.client, this.server, wire);
+  }
+
+  open(): this {
+    this.client.session.open(this.link.now);
+    this.server.session.open(this.link.now);
+    return this;
+  }
+  run(time = 20_000): this {
+    this.link.advance(time);
+    return this;
+  }
+  events<Kind extends PppEvent['kind']>(side: 0 | 1, kind: Kind) {
+    return this.link.events[side].filter((event): event is Extract<PppEvent, { kind: Kind }> => event.kind === kind);
+  }
+  get clientTerms() {
+    return [...this.events(0, 'up'), ...this.events(0, 'changed')].at(-1)?.terms;
+  }
+  get serverTerms() {
+    return [...this.events(1, 'up'), ...this.events(1, 'changed')].at(-1)?.terms;
+  }
+  reasons(): (CloseReason | undefined)[] {
+    return [0, 1].map((side) => this.events(side as 0 | 1, 'down').at(-1)?.reason);
+  }
+}
+
+test('both roles agree: addresses, name servers, keys, MTU, and IPv6 by a router advertisement', () => {
+  const pair = new Pair({ mppe: mppe128 }, { mppe: mppe128 }).open().run();
+  const { clientTerms, serverTerms } = pair;
+  assert.equal(clientTerms?.identity, 'alice');
+  assert.equal(serverTerms?.identity, 'alice');
+  assert.deepEqual(clientTerms?.ipv4, { local: '10.99.0.7', peer: '10.99.0.1', dns: ['10.99.0.53'], nbns: [] });
+  assert.deepEqual(serverTerms?.ipv4, { local: '10.99.0.1', peer: '10.99.0.7', dns: ['10.99.0.53'], nbns: [] });
+  assert.equal(clientTerms?.mtu, 1_396);
+  assert.deepEqual(clientTerms?.mppe.send, serverTerms?.mppe.receive);
+  assert.deepEqual(clientTerms?.mppe.receive, serverTerms?.mppe.send);
+  assert.notDeepEqual(clientTerms?.mppe.send, clientTerms?.mppe.receive);
+  assert.equal(clientTerms?.ipv6?.local, serverTerms?.ipv6?.peer);
+  assert.match(clientTerms?.ipv6?.global?.address ?? '', /^fd00:99:0:7:/);
+  assert.equal(clientTerms?.ipv6?.global?.gateway, serverTerms?.ipv6?.local);
+  assert.deepEqual(clientTerms?.ipv6?.dns, ['fd00:99::53']);
+  assert.deepEqual(pair.reasons(), [undefined, undefined]);
+});
+
+test('the server may begin long after the client', () => {
+  const pair = new Pair();
+  pair.client.session.open(pair.link.now);
+  pair.run(2_100);
+  pair.server.session.open(pair.link.now);
+  pair.run(500);
+  assert.ok(pair.clientTerms, 'the first request of a late peer brings ours at once');
+});
+
+test('a link goes on for as long as it is answered, and says goodbye in words', () => {
+  const pair = new Pair().open().run(600_000);
+  assert.deepEqual(pair.reasons(), [undefined, undefined]);
+  pair.server.session.close({ cause: 'idle', detail: 'nothing for 600 s' }, pair.link.now);
+  pair.run(5_000);
+  assert.deepEqual(pair.reasons(), [
+    { cause: 'peer', detail: 'the peer said goodbye: link was idle' },
+    { cause: 'idle', detail: 'nothing for 600 s' },
+  ]);
+  assert.equal(pair.client.pollTimeout(), undefined);
+  assert.equal(pair.server.pollTimeout(), undefined);
+});
+
+test('a silent peer is given up after its echoes', () => {
+  const pair = new Pair({}, { echoInterval: 10_000, echoFailures: 3 }).open().run();
+  pair.link.cut = true;
+  pair.run(45_000);
+  assert.deepEqual(pair.reasons()[1], { cause: 'lost', detail: 'the peer stopped answering' });
+});
+
+test('data that arrives counts as an answer', () => {
+  const pair = new Pair({}, { echoInterval: 10_000, echoFailures: 3 }).open().run();
+  pair.link.cut = true;
+  for (let n = 0; n < 20; n++) {
+    pair.server.session.heard(pair.link.now);
+    pair.run(5_000);
+  }
+  assert.equal(pair.reasons()[1], undefined);
+});
+
+test('a peer that is not let in hears no more than that', () => {
+  const pair = new Pair();
+  pair.server.verdict = { kind: 'refused', code: 691, message: 'no such user', retry: false };
+  pair.open().run();
+  const [client, server] = pair.reasons();
+  assert.deepEqual(server, { cause: 'refused', detail: 'no such user' });
+  assert.equal(client?.cause, 'refused');
+  assert.ok(pair.server.sent.every((frame) => !Buffer.from(frame).includes('no such user')));
+});
+
+test('admission may take its time, but not for ever', () => {
+  const pair = new Pair();
+  pair.server.verdict = undefined;
+  pair.open().run(5_000);
+  const [claim] = pair.events(1, 'claim');
+  pair.server.session.handleVerdict(claim?.id ?? 0, admitted, pair.link.now);
+  pair.run(5_000);
+  assert.ok(pair.clientTerms);
+
+  const late = new Pair();
+  late.server.verdict = undefined;
+  late.open().run(120_000);
+  assert.match(late.reasons()[1]?.detail ?? '', /authentication took too long/);
+});
+
+test('encryption that one end requires and the other has not ends the link', () => {
+  for (const [client, server] of [
+    [mppe128, undefined],
+    [undefined, mppe128],
+    [mppe128, { need: 'required', strengths: [40], stateful: false }],
+  ] satisfies [MppeWish | undefined, MppeWish | undefined][]) {
+    const pair = new Pair({ mppe: client }, { mppe: server }).open().run(60_000);
+    assert.equal(pair.clientTerms, undefined);
+    assert.equal(pair.serverTerms, undefined);
+    const details = pair.reasons().map((reason) => reason?.detail ?? '');
+    assert.ok(
+      details.some((detail) => /encryption/.test(detail)),
+      JSON.stringify(details),
+    );
+  }
+});
+
+test('optional encryption is used where both have it, and a link goes on without', () => {
+  const optional: MppeWish = { need: 'optional', strengths: [128], stateful: false };
+  const both = new Pair({ mppe: optional }, { mppe: optional }).open().run();
+  assert.equal(both.clientTerms?.mppe.send?.strength, 128);
+  const one = new Pair({ mppe: optional }, {}).open().run();
+  assert.deepEqual(one.clientTerms?.mppe, { send: undefined, receive: undefined });
+  assert.equal(one.clientTerms?.mtu, 1_400);
+});
+
+test('the strongest that both allow is taken', () => {
+  const pair = new Pair(
+    { mppe: { need: 'required', strengths: [128, 56, 40], stateful: false } },
+    { mppe: { need: 'required', strengths: [56, 40], stateful: false } },
+  )
+    .open()
+    .run();
+  assert.equal(pair.clientTerms?.mppe.send?.strength, 56);
+  assert.equal(pair.clientTerms?.mppe.receive?.strength, 56);
+});
+
+test('encryption without a key from the authentication is none', () => {
+  const keyless = { ...material, mppeMasterKey: undefined };
+  const pair = new Pair({ mppe: mppe128, auth: [clientOffer('alice', keyless)] }, {});
+  pair.open().run();
+  assert.match(pair.reasons()[0]?.detail ?? '', /gives no key/);
+});
+
+test('the server asks for what it allows, in its order, until the client has one of them', () => {
+  const first = serverOffer(0xc227, undefined);
+  const second = serverOffer(0xc223, 0x81);
+  const third = serverOffer(0xc223, 5);
+  const pair = new Pair({ auth: [clientOffer('alice', material, 0xc223, 5)] }, { auth: [first, second, third] });
+  pair.open().run();
+  assert.ok(pair.clientTerms);
+  const none = new Pair({ auth: [clientOffer('alice', material, 0xc023, undefined)] }, { auth: [first, second] });
+  none.open().run();
+  assert.match(none.reasons()[1]?.detail ?? '', /knows no way to authenticate itself that is allowed/);
+});
+
+test('a server that asks for no authentication is not trusted, unless the client may', () => {
+  const open = { auth: [], network };
+  assert.match(new Pair({}, open).open().run().reasons()[0]?.detail ?? '', /asks for no authentication/);
+  assert.ok(new Pair({ acceptNoAuthentication: true }, open).open().run().clientTerms);
+});
+
+test('IPv4 alone and IPv6 alone are links too', () => {
+  const v4 = new Pair({ ipv6: undefined }).open().run();
+  assert.ok(v4.clientTerms?.ipv4);
+  assert.equal(v4.serverTerms?.ipv6, undefined);
+  const v6 = new Pair({ ipv4: undefined }).open().run();
+  assert.equal(v6.clientTerms?.ipv4, undefined);
+  assert.ok(v6.clientTerms?.ipv6?.global);
+  const nothing = new Pair({ ipv4: undefined }, {});
+  nothing.server.verdict = { kind: 'admitted', material, network: { ipv4: network.ipv4, ipv6: undefined } };
+  nothing.open().run();
+  assert.match(nothing.reasons()[0]?.detail ?? '', /does not have IPV6CP|no network protocol in common/);
+});
+
+test('the carrier may go at any time', () => {
+  for (let step = 0; step < 200; step += 10) {
+    const pair = new Pair().open().run(step);
+    pair.client.session.carrierLost(pair.link.now);
+    const down = pair.events(0, 'down').length;
+    pair.run(1);
+    assert.equal(pair.events(0, 'down').length + down, 1, `after ${step} ms`);
+    assert.equal(pair.client.session.pollTransmit(), undefined);
+    assert.equal(pair.client.pollTimeout(), undefined);
+  }
+});
+
+test('a peer that begins LCP anew when all is up ends the link', () => {
+  const pair = new Pair().open().run();
+  const again = new SessionEnd(clientOptions({}));
+  again.session.open(pair.link.now);
+  const frame = again.pollTransmit();
+  assert.ok(frame);
+  pair.link.inject(1, frame.datagram);
+  pair.run(5_000);
+  // The same request as before may be a late copy. It is acknowledged; another one is not.
+  assert.equal(pair.reasons()[1], undefined);
+  frame.datagram[frame.datagram.length - 6] = 0x55;
+  frame.datagram[frame.datagram.length - 5] = 0x55;
+  pair.link.inject(1, frame.datagram);
+  pair.run(5_000);
+  assert.equal(pair.reasons()[1]?.detail, 'the peer began LCP anew');
+});
+
+for (const seed of [1, 2, 3, 5, 8, 13, 21, 34]) {
+  test(`a link comes up over a wire that loses, repeats, reorders and corrupts (seed ${seed})`, () => {
+    const wire = { seed, latency: 40, jitter: 60, drop: 0.2, duplicate: 0.1, reorder: 0.1, corrupt: 0.02 };
+    const pair = new Pair({ mppe: mppe128 }, { mppe: mppe128 }, wire).open();
+    const up = () => pair.clientTerms?.ipv4 !== undefined && pair.serverTerms?.ipv4 !== undefined;
+    assert.ok(pair.link.until(up, 60_000), JSON.stringify(pair.reasons()));
+    assert.deepEqual(pair.clientTerms?.ipv4?.local, '10.99.0.7');
+  });
+}

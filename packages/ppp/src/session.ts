@@ -1,0 +1,457 @@
+/**
+ * A PPP session, either role: the phases of RFC 1661, section 3, over a carrier that moves whole frames.
+ *
+ *   dead ── open ──► establish (LCP) ──► authenticate ──► network (CCP, IPCP, IPV6CP) ──► terminate ──► closed
+ *
+ * Owns the order of the phases and the reason of the end. It takes control frames; packets of the network protocols pass by it, save
+ * router advertisements (`isRouterMessage`). Sans-IO: call an input, then drain `pollTransmit`, `pollPacket`, `pollEvent`, `pollTimeout`.
+ */
+import type { CloseCause, CloseReason, Instant, Millis } from '@culvert/base';
+import { Authentication } from './authentication.ts';
+import { State } from './automaton.ts';
+import type { PppEvent, PppSessionOptions, PppStats, PppTerms, PppVerdict } from './face.ts';
+import { decodeFrame, encodeFrame } from './frame.ts';
+import { Lcp, type LcpEvent } from './lcp.ts';
+import type { AuthName } from './lcp-policy.ts';
+import { type NetworkEvent, NetworkPhase } from './network-phase.ts';
+import { NetworkPlan } from './network-plan.ts';
+import { PppProtocol } from './protocol.ts';
+import type { Goodbye } from './terminate.ts';
+
+// Chosen by us.
+const MRU = 1_400;
+const ECHO_INTERVAL: Millis = 30_000;
+const ECHO_FAILURES = 4;
+const HANDSHAKE_WINDOW: Millis = 60_000;
+/** Frames that wait for a carrier; each call makes a few. */
+const MOST_FRAMES = 64;
+/** A peer's options are worth so many lines. */
+const MOST_NOTES = 100;
+/** Before it is up a peer may begin LCP anew so often. */
+const MOST_BEGINNINGS = 5;
+/** What a peer may begin and never ends, ends by then. */
+const TERMINATE_WINDOW: Millis = 5_000;
+
+type Phase = 'dead' | 'establish' | 'authenticate' | 'network' | 'terminate' | 'closed';
+
+export class PppSession {
+  readonly #options: PppSessionOptions;
+  readonly #lcp: Lcp;
+  readonly #plan: NetworkPlan;
+  readonly #frames: Uint8Array[] = [];
+  readonly #events: PppEvent[] = [];
+  readonly #counts = { malformed: 0, unexpected: 0, unknown: 0, dropped: 0 };
+  #phase: Phase = 'dead';
+  #authentication: Authentication | undefined;
+  #network: NetworkPhase | undefined;
+  #up = false;
+  #terms: string | undefined;
+  #beginnings = 0;
+  #notes = 0;
+  #reason: CloseReason | undefined;
+  #goodbye: Goodbye | undefined;
+  #window: Instant | undefined;
+
+  constructor(options: PppSessionOptions) {
+    this.#options = options;
+    const { role, auth, random } = options;
+    this.#lcp = new Lcp({
+      random,
+      mru: options.mru ?? MRU,
+      compressFields: options.compressFields ?? true,
+      asyncMap: options.asyncMap,
+      require: role === 'server' ? auth : [],
+      prove: role === 'client' ? auth : [],
+      echoInterval: options.echoInterval ?? ECHO_INTERVAL,
+      echoFailures: options.echoFailures ?? ECHO_FAILURES,
+    });
+    this.#plan = new NetworkPlan(options);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get stats(): PppStats {
+    const { malformed, unexpected } = this.#counts;
+    const inner = [this.#lcp.stats, this.#network];
+    return {
+      ...this.#counts,
+      malformed: inner.reduce((sum, one) => sum + (one?.malformed ?? 0), malformed + this.#plan.malformed),
+      unexpected: inner.reduce((sum, one) => sum + (one?.unexpected ?? 0), unexpected),
+    };
+  }
+
+  // In: what happened.
+  /** The carrier is up. */
+  open(now: Instant): void {
+    if (this.#phase !== 'dead') return;
+    this.#phase = 'establish';
+    this.#window = (now + (this.#options.handshakeWindow ?? HANDSHAKE_WINDOW)) as Instant;
+    this.#lcp.open(now);
+    this.#drainLcp(now);
+  }
+
+  /** Say goodbye and end; `down` follows when the peer has answered, or soon. The peer is told the cause and not the detail. */
+  close(reason: CloseReason, now: Instant): void {
+    this.#terminate(reason, goodbyes[reason.cause], now);
+  }
+
+  /** The carrier is gone: nothing can be said any more. */
+  carrierLost(now: Instant): void {
+    if (this.#phase === 'closed') return;
+    this.#lcp.lowerDown(now);
+    this.#end({ cause: 'lost', detail: 'the connection below PPP ended' });
+  }
+
+  /** One frame of the peer, with or without address and control. What is not understood is counted. */
+  handleFrame(bytes: Uint8Array, now: Instant): void {
+    if (this.#phase === 'dead' || this.#phase === 'closed') return;
+    const frame = decodeFrame(bytes);
+    if (frame === undefined) {
+      this.#counts.malformed++;
+      return;
+    }
+    const { protocol, payload } = frame;
+    this.#lcp.heard(now);
+    if (protocol === PppProtocol.lcp) this.#lcp.handlePacket(payload, now);
+    else if (protocol === PppProtocol.pap || protocol === PppProtocol.chap || protocol === PppProtocol.eap)
+      this.#handleAuth(protocol, payload, now);
+    else if (this.#phase !== 'network' || isData(protocol)) this.#counts.unexpected++;
+    else this.#handleNetwork(protocol, payload, now);
+    this.#drain(now);
+  }
+
+  /** A router message that came over the data path: `isRouterMessage` says which. */
+  handlePacket(packet: Uint8Array, now: Instant): void {
+    if (!this.#up || this.#phase !== 'network') return;
+    this.#plan.handlePacket(packet, now);
+    this.#drain(now);
+  }
+
+  /** Something authentic of the peer came over the data path: it lives. */
+  heard(now: Instant): void {
+    this.#lcp.heard(now);
+  }
+
+  /** A server: what admission says to the claim `id`. */
+  handleVerdict(id: number, verdict: PppVerdict, now: Instant): void {
+    if (this.#phase !== 'authenticate' && this.#phase !== 'network') return;
+    if (this.#authentication?.handleVerdict(id, verdict, now) !== true) return;
+    const network = verdict.kind === 'admitted' ? verdict.network : undefined;
+    if (network !== undefined && this.#phase === 'authenticate') this.#plan.give(network);
+    this.#drain(now);
+  }
+
+  /** We lost our place in the peer's stateful MPPE. */
+  requestEncryptionReset(now: Instant): void {
+    this.#network?.requestReset();
+    this.#drain(now);
+  }
+
+  handleTimeout(now: Instant): void {
+    if (this.#phase === 'dead' || this.#phase === 'closed') return;
+    this.#lcp.handleTimeout(now);
+    this.#authentication?.handleTimeout(now);
+    this.#network?.handleTimeout(now);
+    this.#plan.handleTimeout(now);
+    this.#drain(now);
+    if (this.#window !== undefined && now >= this.#window) this.#handleWindow(now);
+  }
+
+  // Out: what to do next.
+  /** Frames of control protocols, with address and control. */
+  pollTransmit(): Uint8Array | undefined {
+    return this.#frames.shift();
+  }
+  /** IP packets of the session's own, for the data path. */
+  pollPacket(): Uint8Array | undefined {
+    return this.#phase === 'network' ? this.#plan.pollPacket() : undefined;
+  }
+  pollEvent(): PppEvent | undefined {
+    return this.#events.shift();
+  }
+  /** When to call `handleTimeout`. Early is harmless; late costs quality, not correctness. */
+  pollTimeout(): Instant | undefined {
+    if (this.#phase === 'dead' || this.#phase === 'closed') return undefined;
+    const all = [
+      this.#lcp.pollTimeout(),
+      this.#authentication?.pollTimeout(),
+      this.#network?.pollTimeout(),
+      this.#plan.pollTimeout(),
+      this.#window,
+    ].filter((at) => at !== undefined);
+    return all.length === 0 ? undefined : (Math.min(...all) as Instant);
+  }
+
+  #handleAuth(protocol: number, packet: Uint8Array, now: Instant): void {
+    const isTime = this.#phase === 'authenticate' || this.#phase === 'network';
+    if (!isTime || this.#authentication?.protocol !== protocol) this.#counts.unexpected++;
+    else this.#authentication.handlePacket(packet, now);
+  }
+
+  #handleNetwork(protocol: number, packet: Uint8Array, now: Instant): void {
+    if (this.#network?.handlePacket(protocol, packet, now) === true) return;
+    this.#counts.unknown++;
+    this.#lcp.rejectProtocol(protocol, packet);
+  }
+
+  #handleWindow(now: Instant): void {
+    this.#window = undefined;
+    if (this.#phase === 'terminate') this.#end();
+    else this.#terminate({ cause: 'lost', detail: `${lateness[this.#phase]}` }, 'time is over', now);
+  }
+
+  /** What the parts made is moved out in the order in which they made it. */
+  #drain(now: Instant): void {
+    this.#drainLcp(now);
+    this.#drainAuthentication(now);
+    this.#drainNetwork(now);
+    this.#takeFrames();
+  }
+
+  #drainLcp(now: Instant): void {
+    this.#takeFrames();
+    for (let event = this.#lcp.pollEvent(); event !== undefined; event = this.#lcp.pollEvent()) {
+      this.#handleLcpEvent(event, now);
+    }
+    this.#takeFrames();
+  }
+
+  #drainAuthentication(now: Instant): void {
+    for (;;) {
+      this.#takeFrames();
+      const event = this.#authentication?.pollEvent();
+      if (event === undefined) return;
+      if (event.kind === 'claim') this.#tell(event);
+      else if (event.kind === 'note') this.#note(event.message, event.fields);
+      else if (event.kind === 'failed') {
+        this.#terminate({ cause: 'refused', detail: event.reason }, goodbyes.refused, now);
+      } else if (this.#phase === 'authenticate') this.#beginNetwork(now);
+    }
+  }
+
+  #drainNetwork(now: Instant): void {
+    for (;;) {
+      this.#takeFrames();
+      const event = this.#network?.pollEvent();
+      if (event === undefined) {
+        this.#tellChanges(now);
+        return;
+      }
+      this.#handleNetworkEvent(event, now);
+    }
+  }
+
+  #takeFrames(): void {
+    for (let p = this.#lcp.pollTransmit(); p !== undefined; p = this.#lcp.pollTransmit())
+      this.#send(PppProtocol.lcp, p);
+    const auth = this.#authentication;
+    for (let p = auth?.pollTransmit(); auth && p !== undefined; p = auth.pollTransmit()) this.#send(auth.protocol, p);
+    const network = this.#network;
+    for (let t = network?.pollTransmit(); t !== undefined; t = network?.pollTransmit())
+      this.#send(t.protocol, t.packet);
+  }
+
+  #send(protocol: number, packet: Uint8Array): void {
+    if (this.#frames.length < MOST_FRAMES) this.#frames.push(encodeFrame(protocol, packet));
+    else this.#counts.dropped++;
+  }
+
+  #handleLcpEvent(event: LcpEvent, now: Instant): void {
+    switch (event.kind) {
+      case 'note':
+        this.#note(event.message, event.fields);
+        return;
+      case 'up':
+        this.#handleLinkUp(now);
+        return;
+      case 'down':
+        this.#handleLinkDown(now);
+        return;
+      case 'terminated':
+        this.#handleGoodbye(event.goodbye, now);
+        return;
+      case 'failed':
+        this.#terminate({ cause: 'protocol', detail: event.reason }, event.reason, now);
+        return;
+      case 'silent':
+        this.#terminate({ cause: 'lost', detail: 'the peer stopped answering' }, goodbyes.lost, now);
+        return;
+      case 'protocol-rejected':
+        this.#handleProtocolRejected(event.protocol, now);
+        return;
+      case 'finished':
+        this.#end({ cause: 'lost', detail: 'the peer does not answer LCP' });
+        return;
+    }
+  }
+
+  #handleLinkUp(now: Instant): void {
+    if (this.#phase !== 'establish') return;
+    const { role, auth } = this.#options;
+    const chosen = role === 'server' ? this.#lcp.policy.required : this.#lcp.policy.peer.authentication;
+    if (chosen === undefined) {
+      const isSure = role === 'server' || auth.length === 0 || this.#options.acceptNoAuthentication === true;
+      if (isSure) {
+        this.#beginNetwork(now);
+        return;
+      }
+      const detail = 'the server asks for no authentication, so it proves nothing either';
+      this.#terminate({ cause: 'refused', detail }, goodbyes.refused, now);
+      return;
+    }
+    this.#phase = 'authenticate';
+    this.#note('authentication begins', { method: chosen.name });
+    this.#authentication = new Authentication(this.#offerOf(chosen));
+    this.#authentication.start(now);
+    this.#takeFrames();
+  }
+
+  #offerOf(chosen: AuthName) {
+    const offer = this.#options.auth.find((one) => one === chosen);
+    if (offer === undefined) throw new RangeError('LCP chose what was not offered');
+    return offer;
+  }
+
+  #handleLinkDown(now: Instant): void {
+    this.#authentication?.dispose();
+    this.#authentication = undefined;
+    this.#network = undefined;
+    this.#plan.stop();
+    if (this.#phase === 'terminate' || this.#lcp.state < State.reqSent) return;
+    if (this.#up || ++this.#beginnings >= MOST_BEGINNINGS) {
+      this.#terminate({ cause: 'protocol', detail: 'the peer began LCP anew' }, 'LCP was begun anew', now);
+      return;
+    }
+    this.#phase = 'establish';
+  }
+
+  #handleGoodbye(goodbye: Goodbye, now: Instant): void {
+    this.#goodbye ??= goodbye;
+    const refused = this.#phase === 'authenticate' && this.#options.role === 'client';
+    const cause: CloseCause = refused || goodbye.windowsError === 691 ? 'refused' : 'peer';
+    const said = goodbye.text === '' ? 'the peer said goodbye' : `the peer said goodbye: ${goodbye.text}`;
+    this.#terminate({ cause, detail: said }, '', now);
+  }
+
+  #handleProtocolRejected(protocol: number, now: Instant): void {
+    if (this.#authentication?.protocol === protocol && this.#phase === 'authenticate') {
+      const detail = 'the peer does not know the authentication protocol that it agreed to';
+      this.#terminate({ cause: 'protocol', detail }, goodbyes.protocol, now);
+      return;
+    }
+    this.#network?.handleProtocolReject(protocol, now);
+  }
+
+  #beginNetwork(now: Instant): void {
+    this.#phase = 'network';
+    const begun = this.#plan.begin(this.#lcp.policy.peer, this.#authentication, now);
+    if (begun instanceof NetworkPhase) this.#network = begun;
+    else this.#terminate(begun, begun.detail, now);
+    this.#takeFrames();
+  }
+
+  #handleNetworkEvent(event: NetworkEvent, now: Instant): void {
+    switch (event.kind) {
+      case 'note':
+        this.#note(event.message, event.fields);
+        return;
+      case 'encryption-reset':
+        this.#tell(event);
+        return;
+      case 'failed':
+        this.#terminate({ cause: event.cause, detail: event.reason }, event.reason, now);
+        return;
+      case 'changed': {
+        if (this.#up || this.#network?.isReady !== true || this.#phase !== 'network') return;
+        const wrong = this.#plan.problem();
+        if (wrong !== undefined) {
+          this.#terminate({ cause: 'protocol', detail: wrong }, wrong, now);
+          return;
+        }
+        this.#up = true;
+        this.#window = undefined;
+        this.#network.handleUp();
+        this.#plan.handleUp(now);
+        const terms = this.#plan.terms(this.#authentication);
+        this.#terms = wordsOf(terms);
+        this.#tell({ kind: 'up', terms });
+      }
+    }
+  }
+
+  /** Addresses that came, went or are other ones since the last time. */
+  #tellChanges(now: Instant): void {
+    if (!this.#up || this.#phase !== 'network') return;
+    this.#plan.handleChange(now);
+    const terms = this.#plan.terms(this.#authentication);
+    const words = wordsOf(terms);
+    if (words === this.#terms) return;
+    this.#terms = words;
+    this.#tell({ kind: 'changed', terms });
+  }
+
+  /** @param tell for the peer */
+  #terminate(reason: CloseReason, tell: string, now: Instant): void {
+    if (this.#phase === 'closed') return;
+    this.#reason ??= reason;
+    if (this.#phase === 'terminate') return;
+    if (this.#phase === 'dead') {
+      this.#end();
+      return;
+    }
+    this.#phase = 'terminate';
+    this.#window = (now + TERMINATE_WINDOW) as Instant;
+    this.#takeFrames();
+    this.#lcp.close(now, tell);
+    if (this.#lcp.state <= State.stopped) this.#end();
+    else this.#drainLcp(now);
+  }
+
+  #end(reason: CloseReason = { cause: 'error', detail: 'the session ended' }): void {
+    if (this.#phase === 'closed') return;
+    this.#takeFrames();
+    this.#phase = 'closed';
+    this.#authentication?.dispose();
+    this.#plan.stop();
+    this.#tell({ kind: 'down', reason: this.#reason ?? reason, goodbye: this.#goodbye });
+  }
+
+  #note(message: string, fields: Readonly<Record<string, unknown>>): void {
+    if (++this.#notes <= MOST_NOTES) this.#tell({ kind: 'note', message, fields });
+  }
+  #tell(event: PppEvent): void {
+    this.#events.push(event);
+  }
+}
+
+const lateness: Readonly<Record<string, string>> = {
+  establish: 'the peer did not agree to LCP in time',
+  authenticate: 'authentication took too long',
+  network: 'the network protocols took too long',
+};
+
+/** What a stranger may know. */
+const goodbyes: Readonly<Record<CloseCause, string>> = {
+  peer: '',
+  lost: 'peer stopped answering',
+  refused: 'authentication failed',
+  protocol: 'protocol violation',
+  idle: 'link was idle',
+  'session-limit': 'session time is over',
+  replaced: 'connected from elsewhere',
+  revoked: 'access was withdrawn',
+  operator: 'ended by the operator',
+  shutdown: 'shutting down',
+  error: 'internal error',
+};
+
+/** Data that came before its time, or belongs to the data path: dropped without a word. */
+function isData(protocol: number): boolean {
+  return protocol === PppProtocol.ipv4 || protocol === PppProtocol.ipv6 || protocol === PppProtocol.compressed;
+}
+
+function wordsOf({ ipv4, ipv6 }: PppTerms): string {
+  return JSON.stringify([ipv4, ipv6]);
+}
