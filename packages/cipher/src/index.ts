@@ -9,5 +9,6 @@ export {
 } from './openvpn/aead.ts';
 export { OpenReport } from './openvpn/open-report.ts';
 export { ReplayWindow } from './replay-window.ts';
+export { createTlsCrypt, TLS_CRYPT_KEY_BYTES, TLS_CRYPT_TAG_BYTES, type TlsCrypt } from './tls-crypt/tls-crypt.ts';
 export { Join, type SkippedPackets, type Trains } from './trains/face.ts';
 export { createTrains } from './trains/trains.ts';

@@ -29,6 +29,7 @@ test('the binary throws TypeError for what is no key, no batch or no number, and
     1,
     4,
     new Uint8Array(32),
+    new Uint8Array(128),
     new Uint32Array(4),
     new Uint32Array(2),
   );
@@ -40,6 +41,7 @@ test('the binary throws TypeError for what is no key, no batch or no number, and
   const calls = [
     ...(['openvpnAeadCreate', 'openvpnAeadSeal', 'openvpnAeadOpen'] as const),
     ...(['openvpnAeadOpenTrain', 'segmentTrains', 'joinTrains'] as const),
+    ...(['tlsCryptSeal', 'tlsCryptOpen'] as const),
   ];
   fc.assert(
     fc.property(fc.constantFrom(...calls), fc.array(fc.oneof(good, odd), { maxLength: 17 }), (name, args) => {
@@ -125,6 +127,8 @@ test('every call of the interface is in the binary', () => {
     segmentTrains: true,
     joinTrains: true,
     openvpnAeadClose: true,
+    tlsCryptSeal: true,
+    tlsCryptOpen: true,
   };
   assert.deepEqual(Object.keys(native).sort(), Object.keys(names).sort());
 });

@@ -46,6 +46,10 @@ export interface Native {
     ...batches: [...src: Arrays, ...dst: Arrays]
   ): number;
   openvpnAeadClose(key: NativeKey): void;
+  /** Fills `tagged` (tag and ciphertext). False: OpenSSL failed. */
+  tlsCryptSeal(key: Uint8Array, head: Uint8Array, tagged: Uint8Array, plain: Uint8Array): boolean;
+  /** Fills `plain`, or wipes it and returns false for what is not authentic. */
+  tlsCryptOpen(key: Uint8Array, head: Uint8Array, tagged: Uint8Array, plain: Uint8Array): boolean;
   segmentTrains(
     cursor: Uint32Array,
     first: number,

@@ -4,7 +4,7 @@ import type { ServerWrap } from '../face.ts';
 import { Opcode } from '../opcode.ts';
 import { CONTROL_HEAD_BYTES, type ControlWrap } from './control-wrap.ts';
 import { createNoWrap } from './none.ts';
-import { createTlsCryptWrap, openTlsCrypt, type TlsCryptKeys, tlsCryptKeys } from './tls-crypt.ts';
+import { createTlsCryptWrap, openTlsCrypt, tlsCryptKey } from './tls-crypt.ts';
 import { carriesWrappedKey, createTlsCryptV2Server, EARLY_NEGOTIATION_IDS } from './tls-crypt-v2.ts';
 import { splitWrappedKey, unwrapClientKey } from './wrapped-key.ts';
 
@@ -37,14 +37,14 @@ export class ServerWraps {
   readonly #wallClock: WallClock;
   /** The tls-crypt key that all clients share, if there is one. */
   readonly #sharedKey: Uint8Array | undefined;
-  readonly #shared: TlsCryptKeys | undefined;
+  readonly #shared: Uint8Array | undefined;
 
   constructor(wrap: ServerWrap, wallClock: WallClock) {
     this.#wrap = wrap;
     this.#wallClock = wallClock;
     this.statefulFallback = wrap.kind === 'tls-crypt-v2' && wrap.statefulFallback === true;
     this.#sharedKey = wrap.kind === 'tls-crypt' ? wrap.key : wrap.kind === 'tls-crypt-v2' ? wrap.also : undefined;
-    this.#shared = this.#sharedKey === undefined ? undefined : tlsCryptKeys(this.#sharedKey, 'client');
+    this.#shared = this.#sharedKey === undefined ? undefined : tlsCryptKey(this.#sharedKey, 'client');
   }
 
   /** The caller has checked that the head is there and the opcode is one that may come first. */
@@ -75,7 +75,7 @@ export class ServerWraps {
     const unwrapped = unwrapClientKey(this.#wrap.serverKey, parts.wrapped);
     if (unwrapped === undefined) return 'unauthenticated';
     const { clientKey, metadata } = unwrapped;
-    const opened = openTlsCrypt(tlsCryptKeys(clientKey, 'client'), parts.packet);
+    const opened = openTlsCrypt(tlsCryptKey(clientKey, 'client'), parts.packet);
     if (opened === undefined) return 'unauthenticated';
     if (this.#wrap.verifyMetadata?.(metadata) === false) return 'refusedMetadata';
     const isReset = (datagram[0] ?? 0) >>> 3 === Opcode.hardResetClientV3;

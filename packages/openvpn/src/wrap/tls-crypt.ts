@@ -6,39 +6,25 @@
  *
  * tag = HMAC-SHA256(Ka, the first 17 bytes | body); the counter block starts as the tag's first 16 bytes.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  type KeyObject,
-  timingSafeEqual,
-} from 'node:crypto';
+import { createTlsCrypt, TLS_CRYPT_KEY_BYTES, TLS_CRYPT_TAG_BYTES } from '@culvert/cipher';
 import { ControlReplay } from './control-replay.ts';
 import { CONTROL_HEAD_BYTES, type ControlWrap, type Unwrapped } from './control-wrap.ts';
 
 const REPLAY_ID_AT = CONTROL_HEAD_BYTES;
 const TIME_AT = 13;
 const TAG_AT = 17;
-const BODY_AT = 49;
+const BODY_AT = TAG_AT + TLS_CRYPT_TAG_BYTES;
 
 /** 256 bytes: two keys, each 64 bytes for a cipher and 64 for an HMAC. */
-export const STATIC_KEY_BYTES = 256;
+export const STATIC_KEY_BYTES = 2 * TLS_CRYPT_KEY_BYTES;
 
-/** As key objects: Node 24 takes 8 us for an HMAC with one and 50 with the bare bytes, and strangers choose how often. */
-export interface TlsCryptKeys {
-  /** 32 bytes each: a cipher key and an HMAC key. */
-  readonly cipher: KeyObject;
-  readonly hmac: KeyObject;
-}
+/** It keeps no key: all wraps of a thread share it. */
+export const tlsCrypt = createTlsCrypt();
 
-/** The first key protects what servers send, the second what clients send (tls_crypt.c: server NORMAL, client INVERSE). */
-export function tlsCryptKeys(staticKey: Uint8Array, sender: 'server' | 'client'): TlsCryptKeys {
-  const at = sender === 'server' ? 0 : 128;
-  return {
-    cipher: createSecretKey(staticKey.subarray(at, at + 32)),
-    hmac: createSecretKey(staticKey.subarray(at + 64, at + 96)),
-  };
+/** The first key protects what servers send, the second what clients send (tls_crypt.c: server NORMAL, client INVERSE). Borrows. */
+export function tlsCryptKey(staticKey: Uint8Array, sender: 'server' | 'client'): Uint8Array {
+  const at = sender === 'server' ? 0 : TLS_CRYPT_KEY_BYTES;
+  return staticKey.subarray(at, at + TLS_CRYPT_KEY_BYTES);
 }
 
 export interface TlsCryptOptions {
@@ -59,16 +45,16 @@ class TlsCryptWrap implements ControlWrap {
   readonly name: ControlWrap['name'];
   readonly overhead = BODY_AT - CONTROL_HEAD_BYTES;
   readonly wrappedKeyBytes = 0;
-  readonly #send: TlsCryptKeys;
-  readonly #receive: TlsCryptKeys;
+  readonly #send: Uint8Array;
+  readonly #receive: Uint8Array;
   readonly #replay = new ControlReplay();
   readonly #time: number;
   #nextId: number;
 
   constructor({ role, staticKey, time, firstId = 1, name = 'tls-crypt' }: TlsCryptOptions) {
     this.name = name;
-    this.#send = tlsCryptKeys(staticKey, role);
-    this.#receive = tlsCryptKeys(staticKey, role === 'server' ? 'client' : 'server');
+    this.#send = tlsCryptKey(staticKey, role);
+    this.#receive = tlsCryptKey(staticKey, role === 'server' ? 'client' : 'server');
     this.#time = time;
     this.#nextId = firstId;
   }
@@ -85,36 +71,34 @@ class TlsCryptWrap implements ControlWrap {
 }
 
 /** The whole datagram for a nine-byte head and a body. */
-export function sealTlsCrypt(
-  keys: TlsCryptKeys,
-  head: Uint8Array,
-  id: number,
-  time: number,
-  body: Uint8Array,
-): Uint8Array {
+function sealTlsCrypt(key: Uint8Array, head: Uint8Array, id: number, time: number, body: Uint8Array): Uint8Array {
   const datagram = new Uint8Array(BODY_AT + body.length);
-  const view = new DataView(datagram.buffer);
   datagram.set(head);
-  view.setUint32(REPLAY_ID_AT, id);
-  view.setUint32(TIME_AT, time);
-  const tag = createHmac('sha256', keys.hmac).update(datagram.subarray(0, TAG_AT)).update(body).digest();
-  datagram.set(tag, TAG_AT);
-  const cipher = createCipheriv('aes-256-ctr', keys.cipher, tag.subarray(0, 16));
-  datagram.set(cipher.update(body), BODY_AT);
+  writeUint32(datagram, REPLAY_ID_AT, id);
+  writeUint32(datagram, TIME_AT, time);
+  tlsCrypt.seal(key, datagram.subarray(0, TAG_AT), body, datagram.subarray(TAG_AT));
   return datagram;
 }
 
 /** Undefined for what is too short or not authentic. Replays are the caller's to refuse. */
 export function openTlsCrypt(
-  keys: TlsCryptKeys,
+  key: Uint8Array,
   datagram: Uint8Array,
 ): { readonly id: number; readonly time: number; readonly body: Uint8Array } | undefined {
   if (datagram.length <= BODY_AT) return undefined;
-  const tag = datagram.subarray(TAG_AT, BODY_AT);
-  const decipher = createDecipheriv('aes-256-ctr', keys.cipher, tag.subarray(0, 16));
-  const body = decipher.update(datagram.subarray(BODY_AT));
-  const expected = createHmac('sha256', keys.hmac).update(datagram.subarray(0, TAG_AT)).update(body).digest();
-  if (!timingSafeEqual(tag, expected)) return undefined;
-  const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
-  return { id: view.getUint32(REPLAY_ID_AT), time: view.getUint32(TIME_AT), body };
+  const body = new Uint8Array(datagram.length - BODY_AT);
+  if (!tlsCrypt.open(key, datagram.subarray(0, TAG_AT), datagram.subarray(TAG_AT), body)) return undefined;
+  return { id: readUint32(datagram, REPLAY_ID_AT), time: readUint32(datagram, TIME_AT), body };
+}
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+}
+
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }

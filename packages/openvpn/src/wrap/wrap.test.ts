@@ -7,7 +7,7 @@ import { hex, packets, staticKeyFile } from '../../test/vectors.ts';
 import { decodeBody, encodeHead } from '../control-packet.ts';
 import { Opcode } from '../opcode.ts';
 import { createDynamicWrap } from './dynamic.ts';
-import { createTlsCryptWrap, openTlsCrypt, tlsCryptKeys } from './tls-crypt.ts';
+import { createTlsCryptWrap, openTlsCrypt, tlsCryptKey } from './tls-crypt.ts';
 import { createTlsCryptV2Client, createTlsCryptV2Server } from './tls-crypt-v2.ts';
 import { splitWrappedKey } from './wrapped-key.ts';
 
@@ -17,15 +17,15 @@ const head = encodeHead(Opcode.controlV1, 0, session);
 
 test("a reset wrapped by openvpn's tls-crypt is opened, and none with a changed byte", () => {
   const { resetV2TlsCrypt } = packets;
-  const keys = tlsCryptKeys(key, 'client');
-  const opened = openTlsCrypt(keys, resetV2TlsCrypt);
+  const clientKey = tlsCryptKey(key, 'client');
+  const opened = openTlsCrypt(clientKey, resetV2TlsCrypt);
   assert.equal(opened?.id, 1);
   assert.equal(opened?.time, 0x61d3_f8e1);
   assert.equal(decodeBody(Opcode.hardResetClientV2, opened?.body ?? hex(''))?.packetId, 0);
   for (let at = 0; at < resetV2TlsCrypt.length; at++) {
     const changed = resetV2TlsCrypt.slice();
     changed[at] = (changed[at] ?? 0) ^ 0x23;
-    assert.equal(openTlsCrypt(keys, changed), undefined, `byte ${at}`);
+    assert.equal(openTlsCrypt(clientKey, changed), undefined, `byte ${at}`);
   }
 });
 

@@ -7,9 +7,8 @@
  * tag = HMAC-SHA256(Ka, length | client key | metadata); the counter block starts as the tag's first 16 bytes. `length` counts all of it.
  * Metadata is a type and its bytes: 0 is the issuer's own, 1 a Unix time of 8 bytes.
  */
-import { createDecipheriv, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { CONTROL_HEAD_BYTES } from './control-wrap.ts';
-import { STATIC_KEY_BYTES } from './tls-crypt.ts';
+import { STATIC_KEY_BYTES, tlsCrypt } from './tls-crypt.ts';
 
 const TAG_BYTES = 32;
 const LENGTH_BYTES = 2;
@@ -30,11 +29,9 @@ export function unwrapClientKey(
   if (wrapped.length < SHORTEST_WRAPPED_KEY || wrapped.length > LONGEST_WRAPPED_KEY) return undefined;
   const lengthField = wrapped.subarray(wrapped.length - LENGTH_BYTES);
   if (trailingLength(wrapped) !== wrapped.length) return undefined;
-  const tag = wrapped.subarray(0, TAG_BYTES);
-  const decipher = createDecipheriv('aes-256-ctr', cipherKey(serverKey), tag.subarray(0, 16));
-  const plain = Uint8Array.from(decipher.update(wrapped.subarray(TAG_BYTES, wrapped.length - LENGTH_BYTES)));
-  const expected = createHmac('sha256', hmacKey(serverKey)).update(lengthField).update(plain).digest();
-  if (!timingSafeEqual(tag, expected)) return undefined;
+  const plain = new Uint8Array(wrapped.length - TAG_BYTES - LENGTH_BYTES);
+  const tagged = wrapped.subarray(0, wrapped.length - LENGTH_BYTES);
+  if (!tlsCrypt.open(serverKey, lengthField, tagged, plain)) return undefined;
   const metadata = { type: plain[STATIC_KEY_BYTES] ?? 0, bytes: plain.subarray(STATIC_KEY_BYTES + 1) };
   return { clientKey: plain.subarray(0, STATIC_KEY_BYTES), metadata };
 }
@@ -49,10 +46,6 @@ export function splitWrappedKey(
   const at = datagram.length - length;
   return { packet: datagram.subarray(0, at), wrapped: datagram.subarray(at) };
 }
-
-// Key objects: see TlsCryptKeys.
-const cipherKey = (serverKey: Uint8Array) => createSecretKey(serverKey.subarray(0, 32));
-const hmacKey = (serverKey: Uint8Array) => createSecretKey(serverKey.subarray(64, 96));
 
 function trailingLength(bytes: Uint8Array): number {
   return ((bytes[bytes.length - 2] ?? 0) << 8) | (bytes[bytes.length - 1] ?? 0);
