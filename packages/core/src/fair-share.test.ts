@@ -82,6 +82,27 @@ describe('when the device holds more than we can carry', () => {
     assert.equal(office.core.view(link)?.counters.packetsOut, 200 * BATCH);
   });
 
+  test('a link that is alone loses nothing, and is cut once another has packets too', () => {
+    const office = new Office(everything);
+    const [flooded, other] = [office.connect(), office.connect()];
+    const flood = Array.from({ length: BATCH }, () => forge({ from: server, to: addressOf(0) }));
+    const rounds = (count: number, ...more: Uint8Array[]) => {
+      for (let n = 0; n < count; n++, office.pass(1)) {
+        office.core.handleDevicePackets(batchOf([...flood, ...more]), office.now, false);
+      }
+    };
+    rounds(200);
+    assert.equal(office.core.view(flooded)?.counters.dropped.overShare, 0);
+    rounds(100, forge({ from: server, to: addressOf(1) }));
+    assert.ok((office.core.view(flooded)?.counters.dropped.overShare ?? 0) > 50 * BATCH);
+    assert.equal(office.core.view(other)?.counters.packetsOut, 100);
+    office.pass(2_000);
+    const before = office.core.view(flooded)?.counters.dropped.overShare;
+    rounds(1, forge({ from: server, to: addressOf(0) }));
+    rounds(100);
+    assert.equal(office.core.view(flooded)?.counters.dropped.overShare, before, 'the other has been silent for long');
+  });
+
   test('what the filter denies takes nothing from the share', () => {
     const office = new Office({ filter: { rules: [{ action: 'allow', direction: 'fromOffice', protocol: 'tcp' }] } });
     const link = office.connect();
@@ -100,6 +121,8 @@ describe('the share', () => {
   /** A share whose level sank for so many rounds of a millisecond. */
   function scarce(rounds: number): FairShare {
     const share = new FairShare(after(0));
+    share.begin(after(0), false);
+    for (let link = 0; link < 2; link++) share.admits(new ShareUse(), 64, false);
     for (let n = 1; n <= PATIENCE + rounds; n++) share.begin(after(n), false);
     return share;
   }

@@ -7,6 +7,7 @@
  * on it. The others lose nothing, the queue drains, and the level rises again. So each link keeps what it asks for or an equal share
  * (max-min fairness, after Approximate Fair Dropping: Pan, Breslau, Prabhakar and Shenker, 2003), as CoDel (RFC 8289) does it for a
  * queue as a whole: a queue that stands is cut, one that works off a burst is not. TCP hears of it by the loss and sends less.
+ * A link that is alone takes nothing from anybody: nobody is cut then (a stream over the only link of a client lost one segment in 20).
  *
  * Nothing is queued or copied here, and the memory is three numbers a link.
  */
@@ -21,6 +22,8 @@ export class ShareUse {
 
 /** Chosen, as CoDel's target: a queue that stands for longer is no burst. A batch takes 1 to 3 ms. 2 and 10 ms measure alike. */
 export const PATIENCE: Millis = 5;
+/** So long after packets came for two links the device's queue counts as shared. A link that pings once a second is company. */
+const COMPANY: Millis = 1_500;
 /** Bytes a link may have in a round when nothing is short: a whole batch. */
 const WHOLE = 1 << 20;
 /** Bytes that a link may have however short it is. The packet that reaches the level passes, so a train always does. */
@@ -34,25 +37,38 @@ export class FairShare {
   #level = WHOLE;
   #round = 0;
   #empty: Instant;
+  #now: Instant;
+  #last: ShareUse | undefined;
+  #lastSeen: Instant;
+  #company: Instant | undefined;
   readonly #leastCost: number;
 
   /** `leastCost`: bytes that a packet counts as at least. @default what fits the device's batches */
   constructor(now: Instant, leastCost = SMALL) {
     this.#empty = now;
+    this.#now = now;
+    this.#lastSeen = now;
     this.#leastCost = leastCost;
   }
 
   /** The next batch was read. `emptied`: nothing was left waiting behind it. */
   begin(now: Instant, emptied: boolean): void {
-    if (emptied) {
+    this.#now = now;
+    const alone = this.#company === undefined || now - this.#company > COMPANY;
+    if (emptied || alone) {
       this.#empty = now;
-      this.#level = Math.min(WHOLE, this.#level * 2);
+      this.#level = alone ? WHOLE : Math.min(WHOLE, this.#level * 2);
     } else if (now - this.#empty > PATIENCE) this.#level = Math.max(LEAST, this.#level * SINK);
     this.#round++;
   }
 
   /** Whether a packet of `bytes` in this batch is within the share of the link that has `use`. */
   admits(use: ShareUse, bytes: number, isTrain: boolean): boolean {
+    if (use !== this.#last) {
+      if (this.#last !== undefined && this.#now - this.#lastSeen <= COMPANY) this.#company = this.#now;
+      this.#last = use;
+    }
+    this.#lastSeen = this.#now;
     if (this.#level === WHOLE) return true;
     if (use.round !== this.#round) {
       use.round = this.#round;
