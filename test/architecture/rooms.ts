@@ -28,6 +28,11 @@ export const rooms: Readonly<Record<string, Room>> = {
   netio: { may: ['base'], why: 'sockets carry bytes of any protocol' },
   openvpn: { may: protocol, typesOf: ['tls'], pure: true, why: 'machines decide, transport acts' },
   ppp: { may: protocol, typesOf: ['tls'], pure: true, why: 'the engine that PPTP and L2TP carry' },
+  pptp: {
+    may: ['base', 'wire'],
+    pure: true,
+    why: 'carries frames, whatever they are: joining it with ppp is up to the driver',
+  },
   core: { may: ['base', 'wire'], pure: true, why: 'forwards packets of any transport' },
   transport: { may: [...native, 'openvpn', 'core'], why: 'the one room where time and I/O enter' },
   host: { may: ['base'], why: 'changes the host for either program' },
