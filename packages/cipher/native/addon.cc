@@ -1,9 +1,11 @@
 // The addon holds no state of its own: keys live in externals, so any number of threads may load it.
+#include "mppe.h"
 #include "napi.h"
 #include "openvpn-aead.h"
 #include "tls-crypt.h"
 
 NAPI_MODULE_INIT() {
+  culvert::ExportMppe(env, exports);
   culvert::ExportOpenvpnAead(env, exports);
   culvert::ExportTlsCrypt(env, exports);
   return exports;

@@ -1,6 +1,16 @@
 /** Packet protection in batches: a folder a format, each native with a portable twin. */
 export { CipherError } from './errors.ts';
 export {
+  createMppeKey,
+  type MppeFraming,
+  type MppeKey,
+  type MppeOptions,
+  type MppeStrength,
+  mppeKeyLength,
+  mppeOverhead,
+} from './mppe/mppe.ts';
+export { MppeReport } from './mppe/report.ts';
+export {
   type AeadName,
   createOpenvpnAeadKey,
   type OpenvpnAeadKey,

@@ -8,6 +8,8 @@ import { ReplayWindow } from './replay-window.ts';
 const native = loadNative();
 const key = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4);
 
+const mppe = native.mppeCreate(128, new Uint8Array(16), 0, 16);
+
 const window = new ReplayWindow(64).state;
 const report = new Uint32Array(8);
 
@@ -22,8 +24,13 @@ const batch = (slots = 4, bytes = 1000): Batch => [
 test('the binary throws TypeError for what is no key, no batch or no number, and never crashes', () => {
   const closed = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4);
   native.openvpnAeadClose(closed);
+  const closedMppe = native.mppeCreate(40, new Uint8Array(8), 3, 0);
+  native.mppeClose(closedMppe);
   const good = fc.constantFrom<unknown>(
     key,
+    mppe,
+    closedMppe,
+    128,
     closed,
     0,
     1,
@@ -42,6 +49,7 @@ test('the binary throws TypeError for what is no key, no batch or no number, and
     ...(['openvpnAeadCreate', 'openvpnAeadSeal', 'openvpnAeadOpen'] as const),
     ...(['openvpnAeadOpenTrain', 'segmentTrains', 'joinTrains'] as const),
     ...(['tlsCryptSeal', 'tlsCryptOpen'] as const),
+    ...(['mppeCreate', 'mppeSeal', 'mppeOpenTrain'] as const),
   ];
   fc.assert(
     fc.property(fc.constantFrom(...calls), fc.array(fc.oneof(good, odd), { maxLength: 17 }), (name, args) => {
@@ -71,6 +79,9 @@ test('offsets, lengths, counts and cursors of any value stay inside the arrays',
         native.segmentTrains(cursor.slice(), first, count, ...src, ...batch()),
         native.joinTrains(cursor.slice(), first, count, 15, ...src, ...batch()),
         native.openvpnAeadOpen(key, cursor.slice(), first, count, ...src, ...batch()),
+        native.mppeSeal(mppe, cursor.slice(), first, count, 0, ...src, ...batch()),
+        native.mppeSeal(mppe, cursor.slice(), first, count, 1, ...src, ...batch()),
+        native.mppeOpenTrain(mppe, cursor.slice(), first, count, 1, 15, report, ...src, ...batch()),
       ]) {
         assert.ok(next === -1 || (next >= first && next <= 4), `returned ${next}`);
       }
@@ -129,6 +140,10 @@ test('every call of the interface is in the binary', () => {
     openvpnAeadClose: true,
     tlsCryptSeal: true,
     tlsCryptOpen: true,
+    mppeCreate: true,
+    mppeSeal: true,
+    mppeOpenTrain: true,
+    mppeClose: true,
   };
   assert.deepEqual(Object.keys(native).sort(), Object.keys(names).sort());
 });

@@ -7,6 +7,11 @@ export interface NativeKey {
   readonly native: unique symbol;
 }
 
+/** An MPPE key inside the binary. */
+export interface NativeMppe {
+  readonly mppe: unique symbol;
+}
+
 type Arrays = [arena: Uint8Array, offsets: Uint32Array, lengths: Uint32Array, tags: Uint32Array];
 
 /**
@@ -50,6 +55,29 @@ export interface Native {
   tlsCryptSeal(key: Uint8Array, head: Uint8Array, tagged: Uint8Array, plain: Uint8Array): boolean;
   /** Fills `plain`, or wipes it and returns false for what is not authentic. */
   tlsCryptOpen(key: Uint8Array, head: Uint8Array, tagged: Uint8Array, plain: Uint8Array): boolean;
+  /** @param framing 1: without address and control, 2: with a short protocol field */
+  mppeCreate(strength: number, startKey: Uint8Array, framing: number, headroom: number): NativeMppe;
+  /** @param virtio 1: packets of src lie behind virtio headers and are cut */
+  mppeSeal(
+    key: NativeMppe,
+    cursor: Uint32Array,
+    first: number,
+    count: number,
+    virtio: number,
+    ...batches: [...src: Arrays, ...dst: Arrays]
+  ): number;
+  /** @param virtio 1: packets of dst get virtio headers and may be joined */
+  mppeOpenTrain(
+    key: NativeMppe,
+    cursor: Uint32Array,
+    first: number,
+    count: number,
+    virtio: number,
+    join: number,
+    report: Uint32Array,
+    ...batches: [...src: Arrays, ...dst: Arrays]
+  ): number;
+  mppeClose(key: NativeMppe): void;
   segmentTrains(
     cursor: Uint32Array,
     first: number,

@@ -1,6 +1,15 @@
 /** How fast packets are sealed and opened in one thread: singly, and in trains. */
 import { createPacketBatch, type PacketBatch } from '@culvert/base';
-import { type AeadName, createOpenvpnAeadKey, createTrains, Join, OpenReport, ReplayWindow } from '../src/index.ts';
+import {
+  type AeadName,
+  createMppeKey,
+  createOpenvpnAeadKey,
+  createTrains,
+  Join,
+  MppeReport,
+  OpenReport,
+  ReplayWindow,
+} from '../src/index.ts';
 import { batchOf, packet, virtioBatchOf, virtioHeader } from './packets.ts';
 
 // The best of many short rounds: others may use the machine meanwhile.
@@ -12,6 +21,10 @@ const ciphers: readonly AeadName[] = ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-PO
 
 /** 64 packets of 1400 bytes. */
 const singles = batchOf(Array.from({ length: 64 }, () => new Uint8Array(1400)));
+/** The same as IP packets of as many flows: no two of them join. */
+const packets = batchOf(
+  Array.from({ length: 64 }, (_, i) => packet({ sourcePort: i, payload: bytes(1360), checksum: 'none' })),
+);
 /** What Linux gives for 45 segments of 1400 bytes with timestamps. */
 const whole = packet({
   tcpOptions: Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1),
@@ -43,11 +56,48 @@ for (const implementation of implementations) {
     if (joined.count !== 1) throw new Error('the train was not joined');
     print(`${implementation} ${cipher}`, speeds);
   }
+  print(`${implementation} MPPE-128`, measureMppe(implementation));
   const trains = createTrains(implementation);
   print(`${implementation} no cipher`, {
     segment: measure(train, () => trains.segment(train, 0, empty(opened))),
     join: measure(train, () => trains.join(opened, 0, opened.count, empty(joined), Join.tcp)),
   });
+}
+
+/** Sealing and opening go on with their counts, so each call opens what the call before it sealed: the pair is measured, less sealing. */
+function measureMppe(implementation: 'native' | 'portable'): Record<string, number> {
+  const options = {
+    strength: 128,
+    startKey: new Uint8Array(16),
+    framing: { acfc: true, pfc: false, headroom: 16 },
+    implementation,
+  } as const;
+  const frames = createPacketBatch(64, 200_000);
+  const words = new Uint32Array(MppeReport.words);
+  const speeds: Record<string, number> = {};
+  for (const [name, batch] of [
+    ['', packets],
+    [' train', train],
+  ] as const) {
+    const [sealing, opening] = [createMppeKey(options), createMppeKey(options)];
+    const seal = () => {
+      frames.count = frames.used = 0;
+      sealing.seal(batch, 0, frames);
+      for (let i = 0; i < frames.count; i++) {
+        frames.offsets[i] = (frames.offsets[i] ?? 0) + options.framing.headroom;
+        frames.lengths[i] = (frames.lengths[i] ?? 0) - options.framing.headroom;
+      }
+    };
+    const both = measure(batch, () => {
+      seal();
+      opening.openTrain(frames, 0, frames.count, empty(joined), words);
+    });
+    if (words[MppeReport.accepted] !== frames.count) throw new Error('frames were not accepted');
+    const alone = measure(batch, seal);
+    speeds[`seal${name}`] = alone;
+    speeds[`open${name}`] = 1 / (1 / both - 1 / alone);
+  }
+  return speeds;
 }
 
 function bytes(size: number): Uint8Array {

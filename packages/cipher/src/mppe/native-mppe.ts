@@ -1,0 +1,87 @@
+import type { PacketBatch } from '@culvert/base';
+import { checkJoin, checkKinds, checkRange, checkReport } from '../check.ts';
+import type { Native, NativeMppe } from '../native.ts';
+import { NativeCursor } from '../native-cursor.ts';
+import { Join, type SkippedPackets } from '../trains/face.ts';
+import type { MppeKey, MppeOptions } from './mppe.ts';
+import { MppeReport } from './report.ts';
+
+/** The bits of `mppeCreate`. */
+const ACFC = 1;
+const PFC = 2;
+
+/** MPPE by one native call a batch. */
+export class NativeMppeKey implements MppeKey {
+  readonly implementation = 'native';
+  readonly #native: Native;
+  readonly #key: NativeMppe;
+  readonly #cursor = new NativeCursor();
+
+  constructor(native: Native, { strength, startKey, framing }: MppeOptions) {
+    this.#native = native;
+    const bits = (framing.acfc ? ACFC : 0) | (framing.pfc ? PFC : 0);
+    this.#key = native.mppeCreate(strength, startKey, bits, framing.headroom);
+  }
+
+  get skipped(): SkippedPackets {
+    return this.#cursor.skipped;
+  }
+
+  seal(src: PacketBatch, first: number, dst: PacketBatch): number {
+    const count = src.count - first;
+    checkRange(src, first, count, dst);
+    checkKinds(src, dst, { dst: false });
+    const next = this.#native.mppeSeal(
+      this.#key,
+      this.#cursor.begin(dst),
+      first,
+      count,
+      src.virtio === true ? 1 : 0,
+      src.arena,
+      src.offsets,
+      src.lengths,
+      src.tags,
+      dst.arena,
+      dst.offsets,
+      dst.lengths,
+      dst.tags,
+    );
+    return this.#cursor.finish(next, dst);
+  }
+
+  openTrain(
+    src: PacketBatch,
+    first: number,
+    count: number,
+    dst: PacketBatch,
+    report: Uint32Array,
+    join: number = Join.tcp,
+  ): number {
+    checkRange(src, first, count, dst);
+    checkKinds(src, dst, { src: false });
+    checkReport(report, MppeReport.words);
+    checkJoin(join);
+    const next = this.#native.mppeOpenTrain(
+      this.#key,
+      this.#cursor.begin(dst),
+      first,
+      count,
+      dst.virtio === true ? 1 : 0,
+      join,
+      report,
+      src.arena,
+      src.offsets,
+      src.lengths,
+      src.tags,
+      dst.arena,
+      dst.offsets,
+      dst.lengths,
+      dst.tags,
+    );
+    return this.#cursor.finish(next, dst);
+  }
+
+  close(): void {
+    this.#native.mppeClose(this.#key);
+  }
+}
