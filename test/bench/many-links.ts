@@ -1,11 +1,12 @@
 /** Starts the dialler, whose links are the load of scenarios with many of them. */
 import { fileURLToPath } from 'node:url';
 import type { HostProcess, Identity } from '@culvert/testkit';
-import { gatewayAddress, officeNetworks, type World } from '../interop/world.ts';
-import type { Done, Orders } from './dialler/orders.ts';
+import { gatewayAddress, type World } from '../interop/world.ts';
+import { DONE, type Orders } from './dialler/orders.ts';
 import { LINKS_A_USER, MTU, PORT } from './ends.ts';
 
 const CONCURRENCY = 32;
+const DEVICE = 'many';
 /** A gateway answers a bounded number of strangers a second, so that thousands of links take a while. */
 const WITHIN = 300_000;
 
@@ -31,21 +32,22 @@ export class ManyLinks {
 
   /** Resolves when that many links are up; they stay until the process ends. */
   hold(links: number): Promise<HostProcess> {
-    return this.#start('hold', links).then(({ process }) => process);
+    return this.#start('hold', links);
   }
 
   /** Resolves when that many links came up and were closed. */
   async churn(links: number): Promise<void> {
-    const { process } = await this.#start('churn', links);
+    const process = await this.#start('churn', links);
     await process.succeeded();
   }
 
-  /** Resolves with the inner addresses of links whose packets a device of the client carries. */
+  /** Resolves with the names of the client's devices, each of which a link carries and has given its address. */
   async carry(links: number): Promise<readonly string[]> {
-    return (await this.#start('carry', links)).done.addresses;
+    await this.#start('carry', links);
+    return Array.from({ length: links }, (_, i) => `${DEVICE}${i}`);
   }
 
-  async #start(mode: Orders['mode'], links: number): Promise<{ process: HostProcess; done: Done }> {
+  async #start(mode: Orders['mode'], links: number): Promise<HostProcess> {
     const { lab, client, ca, wrap } = this.#world;
     const orders: Orders = {
       mode,
@@ -56,12 +58,11 @@ export class ManyLinks {
       identities: this.#identities,
       wrap: wrap.client,
       mtu: MTU,
-      device: 'many0',
-      route: officeNetworks.ipv4,
+      device: DEVICE,
     };
     const file = lab.write(`orders-${client.processes.length}.json`, JSON.stringify(orders));
     const process = client.spawn(node, [dialler, file]);
-    const [line] = await process.waitFor(/^\{"up".*\}$/m, WITHIN);
-    return { process, done: JSON.parse(line) as Done };
+    await process.waitFor(DONE, WITHIN);
+    return process;
   }
 }

@@ -11,7 +11,7 @@ import { nullLogger } from '@culvert/testkit';
 import { createTlsContext, type TlsContext } from '@culvert/tls';
 import { createOpenvpnTransport, type OpenvpnDialOptions } from '@culvert/transport';
 import { Carrier } from './carrier.ts';
-import type { Done, Orders } from './orders.ts';
+import { DONE, type Orders } from './orders.ts';
 
 /** A busy server may drop first packets: then a dial is tried again. */
 const MAX_FAILURES_A_LINK = 5;
@@ -24,7 +24,6 @@ class Dialler {
   readonly #stop = new AbortController();
   readonly #carrier: Carrier | undefined;
   readonly links: Link[] = [];
-  up = 0;
 
   constructor(orders: Orders, carrier: Carrier | undefined) {
     this.#orders = orders;
@@ -58,7 +57,6 @@ class Dialler {
     for (let failures = 0; ; failures++) {
       try {
         const link = await this.#dial(number);
-        this.up++;
         if (this.#orders.mode === 'churn') await link.close({ cause: 'operator', detail: 'the measurement is over' });
         else this.links.push(link);
         return;
@@ -83,11 +81,11 @@ class Dialler {
 
 async function main(): Promise<void> {
   const orders = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Orders;
-  const carrier = orders.mode === 'carry' ? new Carrier(orders.device, orders.mtu) : undefined;
+  const carrier = orders.mode === 'carry' ? new Carrier(orders.device, orders.links, orders.mtu) : undefined;
   const dialler = new Dialler(orders, carrier);
   await dialler.run();
-  carrier?.configure(orders.route);
-  console.log(JSON.stringify({ up: dialler.up, addresses: carrier?.addresses ?? [] } satisfies Done));
+  carrier?.configure();
+  console.log(DONE);
   if (orders.mode === 'churn') process.exit(0);
   const idle = setInterval(() => {}, 60_000); // Links that are silent keep no process alive.
   process.once('SIGTERM', () => {

@@ -2,7 +2,7 @@
 export interface Orders {
   /**
    * `hold`: keep the links until the process is told to end. `churn`: close each as soon as it is up, then end.
-   * `carry`: keep them, and carry over them what the TUN device sends from their addresses.
+   * `carry`: keep them, and carry over each what its own TUN device sends.
    */
   readonly mode: 'hold' | 'churn' | 'carry';
   readonly links: number;
@@ -16,14 +16,9 @@ export interface Orders {
   readonly wrap: string;
   /** The largest inner packet. */
   readonly mtu: number;
-  /** Of the device of `carry`, and the network that is reached through it. */
+  /** How names of the devices of `carry` begin; a number follows, from 0. */
   readonly device: string;
-  readonly route: string;
 }
 
-/** The last line that it prints once its links are up (`hold`, `carry`) or have come and gone (`churn`). */
-export interface Done {
-  readonly up: number;
-  /** Of the links that `carry` carries. */
-  readonly addresses: readonly string[];
-}
+/** The last line that it prints, once its links are up (`hold`, `carry`) or have come and gone (`churn`). */
+export const DONE = 'dialled';

@@ -1,6 +1,6 @@
 /**
- * TCP through many links at once, summed, each way. OpenVPN's links are as many client programs, each with its own device and a
- * routing table that its address chooses. Ours are one program's: 200 of Node's would measure the machine's memory.
+ * TCP through many links at once, summed, each way. Each link has a device of its own and a routing table that its address chooses.
+ * OpenVPN's links are as many client programs. Ours are one program's: 200 of Node's would measure the machine's memory.
  */
 import { buildWorld, officeNetworks, type World } from '../../interop/world.ts';
 import { startOpenvpnClient } from '../ends.ts';
@@ -22,7 +22,7 @@ export const links: Scenario = {
   figures: bothDirections({ unit: 'Mbit/s', better: 'more', digits: 1 }),
   reach: { culvert: { ratioUp: 6, ratioDown: 6 } },
   conditions: (options) => [
-    `${countOf(options)} links at once, one TCP stream each, ${options.seconds} s each way after two seconds of warm-up; OpenVPN's links are a program each, ours share one`,
+    `${countOf(options)} links at once, one TCP stream each, all opened before one sends, ${options.seconds} s each way after two seconds of warm-up; a device a link; OpenVPN's links are a program each, ours share one`,
   ],
   open: async (options) => {
     const world = await buildWorld();
@@ -32,7 +32,8 @@ export const links: Scenario = {
         withServer(world, subject, async () => {
           const count = countOf(options);
           await serveTraffic(world);
-          const addresses = subject === 'openvpn' ? await manyClients(world, count) : await many.carry(count);
+          const devices = subject === 'openvpn' ? await manyClients(world, count) : await many.carry(count);
+          const addresses = await routeBySource(world, devices);
           const up = await sumOfStreams(world, false, options.seconds, addresses);
           const down = await sumOfStreams(world, true, options.seconds, addresses);
           return { up, down };
@@ -42,7 +43,7 @@ export const links: Scenario = {
   },
 };
 
-/** Resolves with the links' addresses. */
+/** Resolves with the links' devices. */
 async function manyClients(world: World, count: number): Promise<string[]> {
   const devices = Array.from({ length: count }, (_, i) => `tun${i}`);
   const left = [...devices];
@@ -51,10 +52,10 @@ async function manyClients(world: World, count: number): Promise<string[]> {
       await startOpenvpnClient(world, device, world.clients.good, ['route-noexec']);
   };
   await Promise.all(Array.from({ length: STARTING }, starter));
-  return routeBySource(world, devices);
+  return devices;
 }
 
-/** Each device's address reaches the office through that device. Rules of an earlier run make room. */
+/** Each device's address reaches the office through that device. Rules of an earlier run make room. Resolves with the addresses. */
 async function routeBySource({ client }: World, devices: readonly string[]): Promise<string[]> {
   const known = JSON.parse(await client.ip('-json -4 address show')) as {
     ifname: string;
