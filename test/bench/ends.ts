@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type HostProcess, type Identity, pem, startOpenvpn } from '@culvert/testkit';
 import { gatewayAddress, officeNetworks, type World } from '../interop/world.ts';
+import { startBareClient, startBareServer } from './bare/relays.ts';
 import type { Subject } from './scenario.ts';
 
 /** Inner packets of this size plus any overhead stay below the path's 1500 bytes, so that nobody fragments. */
@@ -27,11 +28,13 @@ export const settings: readonly string[] = [
 
 /** Resolves when it listens. */
 export function startServer(world: World, subject: Subject): Promise<HostProcess> {
+  if (subject === 'bare') return startBareServer(world, MTU);
   return subject === 'openvpn' ? startOpenvpnServer(world) : startCulvertd(world);
 }
 
 /** Resolves when the link is up. */
 export function startClient(world: World, subject: Subject): Promise<HostProcess> {
+  if (subject === 'bare') return startBareClient(world, MTU);
   return subject === 'culvert' ? startCulvert(world) : startOpenvpnClient(world, 'tun0', world.clients.good);
 }
 

@@ -1,8 +1,11 @@
 /** What a benchmark is: subjects that take turns at one measurement, and how their figures become ratios. */
 import { median, round, spread } from './statistics.ts';
 
-/** Two programs joined by a tunnel. `openvpn`: with itself, which all ratios are against; `culvertd+openvpn`: its client at our gateway. */
-export type Subject = 'openvpn' | 'culvert' | 'culvertd+openvpn';
+/**
+ * Two programs joined by a tunnel. `openvpn`: with itself, which all ratios are against; `culvertd+openvpn`: its client at our gateway;
+ * `bare`: a relay without a cipher (`bare/relay.cc`), for what the machine's kernel allows at most.
+ */
+export type Subject = 'openvpn' | 'culvert' | 'culvertd+openvpn' | 'bare';
 
 export interface Figure {
   /** In rows, as its unit says it. */
@@ -27,7 +30,7 @@ export interface Options {
   readonly links: number | undefined;
   /** Smaller loads and fewer subjects, for a check of a few seconds. */
   readonly short: boolean;
-  /** Names of subjects; openvpn is always among them. Undefined: all. */
+  /** Names of subjects; openvpn is always among them. Undefined: all but bare. */
   readonly only: readonly string[] | undefined;
   /** Hears of each measurement as it comes. */
   onProgress(line: string): void;
@@ -62,7 +65,8 @@ export interface Row {
 
 /** The subjects take turns, so that a noisy moment of the machine hits all of them. */
 export async function runScenario(scenario: Scenario, options: Options): Promise<Row[]> {
-  const chosen = scenario.subjects.filter((name) => name === 'openvpn' || (options.only?.includes(name) ?? true));
+  const isChosen = (name: Subject) => name === 'openvpn' || (options.only?.includes(name) ?? name !== 'bare');
+  const chosen = scenario.subjects.filter(isChosen);
   const samples = new Map<Subject, Sample[]>(chosen.map((name) => [name, []]));
   const stage = await scenario.open(options);
   try {

@@ -7,7 +7,7 @@ import { tunnelStage } from '../tunnel.ts';
 export const packets: Scenario = {
   name: 'packets',
   what: 'small UDP packets a second at less than 1 % loss',
-  subjects: ['openvpn', 'culvert', 'culvertd+openvpn'],
+  subjects: ['openvpn', 'culvert', 'culvertd+openvpn', 'bare'],
   figures: bothDirections({ unit: 'packets/s', better: 'more', digits: 0 }),
   reach: { culvert: { ratioUp: 2.5, ratioDown: 2.5 } },
   conditions: (options) => [
