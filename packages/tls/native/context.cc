@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 
 #include "certificate.h"
+#include "crl.h"
 #include "verify.h"
 
 namespace culvert {
@@ -112,6 +113,7 @@ X509_STORE* NewStore(const Context& context) {
     good = X509_STORE_add_crl(store, sk_X509_CRL_value(context.crls, i)) == 1;
   if (good && sk_X509_CRL_num(context.crls) > 0)
     good = X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1;
+  if (good) X509_STORE_set_check_crl(store, CheckCrl);
   if (good) return store;
   X509_STORE_free(store);
   return nullptr;
@@ -205,7 +207,7 @@ Signature SignatureOf(const Context& context, X509_CRL* crl) {
   for (int i = 0; i < sk_X509_num(context.cas); i++) {
     X509* ca = sk_X509_value(context.cas, i);
     if (X509_NAME_cmp(X509_get_subject_name(ca), X509_CRL_get_issuer(crl)) != 0) continue;
-    if (X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1) return Signature::kOurs;
+    if (SignedBy(crl, ca)) return Signature::kOurs;
     found = Signature::kForged;
   }
   ERR_clear_error();
@@ -266,22 +268,8 @@ napi_value IsRevoked(napi_env env, napi_callback_info info) {
   Bytes der;
   if (!GetArguments(env, info, v) || (context = GetOpen<Context>(env, v[0])) == nullptr || !Get(env, v[1], &der))
     return ThrowType(env, "isRevoked(context, der)");
-  const unsigned char* at = der.data;
-  X509* certificate = d2i_X509(nullptr, &at, static_cast<long>(der.size));
-  if (certificate == nullptr) {
-    ERR_clear_error();
-    return ThrowType(env, "isRevoked: not a certificate in DER form");
-  }
-  bool revoked = false;
-  for (int i = 0; i < sk_X509_CRL_num(context->crls) && !revoked; i++) {
-    X509_CRL* crl = sk_X509_CRL_value(context->crls, i);
-    X509_REVOKED* entry = nullptr;
-    // 1: revoked; 2: listed as removed from the CRL.
-    revoked = X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_issuer_name(certificate)) == 0 &&
-              X509_CRL_get0_by_cert(crl, &entry, certificate) == 1;
-  }
-  X509_free(certificate);
-  return Js(env, revoked);
+  const int listed = IsListed(context->crls, der.data, der.size);
+  return listed < 0 ? ThrowType(env, "isRevoked: not a certificate in DER form") : Js(env, listed == 1);
 }
 
 // closeContext(context): engines that exist go on. Harmless when repeated.

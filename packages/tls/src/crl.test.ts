@@ -139,6 +139,17 @@ test('a revoked intermediate CA takes its certificates with it', () => {
   assert.equal(wire.failed('server').reason, "a CA certificate in the peer's chain was revoked (CN=Middle CA)");
 });
 
+test('a list of an intermediate CA that it did not sign refuses whom it concerns', () => {
+  const middle = makeCa('Middle CA', office.ca);
+  const dave = makeCertificate({ commonName: 'dave', usages: ['clientAuth'], issuer: middle });
+  const client = { ...office.client, certificate: dave.pem + middle.pem, privateKey: dave.keyPem };
+  const ours = makeCrl({ issuer: office.ca, revoked: [] });
+  const meet = (crl: string) => join({ ...office.server, crl: ours + crl }, client).settle();
+  assert.ok(meet(makeCrl({ issuer: middle, revoked: [] })).secure('server'));
+  const forged = makeCrl({ issuer: middle, revoked: [], signer: makeCa('Middle CA') });
+  assert.match(meet(forged).failed('server').reason, /carries a wrong signature \(issuer CN=Middle CA\)/);
+});
+
 test('setCrl takes effect at once: for new engines, and for one in the middle of its handshake', () => {
   const server = createTlsContext(office.server);
   const client = createTlsContext(asBob);

@@ -39,7 +39,8 @@ export class ServerPeer {
   readonly done: Promise<void>;
   readonly #options: ServerPeerOptions;
   readonly #resolveDone: () => void;
-  readonly #abort = new AbortController();
+  /** Of the question to admission that has no answer yet. */
+  #asking: AbortController | undefined;
   #admitted: Admitted | undefined;
   #refusal: string | undefined;
   #toldRoam: Instant | undefined;
@@ -144,14 +145,18 @@ export class ServerPeer {
       password: event.username === undefined ? undefined : { username: event.username, password: event.password ?? '' },
       peerInfo: event.peerInfo,
     };
+    const asking = new AbortController();
+    this.#asking = asking;
     try {
       const link = this.peer.link;
       return link === undefined
-        ? await admission.admit(claim, this.#abort.signal)
-        : await admission.reauthenticate(link, claim, this.#abort.signal);
+        ? await admission.admit(claim, asking.signal)
+        : await admission.reauthenticate(link, claim, asking.signal);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       return { kind: 'refused', reason: `admission failed: ${why}`, tell: 'the gateway cannot decide now, try again' };
+    } finally {
+      if (this.#asking === asking) this.#asking = undefined;
     }
   }
 
@@ -175,7 +180,7 @@ export class ServerPeer {
   }
 
   #over(reason: CloseReason): void {
-    this.#abort.abort();
+    this.#asking?.abort();
     const { id, onEvent, onOver } = this.#options;
     if (this.peer.link === undefined) {
       if (this.#refusal === undefined) onEvent({ kind: 'failed', id, path: this.path, reason });

@@ -130,9 +130,20 @@ export class UdpPort {
     };
   }
 
-  /** One control packet. A full kernel buffer loses it, and the reliability layer sends it again. */
+  /**
+   * One control packet. It leaves at the end of the turn with the rest of its flight, which is a train. Where there is no room it is
+   * lost, and the reliability layer sends it again.
+   */
   send(datagram: Uint8Array, path: UdpPath): void {
-    if (!this.socket.closed) this.socket.send(datagram, path.words);
+    if (this.socket.closed || (!this.#fits(datagram) && !this.#makeRoom())) return;
+    const out = this.#out;
+    const slot = out.count++;
+    out.arena.set(datagram, out.used);
+    out.offsets[slot] = out.used;
+    out.lengths[slot] = datagram.length;
+    out.tags[slot] = 0;
+    out.used += datagram.length;
+    this.#commit(slot, path.words);
   }
 
   close(): void {
@@ -153,6 +164,10 @@ export class UdpPort {
     const { family, local, stats } = this.socket;
     const fields = { family, port: local.port, reason: stats.segmentationOff };
     this.#log.warn('the kernel takes no trains here: datagrams leave one by one from now on', fields);
+  }
+
+  #fits({ length }: Uint8Array): boolean {
+    return this.#out.count < OUT_SLOTS && length <= OUT_BYTES - this.#out.used;
   }
 
   #makeRoom(): boolean {
