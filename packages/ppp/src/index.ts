@@ -1,5 +1,13 @@
 /** The Point-to-Point Protocol as sans-IO machines, both roles. */
 export type { AuthClaim, AuthEvent, AuthMachine, AuthMaterial, AuthRefusal, AuthVerdict } from './auth/machine.ts';
+export { ntPasswordHash, verifyMsChapV2, withoutDomain } from './auth/mschapv2.ts';
+export {
+  type AuthMethod,
+  type ClientAuthOptions,
+  clientAuth,
+  type ServerAuthOptions,
+  serverAuth,
+} from './auth/offers.ts';
 export type { MppeStrength, MppeTerms, MppeWish } from './ccp-policy.ts';
 export type {
   AuthOffer,

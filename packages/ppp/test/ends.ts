@@ -1,6 +1,7 @@
 /** Sessions as machines of a LossyLink: frames are datagrams, and router messages go as IPv6 frames among them. */
 import type { Instant, Machine, Path, Transmit } from '@culvert/base';
 import { seededRandom, simulatedPath } from '@culvert/testkit';
+import type { AuthClaim } from '../src/auth/machine.ts';
 import type { NetworkConfig, PppClientOptions, PppEvent, PppServerOptions, PppVerdict } from '../src/face.ts';
 import { decodeFrame, encodeFrame } from '../src/frame.ts';
 import { PppSession } from '../src/session.ts';
@@ -26,6 +27,8 @@ export class SessionEnd implements Machine<PppEvent> {
   readonly session: PppSession;
   /** A server's admission answers at once. */
   verdict: PppVerdict | undefined = admitted;
+  /** An admission that looks at claims, in its place. */
+  judge: ((claim: AuthClaim) => PppVerdict) | undefined;
   readonly sent: Uint8Array[] = [];
   readonly #path: Path;
   #now = 0 as Instant;
@@ -53,8 +56,8 @@ export class SessionEnd implements Machine<PppEvent> {
   }
   pollEvent(): PppEvent | undefined {
     const event = this.session.pollEvent();
-    if (event?.kind === 'claim' && this.verdict !== undefined)
-      this.session.handleVerdict(event.id, this.verdict, this.#now);
+    const verdict = event?.kind === 'claim' ? (this.judge?.(event.claim) ?? this.verdict) : undefined;
+    if (event?.kind === 'claim' && verdict !== undefined) this.session.handleVerdict(event.id, verdict, this.#now);
     return event;
   }
   pollTimeout(): Instant | undefined {
