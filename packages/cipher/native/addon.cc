@@ -1,4 +1,5 @@
 // The addon holds no state of its own: keys live in externals, so any number of threads may load it.
+#include "aes-gcm-calls.h"
 #include "mppe.h"
 #include "napi.h"
 #include "openvpn-aead.h"
@@ -6,6 +7,7 @@
 
 NAPI_MODULE_INIT() {
   culvert::ExportMppe(env, exports);
+  culvert::ExportAesGcm(env, exports);
   culvert::ExportOpenvpnAead(env, exports);
   culvert::ExportTlsCrypt(env, exports);
   return exports;

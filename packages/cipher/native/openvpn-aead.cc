@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "aes-gcm-calls.h"
 #include "openvpn-batch.h"
 #include "replay-window.h"
 
@@ -11,16 +12,6 @@ namespace culvert {
 namespace {
 
 constexpr napi_type_tag kKeyTag = {0x6ab1d6f5c03a4c11, 0x9d0f2f6de8f7b5a2};
-
-const EVP_CIPHER* CipherOf(uint32_t index, size_t* key_length) {
-  *key_length = index == 1 ? 16 : 32;
-  switch (index) {
-    case 0: return EVP_aes_256_gcm();
-    case 1: return EVP_aes_128_gcm();
-    case 2: return EVP_chacha20_poly1305();
-    default: return nullptr;
-  }
-}
 
 OpenvpnKey* GetKey(napi_env env, napi_value value) {
   napi_valuetype type;
@@ -32,24 +23,24 @@ OpenvpnKey* GetKey(napi_env env, napi_value value) {
   return static_cast<OpenvpnKey*>(data);
 }
 
-// openvpnAeadCreate(cipher: 0 AES-256-GCM | 1 AES-128-GCM | 2 CHACHA20-POLY1305, key, implicitIv, headerLength: 4 | 1): external
+// openvpnAeadCreate(cipher: 0 AES-256-GCM | 1 AES-128-GCM | 2 CHACHA20-POLY1305, key, implicitIv, headerLength: 4 | 1,
+//   engine: 0 the best | 1 OpenSSL | 2 and up an engine of AES-GCM): external
 napi_value CreateCallback(napi_env env, napi_callback_info info) {
-  napi_value v[4];
-  uint32_t index = 0;
-  uint32_t header = 0;
-  size_t key_length = 0;
+  napi_value v[5];
+  uint32_t index = 0, header = 0, engine_number = 0;
   Span<uint8_t> bytes, iv;
+  const AesGcmEngine* engine = nullptr;
   if (!GetArguments(env, info, v) || !Get(env, v[0], &index) || !Get(env, v[1], &bytes) || !Get(env, v[2], &iv) ||
-      !Get(env, v[3], &header))
-    return ThrowType(env, "openvpnAeadCreate(cipher, key, implicitIv, headerLength)");
-  const EVP_CIPHER* cipher = CipherOf(index, &key_length);
-  if (cipher == nullptr || bytes.size != key_length || iv.size != kImplicitIv || (header != 4 && header != 1))
-    return ThrowType(env, "openvpnAeadCreate: unknown cipher, or a length that does not fit it");
+      !Get(env, v[3], &header) || !Get(env, v[4], &engine_number))
+    return ThrowType(env, "openvpnAeadCreate(cipher, key, implicitIv, headerLength, engine)");
+  const auto cipher = static_cast<AeadCipher>(index);
+  if (index > static_cast<uint32_t>(AeadCipher::kChacha20Poly1305) || bytes.size != Aead::KeyLength(cipher) ||
+      iv.size != kImplicitIv || (header != 4 && header != 1) || !FindEngine(engine_number, &engine))
+    return ThrowType(env, "openvpnAeadCreate: unknown cipher or engine, or a length that does not fit it");
 
   auto key = std::make_unique<OpenvpnKey>();
-  key->cipher = cipher;
   key->header = header;
-  memcpy(key->key, bytes.data, bytes.size);
+  key->aead.Init(cipher, engine, bytes.data);
   memcpy(key->implicit_iv, iv.data, iv.size);
   napi_value external;
   const auto finalize = [](napi_env, void* data, void*) { delete static_cast<OpenvpnKey*>(data); };

@@ -1,7 +1,5 @@
 #include "openvpn-batch.h"
 
-#include <openssl/err.h>
-
 #include "joiner.h"
 #include "replay-window.h"
 
@@ -45,8 +43,6 @@ size_t BytesOf(const Call& call) {
 }  // namespace
 
 int32_t Seal(OpenvpnKey* key, Call* call, uint32_t header, uint32_t packet_id) {
-  EVP_CIPHER_CTX* context = key->Sealing();
-  if (context == nullptr) return kCipherFailed;
   size_t at = call->first;
   for (; at < call->last; at++) {
     const size_t length = call->src.lengths.data[at];
@@ -55,7 +51,7 @@ int32_t Seal(OpenvpnKey* key, Call* call, uint32_t header, uint32_t packet_id) {
     const size_t size = length + key->Overhead();
     if (!call->cursor.Fits(call->dst, size)) break;
     const uint8_t* plain = call->src.arena.data + call->src.offsets.data[at];
-    if (!SealPacket(*key, context, header, packet_id++, plain, length, call->dst.arena.data + call->cursor.used))
+    if (!SealPacket(key, header, packet_id++, plain, length, call->dst.arena.data + call->cursor.used))
       return kCipherFailed;
     call->cursor.Append(call->dst, size, static_cast<uint32_t>(size), call->src.tags.data[at]);
   }
@@ -63,13 +59,11 @@ int32_t Seal(OpenvpnKey* key, Call* call, uint32_t header, uint32_t packet_id) {
 }
 
 int32_t SealTrains(OpenvpnKey* key, Call* call, uint32_t header, uint32_t packet_id) {
-  EVP_CIPHER_CTX* context = key->Sealing();
-  if (context == nullptr) return kCipherFailed;
   if (packet_id + static_cast<uint64_t>(call->dst.Slots() - call->cursor.count) > uint64_t{1} << 32) return kOutOfBounds;
   const size_t overhead = key->Overhead();
   return CutAll(call, overhead, [&](const uint8_t* packet, size_t length, uint32_t tag) {
     const size_t size = length + overhead;
-    if (!SealPacket(*key, context, header, packet_id++, packet, length, call->dst.arena.data + call->cursor.used))
+    if (!SealPacket(key, header, packet_id++, packet, length, call->dst.arena.data + call->cursor.used))
       return false;
     call->cursor.Append(call->dst, size, static_cast<uint32_t>(size), tag);
     return true;
@@ -77,8 +71,7 @@ int32_t SealTrains(OpenvpnKey* key, Call* call, uint32_t header, uint32_t packet
 }
 
 int32_t Open(OpenvpnKey* key, Call* call) {
-  EVP_CIPHER_CTX* context = key->Opening();
-  if (context == nullptr) return kCipherFailed;
+  if (!key->aead.CanOpen()) return kCipherFailed;
   const size_t overhead = key->Overhead();
   size_t at = call->first;
   for (; at < call->last; at++) {
@@ -88,21 +81,19 @@ int32_t Open(OpenvpnKey* key, Call* call) {
     if (!call->cursor.Fits(call->dst, size)) break;
     const uint8_t* datagram = call->src.arena.data + call->src.offsets.data[at];
     uint8_t* plain = call->dst.arena.data + call->cursor.used;
-    if (length >= overhead && OpenPacket(*key, context, datagram, length, plain)) {
+    if (length >= overhead && OpenPacket(key, datagram, length, plain)) {
       call->cursor.Append(call->dst, size, static_cast<uint32_t>(size), key->PacketId(datagram));
     } else {
       if (size > 0) memset(plain, 0, size);  // what failed authentication is not left to be read
       call->cursor.Append(call->dst, 0, 0, 0);
     }
   }
-  ERR_clear_error();
   return static_cast<int32_t>(at);
 }
 
 int32_t OpenTrain(OpenvpnKey* key, Call* call, Span<uint32_t> replay, size_t headroom, uint32_t join, OpenReport* report) {
-  EVP_CIPHER_CTX* context = key->Opening();
+  if (!key->aead.CanOpen()) return kCipherFailed;
   ReplayWindow window(replay);
-  if (context == nullptr) return kCipherFailed;
   const size_t overhead = key->Overhead();
   for (size_t at = call->first; at < call->last; at++)
     if (!call->src.Holds(at, 0)) return kOutOfBounds;
@@ -121,7 +112,7 @@ int32_t OpenTrain(OpenvpnKey* key, Call* call, Span<uint32_t> replay, size_t hea
     uint8_t nothing = 0;
     uint8_t* plain = size == 0 ? &nothing : joiner.Room(size);
     if (plain == nullptr) break;
-    const bool authentic = OpenPacket(*key, context, datagram, length, plain);
+    const bool authentic = OpenPacket(key, datagram, length, plain);
     const bool accepted = authentic && window.Accept(key->PacketId(datagram));
     (accepted ? report->accepted : authentic ? report->replayed : report->failed)++;
     if (size == 0) continue;
@@ -131,7 +122,6 @@ int32_t OpenTrain(OpenvpnKey* key, Call* call, Span<uint32_t> replay, size_t hea
       joiner.Abandon(size);
     }
   }
-  ERR_clear_error();
   call->cursor = joiner.Finish();
   const JoinCounts& counts = joiner.counts();
   report->packets = counts.packets;

@@ -1,4 +1,5 @@
 /** Packet protection in batches: a folder a format, each native with a portable twin. */
+export { failedEngines } from './engines.ts';
 export { CipherError } from './errors.ts';
 export {
   createMppeKey,

@@ -6,7 +6,7 @@ import { loadNative, type Native } from './native.ts';
 import { ReplayWindow } from './replay-window.ts';
 
 const native = loadNative();
-const key = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4);
+const key = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4, 0);
 
 const mppe = native.mppeCreate(128, new Uint8Array(16), 0, 16);
 
@@ -22,7 +22,7 @@ const batch = (slots = 4, bytes = 1000): Batch => [
 ];
 
 test('the binary throws TypeError for what is no key, no batch or no number, and never crashes', () => {
-  const closed = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4);
+  const closed = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4, 0);
   native.openvpnAeadClose(closed);
   const closedMppe = native.mppeCreate(40, new Uint8Array(8), 3, 0);
   native.mppeClose(closedMppe);
@@ -50,6 +50,7 @@ test('the binary throws TypeError for what is no key, no batch or no number, and
     ...(['openvpnAeadOpenTrain', 'segmentTrains', 'joinTrains'] as const),
     ...(['tlsCryptSeal', 'tlsCryptOpen'] as const),
     ...(['mppeCreate', 'mppeSeal', 'mppeOpenTrain'] as const),
+    ...(['aesGcmEngines', 'aesGcmSelfTest', 'aesGcm'] as const),
   ];
   fc.assert(
     fc.property(fc.constantFrom(...calls), fc.array(fc.oneof(good, odd), { maxLength: 17 }), (name, args) => {
@@ -144,6 +145,9 @@ test('every call of the interface is in the binary', () => {
     mppeSeal: true,
     mppeOpenTrain: true,
     mppeClose: true,
+    aesGcmEngines: true,
+    aesGcmSelfTest: true,
+    aesGcm: true,
   };
   assert.deepEqual(Object.keys(native).sort(), Object.keys(names).sort());
 });

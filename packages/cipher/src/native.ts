@@ -19,7 +19,14 @@ type Arrays = [arena: Uint8Array, offsets: Uint32Array, lengths: Uint32Array, ta
  * return the index of the first packet that was not consumed, or: -1 out of bounds, -2 closed, -3 the cipher failed.
  */
 export interface Native {
-  openvpnAeadCreate(cipher: number, key: Uint8Array, implicitIv: Uint8Array, headerLength: number): NativeKey;
+  /** @param engine 0: the best; 1: OpenSSL; 2 and up: what `aesGcmEngines` lists */
+  openvpnAeadCreate(
+    cipher: number,
+    key: Uint8Array,
+    implicitIv: Uint8Array,
+    headerLength: number,
+    engine: number,
+  ): NativeKey;
   /** @param virtio 1: packets of src lie behind virtio headers and are cut */
   openvpnAeadSeal(
     key: NativeKey,
@@ -78,6 +85,21 @@ export interface Native {
     ...batches: [...src: Arrays, ...dst: Arrays]
   ): number;
   mppeClose(key: NativeMppe): void;
+  /** Name, and whether it passed its self-test, of each engine of AES-GCM; the name is empty where the processor lacks it. */
+  aesGcmEngines(): (string | boolean)[];
+  /** @param flip bit of the expected tag to turn, which must fail; 128: none */
+  aesGcmSelfTest(engine: number, flip: number): boolean;
+  /** One packet, for tests. False when it opens and is not authentic. */
+  aesGcm(
+    engine: number,
+    seal: number,
+    key: Uint8Array,
+    nonce: Uint8Array,
+    ad: Uint8Array,
+    input: Uint8Array,
+    output: Uint8Array,
+    tag: Uint8Array,
+  ): boolean;
   segmentTrains(
     cursor: Uint32Array,
     first: number,

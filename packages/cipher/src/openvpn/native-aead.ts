@@ -1,5 +1,6 @@
 import type { PacketBatch } from '@culvert/base';
 import { checkHeader, checkJoin, checkKinds, checkPacketIds, checkRange, checkReport, mostPackets } from '../check.ts';
+import { Engine } from '../engines.ts';
 import type { Native, NativeKey } from '../native.ts';
 import { NativeCursor } from '../native-cursor.ts';
 import type { ReplayWindow } from '../replay-window.ts';
@@ -18,11 +19,12 @@ export class NativeAeadKey implements OpenvpnAeadKey {
   readonly #headerLength: number;
   readonly #cursor = new NativeCursor();
 
-  constructor(native: Native, options: OpenvpnAeadOptions) {
+  /** @param engine that of `Engine`, for tests and measurements */
+  constructor(native: Native, options: OpenvpnAeadOptions, engine: number = Engine.best) {
     this.#native = native;
     this.#headerLength = options.format === 'v2' ? 4 : 1;
     const cipher = cipherNumbers[options.cipher];
-    this.#key = native.openvpnAeadCreate(cipher, options.key, options.implicitIv, this.#headerLength);
+    this.#key = native.openvpnAeadCreate(cipher, options.key, options.implicitIv, this.#headerLength, engine);
   }
 
   get skipped(): SkippedPackets {

@@ -9,7 +9,7 @@ import { createScratch } from './scratch.ts';
 export function createOpenvpnTransport(): Transport<OpenvpnListenOptions, OpenvpnDialOptions> {
   let ids = 0;
   const scratch = createScratch();
-  const said: Said = { portableCipher: false };
+  const said: Said = { portableCipher: false, failedEngines: false };
   const nextId = (): number => ++ids;
   return {
     name: 'openvpn',
