@@ -1,0 +1,117 @@
+/** Visits of a session under test, each in one state, until so many frames are sent; what it may not do is an error. */
+import { isRouterMessage, type MppeWish } from '@culvert/ppp';
+import { type SeededRandom, seededRandom } from '@culvert/testkit';
+import { pick } from '../mutate.ts';
+import { type Decoder, decoders, drawFrame } from './frames.ts';
+import { type Method, methods } from './methods.ts';
+import { type Role, type State, states, type Variant, World } from './world.ts';
+
+export interface Count {
+  sent: number;
+  /** Those that their decoder took apart: nothing before it refused them. */
+  reached: number;
+}
+/** By "role method state decoder". */
+export type Tally = Record<string, Count>;
+
+export interface Findings {
+  readonly tally: Tally;
+  readonly sent: number;
+  /** A sentence each, with the seed of its visit. */
+  readonly problems: readonly string[];
+}
+
+const FRAMES = 32;
+/** After a visit time goes on: retransmissions, echoes and ends. */
+const AFTERWARDS = 150_000;
+const roles: readonly Role[] = ['server', 'client'];
+const wishes: readonly (MppeWish['need'] | undefined)[] = ['required', 'optional', undefined];
+
+/** Decoders that a state has: what a session before its network phase drops unread is not there. */
+export function decodersOf(state: State): readonly Decoder[] {
+  switch (state) {
+    case 'establish':
+    case 'terminate':
+      return ['frame', 'lcp'];
+    case 'authenticate':
+      return ['frame', 'lcp', 'auth'];
+    case 'network':
+      return ['frame', 'lcp', 'auth', 'ccp', 'ipcp', 'ipv6cp', 'unknown'];
+    case 'up':
+      return decoders;
+    case 'closed':
+      return ['frame'];
+  }
+}
+
+export function searchPpp(options: { readonly count: number; readonly seed: number }): Findings {
+  const random = seededRandom(options.seed);
+  const tally = emptyTally();
+  const problems: string[] = [];
+  let sent = 0;
+  while (sent < options.count && problems.length < 10) {
+    const seed = random.integer(2 ** 31);
+    try {
+      sent += visit(seed, tally);
+    } catch (error) {
+      problems.push(`seed ${seed}: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+    }
+  }
+  return { tally, sent, problems };
+}
+
+/** One session in one state; its seed says all. Returns how many frames it was sent; throws what is wrong. */
+export function visit(seed: number, tally: Tally): number {
+  const random = seededRandom(seed);
+  const variant: Variant = { role: pick(random, roles), method: pick(random, methods), mppe: pick(random, wishes) };
+  const state = pick(random, states);
+  const world = new World(variant, seed);
+  if (!world.pilot(state)) throw new Error(`no way to ${state} for ${JSON.stringify(variant)}`);
+  let sent = 0;
+  for (let n = 0; n < FRAMES && world.state === state; n++) {
+    const decoder = pick(random, decodersOf(state));
+    hit(random, world, decoder, countIn(tally, variant, state, decoder));
+    sent++;
+    if (random.chance(0.05)) world.pass(random.integer(2_000));
+  }
+  world.pass(AFTERWARDS);
+  world.subject.carrierLost(world.now);
+  world.drain(0);
+  if (world.subject.pollTimeout() !== undefined) throw new Error('a session that has ended waits for something');
+  return sent;
+}
+
+function hit(random: SeededRandom, world: World, decoder: Decoder, count: Count): void {
+  const frame = drawFrame(random, decoder, world);
+  const before = world.subject.stats;
+  count.sent++;
+  if (decoder === 'router') {
+    world.hitPacket(frame);
+    if (isRouterMessage(frame, 0, frame.length)) count.reached++;
+    return;
+  }
+  world.hit(frame);
+  const after = world.subject.stats;
+  const refused = decoder === 'unknown' ? 0 : after.malformed - before.malformed + after.unexpected - before.unexpected;
+  if (decoder === 'frame' || refused === 0) count.reached++;
+}
+
+function emptyTally(): Tally {
+  const tally: Tally = {};
+  for (const role of roles)
+    for (const method of methods)
+      for (const state of states)
+        for (const decoder of decodersOf(state)) tally[key(role, method, state, decoder)] = { sent: 0, reached: 0 };
+  return tally;
+}
+
+function countIn(tally: Tally, { role, method }: Variant, state: State, decoder: Decoder): Count {
+  const name = key(role, method, state, decoder);
+  const count = tally[name];
+  if (count === undefined) throw new Error(`no cell ${name}`);
+  return count;
+}
+
+function key(role: Role, method: Method, state: State, decoder: Decoder): string {
+  return `${role} ${method} ${state} ${decoder}`;
+}
