@@ -87,7 +87,7 @@ function questionOf(world: World, protocol: number): { readonly id: number; read
 }
 
 function protocolOf({ variant }: World): number {
-  return { pap: 0xc023, chap: 0xc223, eap: 0xc227 }[variant.method];
+  return { pap: 0xc023, 'chap-md5': 0xc223, mschapv2: 0xc223 }[variant.method];
 }
 
 const known = new Map<string, readonly Uint8Array[]>();
@@ -115,6 +115,6 @@ const routerPackets: readonly Uint8Array[] = [
 /** For a test: the same every time. */
 export function sampleFrames(decoder: Decoder, count: number): Uint8Array[] {
   const random = seededRandom(1);
-  const world = new World({ role: 'server', method: 'chap', mppe: 'required' }, 1);
+  const world = new World({ role: 'server', method: 'mschapv2', mppe: 'required' }, 1);
   return Array.from({ length: count }, () => drawFrame(random, decoder, world));
 }

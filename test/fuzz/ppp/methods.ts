@@ -1,20 +1,34 @@
-/** Ways to authenticate, as both ends offer them. */
-import type { AuthOffer } from '@culvert/ppp';
-import { clientOffer, material, serverOffer } from '../../../packages/ppp/test/stand-in-auth.ts';
+/** Ways to authenticate, as both ends offer them, and an admission that knows alice. */
+import {
+  type AuthClaim,
+  type AuthMethod,
+  type AuthOffer,
+  clientAuth,
+  type NetworkConfig,
+  ntPasswordHash,
+  type PppVerdict,
+  serverAuth,
+  verifyMsChapV2,
+} from '@culvert/ppp';
+import { seededRandom } from '@culvert/testkit';
 
-export const methods = ['pap', 'chap', 'eap'] as const;
+export const methods = ['pap', 'chap-md5', 'mschapv2'] as const satisfies readonly AuthMethod[];
 export type Method = (typeof methods)[number];
 
-const numbers: Readonly<Record<Method, readonly [number, number | undefined]>> = {
-  pap: [0xc023, undefined],
-  chap: [0xc223, 0x81],
-  eap: [0xc227, undefined],
-};
+const PASSWORD = 'clientPass';
+const passwordHash = ntPasswordHash(PASSWORD);
 
-export function serverMethod(method: Method): AuthOffer {
-  return serverOffer(...numbers[method]);
+export function serverMethod(method: Method, seed: number): AuthOffer[] {
+  return serverAuth({ random: seededRandom(seed), name: 'culvert', methods: [method] });
 }
-export function clientMethod(method: Method): AuthOffer {
-  return clientOffer('alice', material, ...numbers[method]);
+export function clientMethod(method: Method, seed: number): AuthOffer[] {
+  return clientAuth({ random: seededRandom(seed), username: 'alice', password: PASSWORD, methods: [method] });
 }
-export { material };
+
+/** Only a right MS-CHAPv2 response has keys; whoever shows another proof is believed. */
+export function judge(claim: AuthClaim, network: NetworkConfig): PppVerdict {
+  if (claim.method !== 'mschapv2') return { kind: 'admitted', material: undefined, network };
+  const material = verifyMsChapV2(claim, passwordHash);
+  if (material !== undefined) return { kind: 'admitted', material, network };
+  return { kind: 'refused', code: 691, message: 'wrong name or password', retry: true };
+}

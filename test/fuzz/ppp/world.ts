@@ -2,7 +2,7 @@
 import type { Instant } from '@culvert/base';
 import { type MppeWish, type NetworkConfig, type PppEvent, PppSession } from '@culvert/ppp';
 import { seededRandom } from '@culvert/testkit';
-import { clientMethod, type Method, material, serverMethod } from './methods.ts';
+import { clientMethod, judge, type Method, serverMethod } from './methods.ts';
 
 export type Role = 'server' | 'client';
 export const states = ['establish', 'authenticate', 'network', 'up', 'terminate', 'closed'] as const;
@@ -44,11 +44,11 @@ export class World {
     const wish = mppe && { need: mppe, strengths, stateful: false };
     const common = { mppe: wish, echoInterval: 20_000 };
     const ipv4 = { dns: true };
-    const server = { ...common, role: 'server', auth: [serverMethod(method)], random: seededRandom(seed) } as const;
+    const server = { ...common, role: 'server', auth: serverMethod(method, seed), random: seededRandom(seed) } as const;
     const client = {
       ...common,
       role: 'client',
-      auth: [clientMethod(method)],
+      auth: clientMethod(method, seed + 1),
       random: seededRandom(seed + 1),
       ipv4,
       ipv6: {},
@@ -154,13 +154,13 @@ export class World {
   #hear(frame: Uint8Array): void {
     this.#peer.handleFrame(frame, this.now);
     for (let e = this.#peer.pollEvent(); e !== undefined; e = this.#peer.pollEvent()) {
-      if (e.kind === 'claim') this.#peer.handleVerdict(e.id, { kind: 'admitted', material, network }, this.now);
+      if (e.kind === 'claim') this.#peer.handleVerdict(e.id, judge(e.claim, network), this.now);
     }
   }
 
   #admit(target: State): void {
     if (target === 'authenticate') return;
     const claim = this.events.findLast((event) => event.kind === 'claim');
-    if (claim !== undefined) this.subject.handleVerdict(claim.id, { kind: 'admitted', material, network }, this.now);
+    if (claim !== undefined) this.subject.handleVerdict(claim.id, judge(claim.claim, network), this.now);
   }
 }
