@@ -87,8 +87,8 @@ class CheckedEngine implements TlsEngine {
     return failure;
   }
 
-  exportKeyingMaterial(label: string, length: number): Uint8Array {
-    return this.#engine.exportKeyingMaterial(label, length);
+  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
+    return this.#engine.exportKeyingMaterial(label, length, context);
   }
 
   close(): void {

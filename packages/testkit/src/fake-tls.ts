@@ -111,13 +111,13 @@ export class FakeTlsEngine implements TlsEngine {
     return this.#events.shift();
   }
 
-  exportKeyingMaterial(label: string, length: number): Uint8Array {
+  exportKeyingMaterial(label: string, length: number, context = new Uint8Array(0)): Uint8Array {
     this.#check();
     assert.ok(this.#peerRandom !== undefined, 'the exporter works once secure');
     const [client, server] =
       this.#options.role === 'client' ? [this.#ownRandom, this.#peerRandom] : [this.#peerRandom, this.#ownRandom];
     const blocks = Array.from({ length: Math.ceil(length / 32) }, (_, i) =>
-      createHash('sha256').update(client).update(server).update(label).update(Uint8Array.of(i)).digest(),
+      createHash('sha256').update(client).update(server).update(label).update(context).update(Uint8Array.of(i)).digest(),
     );
     return concat(blocks).slice(0, length);
   }

@@ -257,21 +257,24 @@ napi_value Failure(napi_env env, napi_callback_info info) {
   return failure.value();
 }
 
-// exportKeyingMaterial(engine, label, length): RFC 5705 without a context, or undefined when OpenSSL refuses
+// exportKeyingMaterial(engine, label, length, context?): RFC 5705, or undefined when OpenSSL refuses
 napi_value ExportKeyingMaterial(napi_env env, napi_callback_info info) {
-  napi_value v[3];
+  napi_value v[4];
+  napi_valuetype type = napi_undefined;
   Engine* engine = nullptr;
   std::string label;
   int32_t length = 0;
+  Bytes context;
   if (!GetArguments(env, info, v) || (engine = GetEngine(env, v[0])) == nullptr || !Get(env, v[1], &label) ||
-      !Get(env, v[2], &length) || length < 1 || length > static_cast<int32_t>(kMaxPlaintext))
-    return ThrowType(env, "exportKeyingMaterial(engine, label, length)");
+      !Get(env, v[2], &length) || length < 1 || length > static_cast<int32_t>(kMaxPlaintext) ||
+      napi_typeof(env, v[3], &type) != napi_ok || (type != napi_undefined && !Get(env, v[3], &context)))
+    return ThrowType(env, "exportKeyingMaterial(engine, label, length, context?)");
   if (!engine->secure) return nullptr;
   uint8_t* data = nullptr;
   napi_value bytes = JsBytes(env, static_cast<size_t>(length), &data);
   if (bytes == nullptr) return nullptr;
   const int done = SSL_export_keying_material(engine->ssl, data, static_cast<size_t>(length), label.data(),
-                                              label.size(), nullptr, 0, 0);
+                                              label.size(), context.data, context.size, type != napi_undefined);
   ERR_clear_error();
   return done == 1 ? bytes : nullptr;
 }

@@ -30,12 +30,18 @@ for (const version of versions) {
     wire.close();
   });
 
-  test(`${version}: both ends export the same keying material, another for each label`, () => {
+  test(`${version}: both ends export the same keying material, another for each label and context`, () => {
     const wire = join(server, client).settle();
     const ours = wire.server.exportKeyingMaterial('EXPORTER-OpenVPN-datakeys', 256);
     assert.equal(ours.length, 256);
     assert.deepEqual(wire.client.exportKeyingMaterial('EXPORTER-OpenVPN-datakeys', 256), ours);
     assert.notDeepEqual(wire.client.exportKeyingMaterial('EXPORTER-other', 256), ours);
+    const context = Uint8Array.of(13);
+    const inContext = wire.client.exportKeyingMaterial('EXPORTER-OpenVPN-datakeys', 256, context);
+    assert.deepEqual(wire.server.exportKeyingMaterial('EXPORTER-OpenVPN-datakeys', 256, context), inContext);
+    assert.notDeepEqual(inContext, ours);
+    const empty = wire.client.exportKeyingMaterial('EXPORTER-OpenVPN-datakeys', 256, new Uint8Array(0));
+    assert.equal(Buffer.from(empty).equals(ours), version === 'TLSv1.3');
     wire.close();
   });
 

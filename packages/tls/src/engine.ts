@@ -93,12 +93,12 @@ export class Engine implements TlsEngine {
     return event;
   }
 
-  exportKeyingMaterial(label: string, length: number): Uint8Array {
+  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
     this.#checkOpen();
     if (!Number.isInteger(length) || length < 1 || length > MAX_PLAINTEXT) {
       throw new RangeError(`keying material of ${length} bytes`);
     }
-    const bytes = this.#native.exportKeyingMaterial(this.#handle, label, length);
+    const bytes = this.#native.exportKeyingMaterial(this.#handle, label, length, context);
     if (bytes === undefined) throw new TlsError('CULVERT_TLS_STATE', 'keying material before the handshake is done');
     return bytes;
   }

@@ -44,8 +44,8 @@ export interface TlsEngine {
   pollTransmit(limit?: number): Uint8Array | undefined;
   pollEvent(): TlsEvent | undefined;
 
-  /** RFC 5705 exporter without context; only after `secure`. */
-  exportKeyingMaterial(label: string, length: number): Uint8Array;
+  /** RFC 5705 exporter; only after `secure`. In TLS 1.2 no context and an empty one give different bytes. @default no context */
+  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array;
   /** Free the native state. Idempotent; other calls throw afterwards. */
   close(): void;
 }

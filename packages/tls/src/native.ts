@@ -90,7 +90,12 @@ export interface Native {
   take(engine: NativeEngine, limit: number): Uint8Array | undefined;
   session(engine: NativeEngine): SessionFacts;
   failure(engine: NativeEngine): Failure;
-  exportKeyingMaterial(engine: NativeEngine, label: string, length: number): Uint8Array | undefined;
+  exportKeyingMaterial(
+    engine: NativeEngine,
+    label: string,
+    length: number,
+    context: Uint8Array | undefined,
+  ): Uint8Array | undefined;
   closeEngine(engine: NativeEngine): void;
 }
 
