@@ -5,6 +5,7 @@ export {
   type AuthMethod,
   type ClientAuthOptions,
   clientAuth,
+  type EapMethod,
   type ServerAuthOptions,
   serverAuth,
 } from './auth/offers.ts';

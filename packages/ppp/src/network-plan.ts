@@ -57,7 +57,7 @@ export class NetworkPlan {
   begin(lcp: LcpTerms, authentication: Authentication | undefined, now: Instant): NetworkPhase | CloseReason {
     const options = this.#options;
     const { mppe } = options;
-    const hasKey = authentication?.material?.mppeMasterKey !== undefined;
+    const hasKey = startKeysOf(authentication?.material, options.role) !== undefined;
     if (mppe?.need === 'required' && !hasKey) {
       return { cause: 'protocol', detail: 'encryption is required, and the authentication gives no key' };
     }
@@ -112,7 +112,6 @@ export class NetworkPlan {
   /** Of a session in its network phase. */
   terms(authentication: Authentication | undefined): PppTerms {
     const { role, mtu } = this.#options;
-    const masterKey = authentication?.material?.mppeMasterKey;
     const ccp = this.#isOpen(PppProtocol.ccp) ? this.#phase?.ccp : undefined;
     if (this.#lcp === undefined) throw new TypeError('there are no terms before the network phase');
     return describeTerms({
@@ -125,7 +124,7 @@ export class NetworkPlan {
       host: this.#config,
       send: ccp?.send,
       receive: ccp?.receive,
-      keys: masterKey && startKeysOf(masterKey, role),
+      keys: startKeysOf(authentication?.material, role),
     });
   }
 

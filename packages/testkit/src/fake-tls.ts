@@ -117,7 +117,13 @@ export class FakeTlsEngine implements TlsEngine {
     const [client, server] =
       this.#options.role === 'client' ? [this.#ownRandom, this.#peerRandom] : [this.#peerRandom, this.#ownRandom];
     const blocks = Array.from({ length: Math.ceil(length / 32) }, (_, i) =>
-      createHash('sha256').update(client).update(server).update(label).update(context).update(Uint8Array.of(i)).digest(),
+      createHash('sha256')
+        .update(client)
+        .update(server)
+        .update(label)
+        .update(context)
+        .update(Uint8Array.of(i))
+        .digest(),
     );
     return concat(blocks).slice(0, length);
   }

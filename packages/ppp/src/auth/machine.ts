@@ -59,6 +59,8 @@ export interface AuthMaterial {
   readonly authenticatorResponse: string | undefined;
   /** 16 bytes (RFC 3079, section 3.4); undefined where the method gives no key. */
   readonly mppeMasterKey: Uint8Array | undefined;
+  /** Of EAP-TLS, which has no master key: the first keys themselves, 16 bytes each (RFC 3079, section 4). */
+  readonly mppeStartKeys?: { readonly fromClient: Uint8Array; readonly fromServer: Uint8Array } | undefined;
 }
 
 export type AuthVerdict =

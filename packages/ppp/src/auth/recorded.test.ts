@@ -69,10 +69,11 @@ test('the recorded answer is that of the password, and the recorded proof ours',
   const proof = Buffer.from(decodeProof(bodyOf(success, ChapCode.success)) ?? []).toString();
   assert.equal(material?.authenticatorResponse, proof);
 
-  const { send, receive } = startKeysOf(material?.mppeMasterKey ?? new Uint8Array(0), 'server');
+  const keys = startKeysOf(material, 'server');
+  assert.ok(keys !== undefined);
   for (const [key, frames] of [
-    [receive, fromClient],
-    [send, fromServer],
+    [keys.receive, fromClient],
+    [keys.send, fromServer],
   ] as const) {
     const { opened, sealed } = openAndSeal(key, frames);
     assert.deepEqual(
