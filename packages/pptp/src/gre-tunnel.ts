@@ -106,33 +106,16 @@ export class GreTunnel {
   // In: what happened.
 
   /**
-   * Puts a header before each frame in slots `from` to `batch.count - 1`, whose offsets and lengths then tell the packet. Each frame
-   * has GRE_HEADER_BYTES of the arena in front of it that are nobody's. A window that is enforced may lower `batch.count`.
+   * Writes the header of each packet in slots `from` to `batch.count - 1`. A slot comes as GRE_HEADER_BYTES that are nobody's and a
+   * frame behind them, as sealing leaves it; where the header is shorter the packet starts later. A window that is enforced may lower
+   * `batch.count`.
    */
   wrap(batch: PacketBatch, from: number, now: Instant): void {
     if (this.#options.enforceWindow === true) this.#keepToWindow(batch, from, now);
     const count = batch.count - from;
     if (count <= 0) return;
-    const { view, offsets, lengths } = batch;
-    const { peerCallId } = this.#options;
-    let slot = from;
     this.window.sent(this.#sequence, count, now);
-    if (this.#unacknowledged > 0) {
-      const [frame = 0, length = 0] = [offsets[slot], lengths[slot]];
-      writeDataAndAck(view, frame, length, peerCallId, this.#sequence, this.#highest);
-      offsets[slot] = frame - GRE_HEADER_BYTES;
-      lengths[slot] = length + GRE_HEADER_BYTES;
-      this.#sequence = (this.#sequence + 1) | 0;
-      this.#acknowledge();
-      slot++;
-    }
-    for (; slot < batch.count; slot++) {
-      const [frame = 0, length = 0] = [offsets[slot], lengths[slot]];
-      writeData(view, frame, length, peerCallId, this.#sequence);
-      offsets[slot] = frame - SHORT_HEADER_BYTES;
-      lengths[slot] = length + SHORT_HEADER_BYTES;
-      this.#sequence = (this.#sequence + 1) | 0;
-    }
+    for (let slot = from; slot < batch.count; slot++) this.#wrapOne(batch, slot);
     this.stats.framesOut += count;
   }
 
@@ -166,6 +149,22 @@ export class GreTunnel {
     if (this.#ackAt === undefined) return this.#releaseAt;
     if (this.#releaseAt === undefined) return this.#ackAt;
     return Math.min(this.#ackAt, this.#releaseAt) as Instant;
+  }
+
+  #wrapOne({ view, offsets, lengths }: PacketBatch, slot: number): void {
+    const [at = 0, length = 0] = [offsets[slot], lengths[slot]];
+    const frame = at + GRE_HEADER_BYTES;
+    const frameLength = length - GRE_HEADER_BYTES;
+    const { peerCallId } = this.#options;
+    if (this.#unacknowledged > 0) {
+      writeDataAndAck(view, frame, frameLength, peerCallId, this.#sequence, this.#highest);
+      this.#acknowledge();
+    } else {
+      writeData(view, frame, frameLength, peerCallId, this.#sequence);
+      offsets[slot] = frame - SHORT_HEADER_BYTES;
+      lengths[slot] = frameLength + SHORT_HEADER_BYTES;
+    }
+    this.#sequence = (this.#sequence + 1) | 0;
   }
 
   /** Leaves in the slot the frame that is to be given in its turn, or length 0. */

@@ -15,15 +15,15 @@ export function numberOf(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(4);
 }
 
-/** The batch of `packets`, each with `room` bytes before it. */
+/** The batch of `packets`, each behind `room` bytes of its slot. */
 export function batchOf(packets: readonly Uint8Array[], room = GRE_HEADER_BYTES): PacketBatch {
   const batch = createPacketBatch(
     Math.max(1, packets.length),
     packets.reduce((sum, packet) => sum + room + packet.length, 1),
   );
   for (const packet of packets) {
-    batch.offsets[batch.count] = batch.used + room;
-    batch.lengths[batch.count++] = packet.length;
+    batch.offsets[batch.count] = batch.used;
+    batch.lengths[batch.count++] = room + packet.length;
     batch.arena.set(packet, batch.used + room);
     batch.used += room + packet.length;
   }
