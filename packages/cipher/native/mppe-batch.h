@@ -30,6 +30,9 @@ constexpr uint32_t kMppeMaxAhead = kMppeCounts / 2;
 // each change costs half a microsecond.
 constexpr uint32_t kMppeSparePerPacket = 8;
 
+// Chosen: packets that one call of mppeSkip goes past, some 30 ms.
+constexpr uint32_t kMppeMostSkipped = 65536;
+
 // Each returns the index of the first packet of src that was not consumed, or a negative number; the caller has checked that
 // the call is valid and the key not closed.
 int32_t SealMppe(MppeKey* key, const MppeFraming& framing, Call* call);

@@ -82,6 +82,22 @@ napi_value OpenTrainCallback(napi_env env, napi_callback_info info) {
   });
 }
 
+// mppeSkip(key, count): goes on by so many packets. Returns false when the key is closed.
+napi_value SkipCallback(napi_env env, napi_callback_info info) {
+  napi_value v[2];
+  Link* link = nullptr;
+  uint32_t count = 0;
+  if (!GetArguments(env, info, v) || (link = GetLink(env, v[0])) == nullptr || !Get(env, v[1], &count) ||
+      count > kMppeMostSkipped)
+    return ThrowType(env, "mppeSkip(key, count)");
+  napi_value done;
+  if (napi_get_boolean(env, !link->key.closed, &done) != napi_ok) return nullptr;
+  if (link->key.closed) return done;
+  MppeScratch scratch;
+  for (uint32_t step = 0; step < count; step++) link->key.Advance(&link->key.chain, &scratch);
+  return done;
+}
+
 // mppeClose(key): forgets the key now, not when the collector comes by. Harmless when repeated.
 napi_value CloseCallback(napi_env env, napi_callback_info info) {
   napi_value v[1];
@@ -97,6 +113,7 @@ void ExportMppe(napi_env env, napi_value exports) {
   Export(env, exports, "mppeCreate", CreateCallback);
   Export(env, exports, "mppeSeal", SealCallback);
   Export(env, exports, "mppeOpenTrain", OpenTrainCallback);
+  Export(env, exports, "mppeSkip", SkipCallback);
   Export(env, exports, "mppeClose", CloseCallback);
 }
 

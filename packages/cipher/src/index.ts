@@ -11,6 +11,7 @@ export {
   mppeOverhead,
 } from './mppe/mppe.ts';
 export { MppeReport } from './mppe/report.ts';
+export { mostSkipped } from './mppe/skip.ts';
 export {
   type AeadName,
   createOpenvpnAeadKey,

@@ -49,7 +49,7 @@ test('the binary throws TypeError for what is no key, no batch or no number, and
     ...(['openvpnAeadCreate', 'openvpnAeadSeal', 'openvpnAeadOpen'] as const),
     ...(['openvpnAeadOpenTrain', 'segmentTrains', 'joinTrains'] as const),
     ...(['tlsCryptSeal', 'tlsCryptOpen'] as const),
-    ...(['mppeCreate', 'mppeSeal', 'mppeOpenTrain'] as const),
+    ...(['mppeCreate', 'mppeSeal', 'mppeOpenTrain', 'mppeSkip'] as const),
     ...(['aesGcmEngines', 'aesGcmSelfTest', 'aesGcm'] as const),
   ];
   fc.assert(
@@ -144,6 +144,7 @@ test('every call of the interface is in the binary', () => {
     mppeCreate: true,
     mppeSeal: true,
     mppeOpenTrain: true,
+    mppeSkip: true,
     mppeClose: true,
     aesGcmEngines: true,
     aesGcmSelfTest: true,

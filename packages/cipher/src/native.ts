@@ -84,6 +84,8 @@ export interface Native {
     report: Uint32Array,
     ...batches: [...src: Arrays, ...dst: Arrays]
   ): number;
+  /** False: the key is closed. */
+  mppeSkip(key: NativeMppe, count: number): boolean;
   mppeClose(key: NativeMppe): void;
   /** Name, and whether it passed its self-test, of each engine of AES-GCM; the name is empty where the processor lacks it. */
   aesGcmEngines(): (string | boolean)[];

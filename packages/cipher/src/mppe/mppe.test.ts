@@ -12,6 +12,7 @@ import {
   type MppeKey,
   MppeReport,
   type MppeStrength,
+  mostSkipped,
   mppeKeyLength,
   mppeOverhead,
 } from '../index.ts';
@@ -470,4 +471,26 @@ function travel(frames: readonly Buffer[], wire: readonly { fate: string; at: nu
     if (at % 3 === 0) arriving.push(...late.splice(0));
   });
   return [...arriving, ...late];
+}
+
+for (const implementation of implementations) {
+  test(`${implementation}: a key that is told of packets which were lost goes on after any number of them`, () => {
+    for (const lost of [1, 2_047, 2_048, 4_095, 4_096, 70_000]) {
+      const peer = new Peer();
+      const key = create(implementation);
+      const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = stream(2);
+      assert.equal(open(key, [peer.frame(first)]).report[MppeReport.accepted], 1);
+      peer.skip(lost);
+      for (let left = lost; left > 0; left -= mostSkipped) key.skip(Math.min(left, mostSkipped));
+      const { packets, report } = open(key, [peer.frame(second)]);
+      assert.deepEqual([packets.map((one) => one.length), report[MppeReport.missing]], [[second.length], 0]);
+    }
+  });
+
+  test(`${implementation}: a key skips no more than it can in a moment, and nothing once it is closed`, () => {
+    const key = create(implementation);
+    for (const count of [-1, 1.5, mostSkipped + 1, Number.NaN]) assert.throws(() => key.skip(count), RangeError);
+    key.close();
+    assert.throws(() => key.skip(1), { code: 'CULVERT_CIPHER_CLOSED' });
+  });
 }

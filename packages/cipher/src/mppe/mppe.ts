@@ -72,6 +72,12 @@ export interface MppeKey {
     join?: number,
   ): number;
 
+  /**
+   * Goes past `count` packets, as if they had been opened: for a carrier that knows how many were lost, where counts alone, which are
+   * of 12 bits, cannot tell. At most `mostSkipped` a call.
+   */
+  skip(count: number): void;
+
   /** Forgets the key. Idempotent; `seal` and `openTrain` throw afterwards. */
   close(): void;
 }

@@ -1,10 +1,12 @@
 import type { PacketBatch } from '@culvert/base';
 import { checkJoin, checkKinds, checkRange, checkReport } from '../check.ts';
+import { CipherError } from '../errors.ts';
 import type { Native, NativeMppe } from '../native.ts';
 import { NativeCursor } from '../native-cursor.ts';
 import { Join, type SkippedPackets } from '../trains/face.ts';
 import type { MppeKey, MppeOptions } from './mppe.ts';
 import { MppeReport } from './report.ts';
+import { checkSkip } from './skip.ts';
 
 /** The bits of `mppeCreate`. */
 const ACFC = 1;
@@ -79,6 +81,11 @@ export class NativeMppeKey implements MppeKey {
       dst.tags,
     );
     return this.#cursor.finish(next, dst);
+  }
+
+  skip(count: number): void {
+    checkSkip(count);
+    if (!this.#native.mppeSkip(this.#key, count)) throw new CipherError('CULVERT_CIPHER_CLOSED');
   }
 
   close(): void {

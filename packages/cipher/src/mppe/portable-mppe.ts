@@ -10,6 +10,7 @@ import { type MppeFraming, type MppeKey, type MppeOptions, type MppeStrength, mp
 import { Rc4 } from './portable-rc4.ts';
 import { initialSessionKey, nextSessionKey } from './portable-session-key.ts';
 import { MppeReport } from './report.ts';
+import { checkSkip } from './skip.ts';
 
 // RFC 3078, section 3.
 const FLUSHED = 0x8000;
@@ -89,6 +90,15 @@ export class PortableMppeKey implements MppeKey {
     joiner.finish();
     report.set([joiner.counts.packets, joiner.counts.bytes, joiner.counts.joined], MppeReport.packets);
     return at;
+  }
+
+  skip(count: number): void {
+    checkSkip(count);
+    this.#checkOpen();
+    for (let step = 0; step < count; step++) {
+      this.#sessionKey = nextSessionKey(this.#startKey, this.#sessionKey, this.#strength);
+    }
+    this.#count = (this.#count + count) % COUNTS;
   }
 
   close(): void {
