@@ -81,12 +81,15 @@ export interface LinkConfig {
   readonly sessionTimeout: Millis | undefined;
 }
 
-/** What only the holder of a password (or of its NT hash) computes for MS-CHAPv2, so that transports never see either. Secret. */
+/**
+ * What only the holder of a password (or of its NT hash) computes, so that transports never see either; what a method does not have is
+ * undefined. Secret.
+ */
 export interface AuthMaterial {
   /** "S=" and 40 upper-case hexadecimal digits (RFC 2759, section 8.7): our own proof to the peer. */
-  readonly authenticatorResponse: string;
+  readonly authenticatorResponse: string | undefined;
   /** 16 bytes (RFC 3079, section 3.4). */
-  readonly mppeMasterKey: Uint8Array;
+  readonly mppeMasterKey: Uint8Array | undefined;
 }
 
 export interface Admitted {
@@ -193,6 +196,8 @@ export interface Capabilities {
   readonly rekey: boolean;
   readonly ipv6Outside: boolean;
   readonly ipv6Inside: boolean;
+  /** Peers are told all of a LinkConfig. Without it they are told addresses and name servers, and nothing else. */
+  readonly configures: boolean;
 }
 
 /** One way to carry IP packets between two authenticated peers. `ListenOptions` and `DialOptions` are the transport's own. */

@@ -68,7 +68,7 @@ export class MemoryNetwork {
 export function createMemoryTransport(): Transport<MemoryListenOptions, MemoryDialOptions> {
   return {
     name: 'memory',
-    capabilities: { roaming: true, rekey: true, ipv6Outside: true, ipv6Inside: true },
+    capabilities: { roaming: true, rekey: true, ipv6Outside: true, ipv6Inside: true, configures: true },
     listen: async (at, on) => {
       on.signal.throwIfAborted();
       return new MemoryListener(at, on);

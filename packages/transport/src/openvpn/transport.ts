@@ -13,7 +13,7 @@ export function createOpenvpnTransport(): Transport<OpenvpnListenOptions, Openvp
   const nextId = (): number => ++ids;
   return {
     name: 'openvpn',
-    capabilities: { roaming: true, rekey: true, ipv6Outside: true, ipv6Inside: true },
+    capabilities: { roaming: true, rekey: true, ipv6Outside: true, ipv6Inside: true, configures: true },
     listen: (at, on) => listen(at, { ...on, nextId, scratch, said }),
     dial: (to, on) => dial(to, { ...on, nextId, scratch, said }),
   };
