@@ -34,7 +34,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     why: 'carries frames, whatever they are: joining it with ppp is up to the driver',
   },
   core: { may: ['base', 'wire'], pure: true, why: 'forwards packets of any transport' },
-  transport: { may: [...native, 'openvpn', 'core'], why: 'the one room where time and I/O enter' },
+  transport: { may: [...native, 'openvpn', 'ppp', 'pptp', 'core'], why: 'the one room where time and I/O enter' },
   host: { may: ['base'], why: 'changes the host for either program' },
   terminal: {
     may: ['base'],

@@ -4,3 +4,5 @@ export { DEVICE_QUEUE_LENGTH, DevicePump, type DevicePumpOptions, joinFor } from
 export { TransportError } from './errors.ts';
 export type { ListenAddress, OpenvpnDialOptions, OpenvpnListenOptions } from './openvpn/options.ts';
 export { createOpenvpnTransport } from './openvpn/transport.ts';
+export type { PptpDialOptions, PptpListenAddress, PptpListenOptions } from './pptp/options.ts';
+export { createPptpTransport } from './pptp/transport.ts';

@@ -1,0 +1,50 @@
+/** Between the core's configuration of a link and what PPP can tell a peer: addresses and name servers, and nothing else. */
+import type { LinkConfig } from '@culvert/core';
+import type { NetworkConfig, PppTerms } from '@culvert/ppp';
+import { formatNetwork, networkOf, parseAddress } from '@culvert/wire';
+import type { PptpDialOptions } from './options.ts';
+
+/** Peers make their addresses of a network and an interface identifier of 64 bits each (RFC 4862, RFC 5072). */
+const PREFIX_BITS = 64;
+const INTERFACE_ID_BYTES = 8;
+
+/**
+ * What a server's PPP tells a peer with this configuration. The peer gets the interface identifier that makes its address the leased one;
+ * a peer that insists on another has no IPv6 here, as the core takes packets from no other address.
+ */
+export function networkFor({ ipv4, ipv6, dns }: LinkConfig): NetworkConfig {
+  const serversOf = (version: 4 | 6) => dns.servers.filter((server) => parseAddress(server).version === version);
+  return {
+    ipv4: ipv4 && { local: ipv4.gateway, peer: ipv4.address, dns: serversOf(4) },
+    ipv6: ipv6 && {
+      prefix: formatNetwork(networkOf(parseAddress(ipv6.address), PREFIX_BITS)),
+      dns: serversOf(6),
+      peerInterfaceId: interfaceId(ipv6.address),
+      localInterfaceId: interfaceId(ipv6.gateway),
+    },
+  };
+}
+
+/** A client's configuration, from what the server told and what its own profile says. */
+export function clientConfig(
+  { ipv4, ipv6, mtu }: PppTerms,
+  to: PptpDialOptions,
+  keepalive: LinkConfig['keepalive'],
+): LinkConfig {
+  return {
+    ipv4: ipv4 && { address: ipv4.local, prefix: 32, gateway: ipv4.peer ?? ipv4.local },
+    ipv6: ipv6?.global,
+    mtu,
+    routes: to.routes ?? [],
+    redirect: to.redirect ?? { ipv4: false, ipv6: false },
+    dns: { servers: [...(ipv4?.dns ?? []), ...(ipv6?.dns ?? [])], search: [] },
+    networksBehind: [],
+    keepalive,
+    idleTimeout: undefined,
+    sessionTimeout: undefined,
+  };
+}
+
+function interfaceId(address: string): Uint8Array {
+  return parseAddress(address).bytes.slice(INTERFACE_ID_BYTES);
+}
