@@ -7,6 +7,7 @@ export { transportCompliance } from './compliance/transport.ts';
 export { eventually, inTime } from './eventually.ts';
 export { createFakeTlsContext, FakeTlsEngine, type FakeTlsOptions } from './fake-tls.ts';
 export { type FlowOptions, flowPackets } from './flow-packets.ts';
+export { Guest, type GuestOptions, guestPrograms } from './guests/guest.ts';
 export { hostileBytes, hostileNumber, hostileWords } from './hostile-arguments.ts';
 export { type LogLine, nullLogger, RecordingLogger } from './loggers.ts';
 export {

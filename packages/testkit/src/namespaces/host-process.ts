@@ -1,5 +1,6 @@
 /** A program that runs on a test host: its output is kept, its end is known, and it dies with us. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Duplex } from 'node:stream';
 import type { Millis } from '@culvert/base';
 import { eventually, inTime } from '../eventually.ts';
 
@@ -16,6 +17,12 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** Written to its standard input, which is then closed. @default nothing */
   readonly input?: string;
+  /** Its standard input stays open for `write`. */
+  readonly inputStaysOpen?: boolean;
+  /** Its descriptor 3 is one end of a socket pair, `channel` the other. */
+  readonly channel?: boolean;
+  /** It has processes of its own that signals must reach too. */
+  readonly group?: boolean;
 }
 
 export class HostProcess {
@@ -27,17 +34,21 @@ export class HostProcess {
   stderr = '';
   /** Both, as they came. */
   output = '';
+  readonly channel: Duplex | undefined;
+  readonly #group: boolean;
   readonly #child: ChildProcess;
 
   /** @param argv as it is executed; the process gets SIGKILL when ours dies, however we die. */
   constructor(argv: readonly string[], options: SpawnOptions = {}) {
     this.command = argv.join(' ');
     this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe', ...(options.channel === true ? (['pipe'] as const) : [])],
+      detached: options.group === true,
       env: { ...process.env, ...options.env },
       ...(options.cwd !== undefined && { cwd: options.cwd }),
     });
     this.pid = this.#child.pid ?? 0;
+    this.#group = options.group === true;
     for (const name of ['stdout', 'stderr'] as const) {
       this.#child[name]?.setEncoding('utf8').on('data', (text: string) => {
         this[name] = (this[name] + text).slice(-OUTPUT_LIMIT);
@@ -45,7 +56,9 @@ export class HostProcess {
       });
     }
     this.#child.stdin?.on('error', () => {}); // it may end without reading
-    this.#child.stdin?.end(options.input ?? '');
+    if (options.inputStaysOpen === true) this.#child.stdin?.write(options.input ?? '');
+    else this.#child.stdin?.end(options.input ?? '');
+    this.channel = (this.#child.stdio[3] as Duplex | null | undefined) ?? undefined;
     const { promise, resolve, reject } = Promise.withResolvers<ProcessEnd>();
     this.exited = promise;
     promise.catch(() => {});
@@ -82,8 +95,15 @@ export class HostProcess {
     return this;
   }
 
+  /** To its standard input, where that stays open. */
+  write(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
   signal(signal: NodeJS.Signals): void {
-    if (this.end === undefined) this.#child.kill(signal);
+    if (this.end !== undefined) return;
+    if (!this.#group) this.#child.kill(signal);
+    else if (this.pid > 0) killGroup(this.pid, signal);
   }
 
   /** Asks it to end, then insists. Returns how it ended. */
@@ -99,6 +119,14 @@ export class HostProcess {
 
   #failure(what: string): ProcessFailure {
     return new ProcessFailure(`${this.command}: ${what}; its output:\n${this.output.slice(-4_000)}`);
+  }
+}
+
+function killGroup(leader: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-leader, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has just ended
   }
 }
 
