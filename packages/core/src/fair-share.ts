@@ -42,9 +42,14 @@ export class FairShare {
   #lastSeen: Instant;
   #company: Instant | undefined;
   readonly #leastCost: number;
+  readonly #shared: boolean;
 
-  /** `leastCost`: bytes that a packet counts as at least. @default what fits the device's batches */
-  constructor(now: Instant, leastCost = SMALL) {
+  /**
+   * `leastCost`: bytes that a packet counts as at least. @default what fits the device's batches
+   * `shared`: the queue holds what others wait for, of whom this share hears nothing, so nobody is ever alone. @default false
+   */
+  constructor(now: Instant, leastCost = SMALL, shared = false) {
+    this.#shared = shared;
     this.#empty = now;
     this.#now = now;
     this.#lastSeen = now;
@@ -54,7 +59,7 @@ export class FairShare {
   /** The next batch was read. `emptied`: nothing was left waiting behind it. */
   begin(now: Instant, emptied: boolean): void {
     this.#now = now;
-    const alone = this.#company === undefined || now - this.#company > COMPANY;
+    const alone = !this.#shared && (this.#company === undefined || now - this.#company > COMPANY);
     if (emptied || alone) {
       this.#empty = now;
       this.#level = alone ? WHOLE : Math.min(WHOLE, this.#level * 2);
