@@ -28,7 +28,7 @@ inline T Load(const T* at) {
 
 class Arguments {
  public:
-  static constexpr size_t kMost = 12;
+  static constexpr size_t kMost = 13;
 
   Arguments(napi_env env, napi_callback_info info) : env_(env) {
     size_t count = kMost;

@@ -21,6 +21,7 @@ void Split(Inbox* in, size_t offset, size_t length, size_t segment, const uint32
   } else {
     in->report.data[kTrainsReceived]++;
   }
+  const size_t first = in->next;
   for (size_t done = 0; done < length; done += segment) {
     const size_t datagram = std::min(segment, length - done);
     if (datagram > in->slotBytes || in->next == in->slots) {
@@ -29,6 +30,7 @@ void Split(Inbox* in, size_t offset, size_t length, size_t segment, const uint32
       in->Append(offset + done, datagram, path);
     }
   }
+  in->JoinFrom(first);
 }
 
 /** Receives straight into the arena, as long as slots and bytes are left for whole trains. False: no message waits any more. */
@@ -71,6 +73,7 @@ void Drain(Inbox* in, const Spill& spill) {
   for (size_t i = 0; i < kPathWords; i++) path[i] = Load(&spill.state.data[kSpillPath + i]);
   // Checked by `IsSound`; once more because another thread may write to shared memory.
   if (at > spill.bytes.size || left > spill.bytes.size - at || segment == 0) left = 0;
+  const size_t first = in->next;
   while (left > 0 && in->HasRoom()) {
     const size_t datagram = std::min(segment, left);
     if (datagram > in->slotBytes) {
@@ -83,6 +86,7 @@ void Drain(Inbox* in, const Spill& spill) {
     at += datagram;
     left -= datagram;
   }
+  in->JoinFrom(first);
   spill.state.data[kSpillAt] = static_cast<uint32_t>(at);
   spill.state.data[kSpillLeft] = static_cast<uint32_t>(left);
 }

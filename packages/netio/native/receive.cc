@@ -121,7 +121,7 @@ size_t ReceiveChunk::ReadControl(size_t i, uint32_t* path) {
   return segment > 0 ? segment : 0;
 }
 
-// receiveBatch(fd, arena: Uint8Array, offsets, lengths, paths: Uint32Array, count, used, slotBytes, report: Uint32Array,
+// receiveBatch(fd, arena: Uint8Array, offsets, lengths, paths, runs: Uint32Array, count, used, slotBytes, report: Uint32Array,
 //   spill: Uint8Array, spillState: Uint32Array, headers: 0 | 1): datagrams appended behind `count` and `used`.
 // With an empty `spillState` the socket has UDP_GRO off: each datagram has `slotBytes` of the arena to itself, so offsets lie
 // that far apart within one call. Else see receive-trains.cc. Datagrams longer than `slotBytes` and empty ones are dropped
@@ -134,15 +134,16 @@ napi_value ReceiveBatch(napi_env env, napi_callback_info info) {
   in.offsets = args.Words(2, "offsets");
   in.lengths = args.Words(3, "lengths");
   in.paths = args.Words(4, "paths");
-  in.slots = std::min({in.offsets.size, in.lengths.size, in.paths.size / kPathWords});
+  in.runs = args.Words(5, "runs");
+  in.slots = std::min({in.offsets.size, in.lengths.size, in.paths.size / kPathWords, in.runs.size});
   in.end = std::min<size_t>(in.arena.size, UINT32_MAX);
-  in.next = args.Integer(5, "count", 0, in.slots);
-  in.at = args.Integer(6, "used", 0, in.end);
-  in.slotBytes = args.Integer(7, "slotBytes", 1, UINT16_MAX + 1 + kLongestHeader);
-  in.report = args.Words(8, "report");
-  in.headers = args.Integer(11, "headers", 0, 1) != 0;
+  in.next = args.Integer(6, "count", 0, in.slots);
+  in.at = args.Integer(7, "used", 0, in.end);
+  in.slotBytes = args.Integer(8, "slotBytes", 1, UINT16_MAX + 1 + kLongestHeader);
+  in.report = args.Words(9, "report");
+  in.headers = args.Integer(12, "headers", 0, 1) != 0;
   if (args.ok() && in.headers && in.slotBytes <= kLongestHeader) args.WrongRange("slotBytes");
-  const Spill spill = {args.Bytes(9, "spill"), args.Words(10, "spillState")};
+  const Spill spill = {args.Bytes(10, "spill"), args.Words(11, "spillState")};
   if (args.ok() && in.report.size < kReceiveReportWords) args.WrongRange("report");
   if (args.ok() && spill.state.size > 0 && !spill.IsSound()) args.WrongRange("spill");
   if (!args.ok()) return nullptr;

@@ -28,6 +28,7 @@ struct Inbox {
   Span<uint32_t> offsets;
   Span<uint32_t> lengths;
   Span<uint32_t> paths;
+  Span<uint32_t> runs;
   Span<uint32_t> report;
   size_t slots;
   size_t end;
@@ -40,11 +41,17 @@ struct Inbox {
 
   bool HasRoom() const { return next < slots && end - at >= slotBytes; }
 
-  /** Describes the datagram of `length` bytes at `offset`. */
+  /** Describes the datagram of `length` bytes at `offset`: a run of its own, until `JoinFrom` says more. */
   void Append(size_t offset, size_t length, const uint32_t* path) {
     memcpy(paths.data + next * kPathWords, path, kPathWords * sizeof(uint32_t));
+    runs.data[next] = 1;
     offsets.data[next] = static_cast<uint32_t>(offset);
     lengths.data[next++] = static_cast<uint32_t>(length);
+  }
+
+  /** The descriptors from `first` on are of one train: each tells how many follow, itself included. */
+  void JoinFrom(size_t first) {
+    for (size_t i = first; i < next; i++) runs.data[i] = static_cast<uint32_t>(next - i);
   }
 };
 

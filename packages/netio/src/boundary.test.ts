@@ -16,10 +16,11 @@ const batch = fc.record({
   offsets: hostileWords(64),
   lengths: hostileWords(64),
   paths: hostileWords(640),
+  runs: hostileWords(64),
   count: hostileNumber,
   used: hostileNumber,
 });
-const anything = fc.array(fc.oneof(hostileNumber, hostileBytes, hostileWords(16)), { maxLength: 12 });
+const anything = fc.array(fc.oneof(hostileNumber, hostileBytes, hostileWords(16)), { maxLength: 13 });
 const functions = Object.entries(native).map(([name, call]) => ({
   name,
   call: call as (...args: unknown[]) => unknown,
@@ -70,7 +71,7 @@ test('no memory of trains, however wrong, makes sending or receiving do more tha
       if (on && wrong instanceof Uint32Array && wrong.length > 0) wrong[0] = 1;
       seen[worksOrRefuses(() => send(fd, 6, arena, offsets, lengths, paths, 0, 8, report, wrong))]++;
       const spill = new Uint8Array(65_536);
-      const into = [arena.slice(), new Uint32Array(16), new Uint32Array(16), new Uint32Array(160)];
+      const into = [arena.slice(), ...[16, 16, 160, 16].map((words) => new Uint32Array(words))];
       seen[worksOrRefuses(() => receive(fd, ...into, 0, used, 2_048, report, spill, wrong, 0))]++;
       assert.ok(
         into.slice(1, 3).every((rows) => rows.every((word) => word <= arena.length)),
@@ -95,6 +96,7 @@ test('datagrams outside of the arena are never sent', { skip }, () => {
         offsets: Uint32Array.of(offset),
         lengths: Uint32Array.of(length),
         paths: pathTo(socket, '::1'),
+        runs: new Uint32Array(1),
         count: 1,
         used: 0,
       };

@@ -27,6 +27,7 @@ interface Native {
     offsets: Uint32Array,
     lengths: Uint32Array,
     paths: Uint32Array,
+    runs: Uint32Array,
     count: number,
     used: number,
     slotBytes: number,

@@ -79,7 +79,7 @@ export class PacketSocket {
    * system call and a copy for each train.
    */
   recvBatch(batch: DatagramBatch): number {
-    const { arena, offsets, lengths, paths, count, used } = batch;
+    const { arena, offsets, lengths, paths, runs, count, used } = batch;
     const report = this.#receiveReport;
     const fd = this.#open();
     const n = native.receiveBatch(
@@ -88,6 +88,7 @@ export class PacketSocket {
       offsets,
       lengths,
       paths,
+      runs,
       count,
       used,
       this.#slotBytes,

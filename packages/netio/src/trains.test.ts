@@ -45,6 +45,8 @@ for (const { family, address } of families) {
     assert.deepEqual(textsOf(batch), textsOf(out));
     assert.equal(server.stats.trainsReceived, 5);
     assert.equal(server.stats.received, 201);
+    const inTrain = [46, 46, 46, 46, 17].flatMap((length) => Array.from({ length }, (_, i) => length - i));
+    assert.deepEqual([...batch.runs.subarray(0, 201)], inTrain);
     for (let i = 1; i < 201; i++)
       assert.deepEqual(batch.paths.subarray(i * 10, i * 10 + 10), batch.paths.subarray(0, 10));
   });
