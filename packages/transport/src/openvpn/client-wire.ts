@@ -2,8 +2,9 @@
 import { connect, type Socket } from 'node:net';
 import type { Logger, Path, Transmit } from '@culvert/base';
 import { type DatagramBatch, encodePath, pathWords } from '@culvert/netio';
-import { ClientSession, isData } from '@culvert/openvpn';
+import { ClientSession } from '@culvert/openvpn';
 import { TransportError } from '../errors.ts';
+import { endOfRun, NO_DATA, peerIdAt } from './data-runs.ts';
 import type { OpenvpnDialOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import type { Peer } from './peer.ts';
@@ -11,7 +12,7 @@ import type { Scratch } from './scratch.ts';
 import { addSocketCounts, createSocketCounts, type SocketCounts } from './socket-counts.ts';
 import { StreamPort } from './stream-port.ts';
 import { maxPacketOf, pathOf } from './tcp-listener.ts';
-import { onSamePath, type UdpPath, UdpPort } from './udp-port.ts';
+import { type UdpPath, UdpPort } from './udp-port.ts';
 
 const DEFAULT_MTU = 1_500;
 const DEFAULT_HANDSHAKE_WINDOW = 60_000;
@@ -78,20 +79,16 @@ function takeBatch(batch: DatagramBatch, peer: Peer, path: UdpPath): void {
       i++;
       continue;
     }
-    if (!isData(batch.arena[offset] ?? 0)) {
+    const peerId = peerIdAt(batch, i);
+    if (peerId === NO_DATA) {
       peer.handleControl(batch.arena.slice(offset, offset + length), path);
       i++;
       continue;
     }
-    let end = i + 1;
-    while (end < batch.count && onSamePath(batch, i, end) && isDataAt(batch, end)) end++;
+    const end = endOfRun(batch, i, peerId);
     peer.handleData(batch, i, end - i);
     i = end;
   }
-}
-
-function isDataAt(batch: DatagramBatch, i: number): boolean {
-  return (batch.lengths[i] ?? 0) > 0 && isData(batch.arena[batch.offsets[i] ?? 0] ?? 0);
 }
 
 function sameRemote(batch: DatagramBatch, i: number, path: UdpPath): boolean {

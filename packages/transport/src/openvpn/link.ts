@@ -88,10 +88,12 @@ export class OpenvpnLink implements Link {
     let out = outbox.open();
     while (out !== undefined) {
       const from = out.count;
+      const used = out.used;
       const next = session.seal(batch, first, out, now);
-      this.stats.packetsOut += out.count - from;
-      for (let slot = from; slot < out.count; slot++) this.stats.bytesOut += (out.lengths[slot] ?? 0) - overhead;
-      if (out.count > from) outbox.commit(from);
+      const sealed = out.count - from;
+      this.stats.packetsOut += sealed;
+      this.stats.bytesOut += out.used - used - sealed * overhead;
+      if (sealed > 0) outbox.commit(from);
       // A packet that not even an empty batch takes is passed over.
       const passedOver = next === first && from === 0;
       if (passedOver) this.stats.droppedOut++;

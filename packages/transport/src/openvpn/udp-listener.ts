@@ -6,11 +6,12 @@
  */
 import type { Instant } from '@culvert/base';
 import type { DatagramBatch } from '@culvert/netio';
-import { type Acceptor, isData, Opcode, peekControl, peekPeerId } from '@culvert/openvpn';
+import { type Acceptor, Opcode, peekControl } from '@culvert/openvpn';
+import { endOfRun, NO_DATA, NO_PEER_ID, peerIdAt } from './data-runs.ts';
 import type { PeerHost } from './peer-host.ts';
 import type { ServerPeer } from './server-peer.ts';
 import { StrangerShare } from './stranger-share.ts';
-import { onSamePath, UdpPath, UdpPort } from './udp-port.ts';
+import { UdpPath, UdpPort } from './udp-port.ts';
 
 export interface UdpListenerOptions {
   readonly family: 4 | 6;
@@ -50,24 +51,24 @@ export class UdpListener {
     host.stats.packetsIn += batch.count;
     this.#strangers.begin(batch, host.clock.now());
     for (let i = 0; i < batch.count; ) {
-      const offset = batch.offsets[i] ?? 0;
-      const length = batch.lengths[i] ?? 0;
-      if (length > 0 && isData(batch.arena[offset] ?? 0)) {
-        i = this.#takeData(batch, i);
+      const peerId = peerIdAt(batch, i);
+      if (peerId !== NO_DATA) {
+        i = this.#takeData(batch, i, peerId);
         continue;
       }
+      const offset = batch.offsets[i] ?? 0;
+      const length = batch.lengths[i] ?? 0;
       if (length > 0) this.#takeControl(batch.arena.slice(offset, offset + length), this.port.pathOf(batch, i));
       i++;
     }
   }
 
   /** Hands the run of datagrams from one peer on one path that starts at `first` to that peer. Returns where the run ends. */
-  #takeData(batch: DatagramBatch, first: number): number {
-    const peerId = peerIdAt(batch, first);
-    let end = first + 1;
-    while (end < batch.count && peerIdAt(batch, end) === peerId && onSamePath(batch, first, end)) end++;
+  #takeData(batch: DatagramBatch, first: number, peerId: number): number {
+    const end = endOfRun(batch, first, peerId);
     const { host } = this.#options;
-    const peer = peerId === undefined ? host.table.byPath(this.port.pathOf(batch, first)) : host.table.byPeerId(peerId);
+    const peer =
+      peerId === NO_PEER_ID ? host.table.byPath(this.port.pathOf(batch, first)) : host.table.byPeerId(peerId);
     // A peer id of TCP's is no peer's here.
     if (peer === undefined || !(peer.path instanceof UdpPath)) {
       host.stats.dataWithoutPeer += end - first;
@@ -130,10 +131,4 @@ export class UdpListener {
       send: ({ datagram: out, path: to }) => (to as UdpPath).port.send(out, to as UdpPath),
     });
   }
-}
-
-/** The peer id of a DATA_V2 datagram; undefined for DATA_V1 and for "none". */
-function peerIdAt(batch: DatagramBatch, i: number): number | undefined {
-  const peerId = peekPeerId(batch.arena, batch.offsets[i] ?? 0, batch.lengths[i] ?? 0);
-  return peerId === 0xff_ffff ? undefined : peerId;
 }
