@@ -9,7 +9,6 @@ import type { AuthOffer, PppVerdict } from './face.ts';
 
 type Event =
   | { readonly kind: 'claim'; readonly id: number; readonly claim: AuthClaim }
-  | { readonly kind: 'note'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }
   | { readonly kind: 'succeeded' }
   | { readonly kind: 'failed'; readonly reason: string };
 

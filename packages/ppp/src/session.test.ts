@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CloseReason } from '@culvert/base';
-import { LossyLink } from '@culvert/testkit';
+import { LossyLink, seededRandom } from '@culvert/testkit';
+import { admission, PASSWORD } from '../test/auth-ends.ts';
 import { admitted, clientOptions, network, SessionEnd, serverOptions } from '../test/ends.ts';
+import { bytes, hex } from '../test/hex.ts';
 import { clientOffer, material, serverOffer } from '../test/stand-in-auth.ts';
+import { clientAuth, serverAuth } from './auth/offers.ts';
 import type { MppeWish } from './ccp-policy.ts';
-import type { PppClientOptions, PppEvent, PppServerOptions } from './face.ts';
+import type { PppClientOptions, PppEvent, PppServerOptions, PppVerdict } from './face.ts';
 
 const mppe128: MppeWish = { need: 'required', strengths: [128], stateful: false };
 
@@ -229,12 +232,144 @@ test('a peer that begins LCP anew when all is up ends the link', () => {
   assert.equal(pair.reasons()[1]?.detail, 'the peer began LCP anew');
 });
 
+/** The client's next incarnation, and the request that it begins with. */
+function newcomer(pair: Pair, seed: number) {
+  const end = new SessionEnd(clientOptions({}, seededRandom(seed)));
+  end.session.open(pair.link.now);
+  const request = end.pollTransmit()?.datagram;
+  assert.ok(request);
+  return { end, request };
+}
+
+test('before it has shown itself a peer may begin anew, but not for ever', () => {
+  const pair = new Pair();
+  pair.server.session.open(pair.link.now);
+  const hear = (end: SessionEnd): void => {
+    for (let f = pair.server.session.pollTransmit(); f !== undefined; f = pair.server.session.pollTransmit())
+      end.session.handleFrame(f, pair.link.now);
+    for (let f = end.session.pollTransmit(); f !== undefined; f = end.session.pollTransmit())
+      pair.server.session.handleFrame(f, pair.link.now);
+  };
+  let ends = 0;
+  for (let seed = 100; pair.server.session.phase !== 'terminate' && seed < 120; seed++) {
+    const { end, request } = newcomer(pair, seed);
+    pair.server.session.handleFrame(request, pair.link.now);
+    // LCP opens, and the newcomer leaves before it answers the challenge.
+    for (let n = 0; n < 3 && pair.server.session.phase === 'establish'; n++) hear(end);
+    ends++;
+  }
+  assert.equal(ends, 6);
+  assert.equal(pair.server.session.phase, 'terminate');
+});
+
+test('while admission looks at a claim, LCP cannot begin anew', () => {
+  const pair = new Pair();
+  pair.server.verdict = undefined;
+  pair.open().run(1_000);
+  const [claim] = pair.events(1, 'claim');
+  assert.ok(claim);
+  pair.link.inject(1, newcomer(pair, 50).request);
+  pair.run(10_000);
+  assert.equal(pair.reasons()[1]?.detail, 'the peer began LCP anew');
+  pair.server.session.handleVerdict(claim.id, admitted, pair.link.now);
+  assert.equal(pair.events(1, 'claim').length, 1);
+});
+
+test('encryption that is up stays as it is: a peer that negotiates it anew is left', () => {
+  const pair = new Pair({ mppe: mppe128 }, { mppe: mppe128 }).open().run();
+  // A request of other options, as it would be of a peer that wants none any more.
+  pair.link.inject(1, bytes('ff03 80fd 0177 0004'));
+  pair.run(5_000);
+  assert.equal(pair.reasons()[1]?.detail, 'the peer took the encryption down');
+});
+
+test('the peer may end encryption that was optional only by ending the link', () => {
+  const optional: MppeWish = { ...mppe128, need: 'optional' };
+  const pair = new Pair({ mppe: optional }, { mppe: optional }).open().run();
+  pair.link.inject(1, bytes('ff03 80fd 0577 0004'));
+  pair.run(5_000);
+  assert.equal(pair.reasons()[1]?.detail, 'the peer took the encryption down');
+});
+
+test('CCP that was refused does not come back', () => {
+  const pair = new Pair({ mppe: { ...mppe128, need: 'optional' } }, {}).open().run();
+  pair.link.inject(0, bytes('ff03 80fd 0101 000a 120601000040'));
+  pair.run(5_000);
+  assert.deepEqual(pair.clientTerms?.mppe, { send: undefined, receive: undefined });
+  assert.equal(hex(pair.client.sent.at(-1) ?? bytes('')).slice(8, 10), '08', 'a Protocol-Reject');
+});
+
+test('a Reset-Request is acknowledged, and told to the data path', () => {
+  const pair = new Pair({ mppe: mppe128 }, { mppe: mppe128 }).open().run();
+  pair.client.session.requestEncryptionReset(pair.link.now);
+  pair.run(1_000);
+  assert.equal(pair.events(1, 'encryption-reset').length, 1);
+  assert.ok(pair.server.sent.some((frame) => hex(frame).startsWith('ff0380fd0f')));
+});
+
+test('addresses that the peer gives up and takes again are told', () => {
+  const pair = new Pair().open().run();
+  pair.link.inject(1, bytes('ff03 8021 0577 0004'));
+  pair.run(5_000);
+  assert.equal(pair.serverTerms?.ipv4, undefined);
+  assert.ok(pair.serverTerms?.ipv6);
+  assert.deepEqual(pair.reasons(), [undefined, undefined], 'IPv6 is a link too');
+});
+
+test('a carrier that takes nothing costs 64 frames', () => {
+  const pair = new Pair().open().run();
+  for (let n = 0; n < 200; n++) pair.server.session.handleFrame(bytes('ff03 c021 0901 0008 00000000'), pair.link.now);
+  assert.equal(pair.server.session.stats.dropped, 136);
+});
+
+test('what is asked again is not answered by the wrong verdict, nor twice', () => {
+  const pair = new Pair();
+  pair.server.verdict = undefined;
+  pair.open().run(1_000);
+  const [claim] = pair.events(1, 'claim');
+  assert.ok(claim);
+  pair.server.session.handleVerdict(claim.id + 1, admitted, pair.link.now);
+  pair.run(1_000);
+  assert.equal(pair.serverTerms, undefined);
+  pair.server.session.handleVerdict(claim.id, admitted, pair.link.now);
+  const refused: PppVerdict = { kind: 'refused', code: 691, message: 'too late', retry: false };
+  pair.server.session.handleVerdict(claim.id, refused, pair.link.now);
+  pair.run(5_000);
+  assert.ok(pair.serverTerms);
+});
+
+test('an address that is none is the caller’s fault, at once', () => {
+  const wrong = { ipv4: { local: '10.99.0.1', peer: '10.99.0', dns: [] }, ipv6: undefined };
+  assert.throws(() => new SessionEnd(serverOptions({ network: wrong })), /not an IP address/);
+  const mixed = { ipv4: { local: '10.99.0.1', peer: '10.99.0.7', dns: ['fd00::53'] }, ipv6: undefined };
+  assert.throws(() => new SessionEnd(serverOptions({ network: mixed })), RangeError);
+  const narrow = { ipv4: undefined, ipv6: { prefix: 'fd00:99::/56', dns: [] } };
+  assert.throws(() => new SessionEnd(serverOptions({ network: narrow })), RangeError);
+});
+
+const secret = { name: 'culvert', username: 'alice', password: PASSWORD } as const;
+const methods = ['mschapv2'] as const;
+
 for (const seed of [1, 2, 3, 5, 8, 13, 21, 34]) {
-  test(`a link comes up over a wire that loses, repeats, reorders and corrupts (seed ${seed})`, () => {
-    const wire = { seed, latency: 40, jitter: 60, drop: 0.2, duplicate: 0.1, reorder: 0.1, corrupt: 0.02 };
-    const pair = new Pair({ mppe: mppe128 }, { mppe: mppe128 }, wire).open();
+  test(`a link comes up with MS-CHAPv2 and MPPE over a wire that loses, repeats and reorders (seed ${seed})`, () => {
+    const wire = { seed, latency: 40, jitter: 60, drop: 0.2, duplicate: 0.1, reorder: 0.1 };
+    const auth = { random: seededRandom(seed), methods, ...secret };
+    const client = { mppe: mppe128, auth: clientAuth(auth) };
+    const pair = new Pair(client, { mppe: mppe128, auth: serverAuth(auth) }, wire);
+    pair.server.judge = (claim) => ({ ...admission(claim), network });
+    pair.open();
     const up = () => pair.clientTerms?.ipv4 !== undefined && pair.serverTerms?.ipv4 !== undefined;
     assert.ok(pair.link.until(up, 60_000), JSON.stringify(pair.reasons()));
     assert.deepEqual(pair.clientTerms?.ipv4?.local, '10.99.0.7');
+    assert.deepEqual(pair.clientTerms?.mppe.send, pair.serverTerms?.mppe.receive);
+    assert.equal(pair.clientTerms?.method, 'mschapv2');
+  });
+
+  test(`where bits flip too, both ends agree or say why (seed ${seed})`, () => {
+    const wire = { seed, latency: 40, jitter: 60, drop: 0.1, duplicate: 0.1, reorder: 0.1, corrupt: 0.1 };
+    const pair = new Pair({ mppe: mppe128 }, { mppe: mppe128 }, wire).open();
+    const settled = () => pair.reasons().some((reason) => reason !== undefined) || pair.clientTerms?.ipv4 !== undefined;
+    assert.ok(pair.link.until(settled, 120_000));
+    assert.ok(pair.serverTerms?.ipv4 === undefined || pair.serverTerms.ipv4.peer === '10.99.0.7');
   });
 }

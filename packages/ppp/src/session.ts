@@ -27,7 +27,7 @@ const HANDSHAKE_WINDOW: Millis = 60_000;
 const MOST_FRAMES = 64;
 /** A peer's options are worth so many lines. */
 const MOST_NOTES = 100;
-/** Before it is up a peer may begin LCP anew so often. */
+/** Before it has shown itself a peer may begin LCP anew so often. */
 const MOST_BEGINNINGS = 5;
 /** What a peer may begin and never ends, ends by then. */
 const TERMINATE_WINDOW: Millis = 5_000;
@@ -45,6 +45,8 @@ export class PppSession {
   #authentication: Authentication | undefined;
   #network: NetworkPhase | undefined;
   #up = false;
+  /** Somebody outside acts on what was agreed: admission, or the data path. LCP cannot begin anew any more. */
+  #committed = false;
   #terms: string | undefined;
   #beginnings = 0;
   #notes = 0;
@@ -223,9 +225,10 @@ export class PppSession {
       this.#takeFrames();
       const event = this.#authentication?.pollEvent();
       if (event === undefined) return;
-      if (event.kind === 'claim') this.#tell(event);
-      else if (event.kind === 'note') this.#note(event.message, event.fields);
-      else if (event.kind === 'failed') {
+      if (event.kind === 'claim') {
+        this.#committed = true;
+        this.#tell(event);
+      } else if (event.kind === 'failed') {
         this.#terminate({ cause: 'refused', detail: event.reason }, goodbyes.refused, now);
       } else if (this.#phase === 'authenticate') this.#beginNetwork(now);
     }
@@ -320,7 +323,7 @@ export class PppSession {
     this.#network = undefined;
     this.#plan.stop();
     if (this.#phase === 'terminate' || this.#lcp.state < State.reqSent) return;
-    if (this.#up || ++this.#beginnings >= MOST_BEGINNINGS) {
+    if (this.#committed || ++this.#beginnings >= MOST_BEGINNINGS) {
       this.#terminate({ cause: 'protocol', detail: 'the peer began LCP anew' }, 'LCP was begun anew', now);
       return;
     }
@@ -346,6 +349,7 @@ export class PppSession {
 
   #beginNetwork(now: Instant): void {
     this.#phase = 'network';
+    this.#committed = true;
     const begun = this.#plan.begin(this.#lcp.policy.peer, this.#authentication, now);
     if (begun instanceof NetworkPhase) this.#network = begun;
     else this.#terminate(begun, begun.detail, now);
