@@ -87,7 +87,8 @@ function questionOf(world: World, protocol: number): { readonly id: number; read
 }
 
 function protocolOf({ variant }: World): number {
-  return { pap: 0xc023, 'chap-md5': 0xc223, mschapv2: 0xc223 }[variant.method];
+  if (variant.method === 'pap') return 0xc023;
+  return variant.method.startsWith('eap') ? 0xc227 : 0xc223;
 }
 
 const known = new Map<string, readonly Uint8Array[]>();

@@ -4,6 +4,7 @@ import {
   type AuthMethod,
   type AuthOffer,
   clientAuth,
+  type EapMethod,
   type NetworkConfig,
   ntPasswordHash,
   type PppVerdict,
@@ -12,17 +13,28 @@ import {
 } from '@culvert/ppp';
 import { seededRandom } from '@culvert/testkit';
 
-export const methods = ['pap', 'chap-md5', 'mschapv2'] as const satisfies readonly AuthMethod[];
+export const methods = ['pap', 'chap-md5', 'mschapv2', 'eap-md5', 'eap-mschapv2'] as const;
 export type Method = (typeof methods)[number];
+
+/** What both ends are given; EAP has one method inside. */
+const choices: Readonly<
+  Record<Method, { readonly methods: readonly AuthMethod[]; readonly eap?: readonly EapMethod[] }>
+> = {
+  pap: { methods: ['pap'] },
+  'chap-md5': { methods: ['chap-md5'] },
+  mschapv2: { methods: ['mschapv2'] },
+  'eap-md5': { methods: ['eap'], eap: ['md5'] },
+  'eap-mschapv2': { methods: ['eap'], eap: ['mschapv2'] },
+};
 
 const PASSWORD = 'clientPass';
 const passwordHash = ntPasswordHash(PASSWORD);
 
 export function serverMethod(method: Method, seed: number): AuthOffer[] {
-  return serverAuth({ random: seededRandom(seed), name: 'culvert', methods: [method] });
+  return serverAuth({ random: seededRandom(seed), name: 'culvert', ...choices[method] });
 }
 export function clientMethod(method: Method, seed: number): AuthOffer[] {
-  return clientAuth({ random: seededRandom(seed), username: 'alice', password: PASSWORD, methods: [method] });
+  return clientAuth({ random: seededRandom(seed), username: 'alice', password: PASSWORD, ...choices[method] });
 }
 
 /** Only a right MS-CHAPv2 response has keys; whoever shows another proof is believed. */

@@ -65,7 +65,7 @@ export function visit(seed: number, tally: Tally): number {
   const random = seededRandom(seed);
   const method = pick(random, methods);
   // The others have no key: such a link would not come up.
-  const mppe = method === 'mschapv2' ? pick(random, wishes) : undefined;
+  const mppe = method.endsWith('mschapv2') ? pick(random, wishes) : undefined;
   const variant: Variant = { role: pick(random, roles), method, mppe };
   const state = pick(random, states);
   const world = new World(variant, seed);
