@@ -26,7 +26,7 @@ export interface Options {
   /** Of each measured transfer. */
   readonly seconds: number;
   readonly runs: number;
-  /** Links where a scenario has many; undefined: as many as the scenario is made for. */
+  /** Of the scenario memory; undefined: as many as it is made for. */
   readonly links: number | undefined;
   /** Smaller loads and fewer subjects, for a check of a few seconds. */
   readonly short: boolean;

@@ -47,8 +47,9 @@ export class ServerSession extends Session {
   #pendingRekey: KeyExchange | undefined;
 
   constructor(options: ServerSessionOptions) {
-    const { start } = options;
-    super(options, {
+    // The packet that began it all is long, and a session lasts for days.
+    const { start, ...lasting } = options;
+    super(lasting, {
       role: 'server',
       ownSessionId: start.ownSessionId,
       peerSessionId: start.peerSessionId,

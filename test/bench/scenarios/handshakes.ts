@@ -34,6 +34,6 @@ export const handshakes: Scenario = {
   },
 };
 
-function countOf({ short, links }: Options): number {
-  return links ?? (short ? HANDSHAKES / 2 : HANDSHAKES);
+function countOf({ short }: Options): number {
+  return short ? HANDSHAKES / 2 : HANDSHAKES;
 }

@@ -79,6 +79,6 @@ async function routeBySource({ client }: World, devices: readonly string[]): Pro
   return addresses;
 }
 
-function countOf({ short, links: wanted }: Options): number {
-  return wanted ?? (short ? LINKS_SHORT : LINKS);
+function countOf({ short }: Options): number {
+  return short ? LINKS_SHORT : LINKS;
 }

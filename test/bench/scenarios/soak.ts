@@ -48,6 +48,6 @@ function gigabytesOf({ short }: Options): number {
   return short ? GIGABYTES_SHORT : GIGABYTES;
 }
 
-function linksOf({ short, links }: Options): number {
-  return links ?? (short ? LINKS_SHORT : LINKS);
+function linksOf({ short }: Options): number {
+  return short ? LINKS_SHORT : LINKS;
 }
