@@ -66,6 +66,12 @@ test('a client takes what it can, and asks for its best instead of the rest', ()
   assert.equal(new LcpPolicy(options({ prove: [] })).judge(parse('0305c22381'), true).kind, 'reject', 'a server');
 });
 
+test('an option that is listed often is nakked once, so an answer is not longer than its question', () => {
+  const policy = new LcpPolicy(options());
+  const often = parse('0304c227'.repeat(300));
+  assert.deepEqual(policy.judge(often, true), { kind: 'nak', options: parse('0305c22381') });
+});
+
 test('a server asks in its order, follows a wish that it allows, and never asks twice', () => {
   const policy = new LcpPolicy(options({ require: [eap, ms2, md5], prove: [] }));
   assert.equal(policy.required, eap);

@@ -28,9 +28,13 @@ export type Judgement =
   /** No answer leads to an agreement. `reason` is a sentence for people. */
   | { readonly kind: 'impossible'; readonly reason: string };
 
-/** Rejects go first and alone, then Naks, then the Ack (RFC 1661, sections 5.3 and 5.4). */
+/**
+ * Rejects go first and alone, then Naks, then the Ack (RFC 1661, sections 5.3 and 5.4). What a peer lists more than once, as it must not
+ * (section 6), is nakked once.
+ */
 export function sumUp(rejected: readonly ConfigOption[], nakked: readonly ConfigOption[]): Judgement {
   if (rejected.length > 0) return { kind: 'reject', options: rejected };
-  if (nakked.length > 0) return { kind: 'nak', options: nakked };
+  const once = nakked.filter(({ type }, n) => nakked.findIndex((other) => other.type === type) === n);
+  if (once.length > 0) return { kind: 'nak', options: once };
   return { kind: 'ack' };
 }
