@@ -2,15 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import type { Admission, Claim, Listener } from '@culvert/core';
-import { ntPasswordHash, verifyMsChapV2 } from '@culvert/ppp';
+import type { Listener } from '@culvert/core';
 import { enterFreshNamespace, type TransportBed, transportCompliance } from '@culvert/testkit';
+import { gateway, laptop, password, withKeys } from '../../test/pptp-lab.ts';
 import type { PptpDialOptions, PptpListenOptions } from './options.ts';
 import { createPptpTransport } from './transport.ts';
 
-const gateway = '10.77.0.1';
-const password = 'secret';
-const laptop = '10.77.0.2';
 const table = 'table ip wire { chain in { type filter hook input priority 0; ip saddr 10.77.0.0/24 drop; }; }';
 
 const skip = enterFreshNamespace();
@@ -51,22 +48,6 @@ function createBed(): TransportBed<PptpListenOptions, PptpDialOptions> {
       socket.on('error', () => socket.destroy());
     },
   };
-}
-
-/** The suite's admission knows no passwords: to what it admits this adds what a holder of alice's computes. */
-function withKeys(admission: Admission): Admission {
-  const add = async <T extends { kind: string }>(claim: Claim, answer: Promise<T>): Promise<T> => {
-    const settled = await answer;
-    return settled.kind === 'admitted' ? { ...settled, material: materialOf(claim) } : settled;
-  };
-  return {
-    admit: (claim, signal) => add(claim, admission.admit(claim, signal)),
-    reauthenticate: (link, claim, signal) => add(claim, admission.reauthenticate(link, claim, signal)),
-  };
-}
-
-function materialOf({ response }: Claim) {
-  return response?.kind === 'mschapv2' ? verifyMsChapV2(response, ntPasswordHash(password)) : undefined;
 }
 
 if (skip === false) transportCompliance({ name: 'pptp', setup: createBed, teardown: () => {}, mtu: 1_396 });
