@@ -13,6 +13,7 @@ NAPI_MODULE_INIT() {
       {"getBuffer", GetBuffer},
       {"canSegment", CanSegment},
       {"setCoalescing", SetCoalescing},
+      {"setSteering", SetSteering},
       {"takeError", TakeError},
       {"receiveBatch", ReceiveBatch},
       {"sendBatch", SendBatch},

@@ -18,6 +18,7 @@ napi_value SetBuffer(napi_env env, napi_callback_info info);       // setBuffer(
 napi_value GetBuffer(napi_env env, napi_callback_info info);       // getBuffer(fd, receive: 0 | 1): bytes or -errno
 napi_value CanSegment(napi_env env, napi_callback_info info);      // canSegment(fd): 0 or -errno
 napi_value SetCoalescing(napi_env env, napi_callback_info info);   // setCoalescing(fd, on: 0 | 1): 0 or -errno
+napi_value SetSteering(napi_env env, napi_callback_info info);     // setSteering(fd, program: Uint32Array): 0 or -errno
 napi_value TakeError(napi_env env, napi_callback_info info);       // takeError(fd): the pending errno, which it clears
 
 // receive.cc (and receive-trains.cc), send.cc: the packet path.

@@ -1,4 +1,5 @@
 // A UDP or raw IP socket of one family, and its options.
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -17,6 +18,9 @@
 namespace culvert {
 
 namespace {
+
+/** Of a steering program; what ours need is a few. */
+constexpr size_t kMostInstructions = 64;
 
 struct Wanted {
   int family;
@@ -178,6 +182,27 @@ napi_value SetCoalescing(napi_env env, napi_callback_info info) {
   const int on = static_cast<int>(args.Integer(1, "on", 0, 1));
   if (!args.ok()) return nullptr;
   return Number(env, Set(fd, IPPROTO_UDP, UDP_GRO, on) ? 0 : -errno);
+}
+
+// setSteering(fd, program: Uint32Array): the classic BPF program that chooses a socket of the SO_REUSEPORT group by its index,
+//   instructions of two words: code | jt << 16 | jf << 24, then k. 0 or -errno.
+napi_value SetSteering(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  const Span<uint32_t> program = args.Words(1, "program");
+  sock_filter filters[kMostInstructions];
+  const size_t count = program.size / 2;
+  if (args.ok() && (count == 0 || count > kMostInstructions || program.size % 2 != 0)) args.WrongRange("program");
+  if (!args.ok()) return nullptr;
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t word = Load(&program.data[2 * i]);
+    filters[i].code = static_cast<uint16_t>(word);
+    filters[i].jt = static_cast<uint8_t>(word >> 16);
+    filters[i].jf = static_cast<uint8_t>(word >> 24);
+    filters[i].k = Load(&program.data[2 * i + 1]);
+  }
+  const sock_fprog given = {static_cast<unsigned short>(count), filters};
+  return Number(env, setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &given, sizeof given) == 0 ? 0 : -errno);
 }
 
 napi_value TakeError(napi_env env, napi_callback_info info) {

@@ -20,6 +20,7 @@ interface Native {
   getBuffer(fd: number, receive: number): number;
   canSegment(fd: number): number;
   setCoalescing(fd: number, on: number): number;
+  setSteering(fd: number, program: Uint32Array): number;
   takeError(fd: number): number;
   receiveBatch(
     fd: number,

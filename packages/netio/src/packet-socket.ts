@@ -174,6 +174,11 @@ export class PacketSocket {
     this.#check('setting the send buffer', native.setBuffer(this.#open(), 0, bytes));
   }
 
+  /** See `UdpOptions.steering`. */
+  setSteering(program: Uint32Array): void {
+    this.#check('choosing among the sockets of a port', native.setSteering(this.#open(), program));
+  }
+
   /** Idempotent. */
   close(): void {
     if (this.#closed) return;
