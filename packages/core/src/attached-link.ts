@@ -2,6 +2,7 @@ import type { Instant, PacketBatch } from '@culvert/base';
 import type { PacketHeaders } from '@culvert/wire';
 import type { InnerAddress, Link } from './contracts.ts';
 import { createLinkCounters, type LinkCounters } from './counters.ts';
+import type { ElsewhereLink } from './elsewhere.ts';
 import { ShareUse } from './fair-share.ts';
 import type { LinkFilter } from './link-filter.ts';
 import {
@@ -59,6 +60,8 @@ export class AttachedLink {
   maximumSegmentIpv4 = 0;
   maximumSegmentIpv6 = 0;
   filter: LinkFilter | undefined;
+  /** The same link, where it is another thread's. It has no filter here and takes packets of any size. */
+  elsewhere: ElsewhereLink | undefined;
   /** What came for it from the device of late. */
   readonly share = new ShareUse();
   lastActive: Instant;

@@ -4,6 +4,7 @@ import { adjustChecksum, clampMaximumSegmentSize, Fragment, PacketHeaders, TcpFl
 import type { AttachedLink } from './attached-link.ts';
 import type { DropCause, DropCounts } from './counters.ts';
 import type { PacketDevice } from './device.ts';
+import { type ElsewhereLink, Handed } from './elsewhere.ts';
 import { FairShare } from './fair-share.ts';
 import { TICK } from './flow-timeouts.ts';
 import { Fragmenter } from './fragmentation.ts';
@@ -71,6 +72,20 @@ export class Forwarder {
     }
   }
 
+  handleHandedOver(batch: PacketBatch, now: Instant): void {
+    const groups = this.#enter(batch, now, this.#o.dropped);
+    if (groups === undefined) return;
+    try {
+      for (let i = 0; i < batch.count; i++) {
+        if (batch.lengths[i] !== 0) this.#fromElsewhere(batch, i, groups);
+      }
+      groups.send(batch);
+      this.#sendErrorsToDevice();
+    } finally {
+      this.#depth--;
+    }
+  }
+
   handleLinkPackets(from: AttachedLink, batch: PacketBatch, now: Instant): void {
     if (!from.attached) return;
     const groups = this.#enter(batch, now, from.counters.dropped);
@@ -111,12 +126,38 @@ export class Forwarder {
     this.#train.read(batch, batch.offsets[i] as number, h);
     const to = isClient ? this.uplink : this.#linkAtDestination();
     if (to === undefined) drop(batch, i, dropped, 'noRoute');
-    else if (to.filter !== undefined && !to.filter.passes(batch.view, h, isClient, this.#tick)) {
+    else this.#fromDeviceTo(to, batch, i, groups);
+  }
+
+  #fromDeviceTo(to: AttachedLink, batch: PacketBatch, i: number, groups: LinkGroups): void {
+    const h = this.#headers;
+    if (to.filter !== undefined && !to.filter.passes(batch.view, h, this.#o.isClient, this.#tick)) {
       drop(batch, i, to.counters.dropped, 'filtered');
     } else if (!this.#share.admits(to.share, h.length, this.#train.segments > 1)) {
       drop(batch, i, to.counters.dropped, 'overShare');
     } else if (this.#train.segmentLength <= to.mtu) this.#give(batch, i, to, groups);
     else this.#tooBigFromDevice(batch, i, to);
+  }
+
+  /** What was handed over is handed no further: a link that just moved is in neither table, or in both. */
+  #fromElsewhere(batch: PacketBatch, i: number, groups: LinkGroups): void {
+    const h = this.#headers;
+    const { dropped } = this.#o;
+    const readable = h.read(batch.view, batch.offsets[i] as number, batch.lengths[i] as number);
+    const to = readable ? this.#linkAtDestination() : undefined;
+    if (to === undefined || to.elsewhere !== undefined) {
+      drop(batch, i, dropped, readable ? 'noRoute' : 'malformed');
+      return;
+    }
+    this.#train.read(batch, batch.offsets[i] as number, h);
+    const how = batch.tags[i];
+    if (how === Handed.fromDevice) {
+      this.#fromDeviceTo(to, batch, i, groups);
+      return;
+    }
+    const isAnswer = to.filter?.belongs(batch.view, h, false, this.#tick) ?? false;
+    if (!isAnswer && how !== Handed.fromLink) drop(batch, i, dropped, 'filtered');
+    else this.#give(batch, i, to, groups);
   }
 
   /** Whether the packet goes to the device; else it is with the groups, or its length is 0. */
@@ -164,14 +205,15 @@ export class Forwarder {
     const h = this.#headers;
     const { view } = batch;
     const at = batch.offsets[i] as number;
+    if (to.elsewhere !== undefined) {
+      this.#betweenThreads(from, to.elsewhere, batch, i);
+      return;
+    }
     const isAnswer = to.filter?.belongs(view, h, false, this.#tick) ?? false;
     if (!isAnswer && from.filter?.passes(view, h, true, this.#tick) === false) {
       drop(batch, i, from.counters.dropped, 'filtered');
     } else if (h.hopLimit <= 1) {
-      const gateway = this.#complaintTo(from);
-      if (gateway !== undefined) this.#toLink.timeExceeded(view, h, at, gateway);
-      drop(batch, i, from.counters.dropped, 'ttl');
-      this.#sendErrorsTo(from);
+      this.#hopsOver(from, batch, i);
     } else {
       decrementHopLimit(view, at, h.version);
       if (this.#train.segmentLength > to.mtu) {
@@ -183,15 +225,43 @@ export class Forwarder {
     }
   }
 
-  #tooBigBetweenLinks(from: AttachedLink, to: AttachedLink, batch: PacketBatch, i: number): void {
+  /** The flows of the link that it is for are with its own core: what our link may not begin may be an answer there. */
+  #betweenThreads(from: AttachedLink, to: ElsewhereLink, batch: PacketBatch, i: number): void {
     const h = this.#headers;
+    const mayBegin = from.filter?.passes(batch.view, h, true, this.#tick) ?? true;
+    const tooBig = this.#train.segmentLength > to.config.mtu;
+    if (!mayBegin && (h.hopLimit <= 1 || tooBig)) drop(batch, i, from.counters.dropped, 'filtered');
+    else if (h.hopLimit <= 1) this.#hopsOver(from, batch, i);
+    else if (tooBig) this.#complainTooBig(from, to.config.mtu, batch, i);
+    else {
+      decrementHopLimit(batch.view, batch.offsets[i] as number, h.version);
+      this.#take(batch, i, from);
+      to.handOver(batch, i, mayBegin ? Handed.fromLink : Handed.answerOnly);
+      batch.lengths[i] = 0;
+    }
+  }
+
+  #hopsOver(from: AttachedLink, batch: PacketBatch, i: number): void {
+    const gateway = this.#complaintTo(from);
+    if (gateway !== undefined)
+      this.#toLink.timeExceeded(batch.view, this.#headers, batch.offsets[i] as number, gateway);
+    drop(batch, i, from.counters.dropped, 'ttl');
+    this.#sendErrorsTo(from);
+  }
+
+  #tooBigBetweenLinks(from: AttachedLink, to: AttachedLink, batch: PacketBatch, i: number): void {
     if (this.#cut(batch, i, to.mtu)) {
       this.#take(batch, i, from);
       this.#sendFragments(batch, i, to);
       return;
     }
+    this.#complainTooBig(from, to.mtu, batch, i);
+  }
+
+  #complainTooBig(from: AttachedLink, mtu: number, batch: PacketBatch, i: number): void {
     const gateway = this.#complaintTo(from);
-    if (gateway !== undefined) this.#toLink.tooBig(batch.view, h, batch.offsets[i] as number, to.mtu, gateway);
+    const at = batch.offsets[i] as number;
+    if (gateway !== undefined) this.#toLink.tooBig(batch.view, this.#headers, at, mtu, gateway);
     drop(batch, i, from.counters.dropped, 'tooBig');
     this.#sendErrorsTo(from);
   }

@@ -4,6 +4,7 @@ export type { NoAddress, PoolNetwork } from './address-pool.ts';
 export type * from './contracts.ts';
 export type { DropCause, DropCounts, LinkCounters } from './counters.ts';
 export type { PacketDevice } from './device.ts';
+export { type ElsewhereLink, Handed } from './elsewhere.ts';
 export { CoreError } from './errors.ts';
 export { FairShare, ShareUse } from './fair-share.ts';
 export type { FilterPolicy, FilterRule, PortRange } from './filter-policy.ts';

@@ -13,6 +13,7 @@ import type { AttachedLink } from './attached-link.ts';
 import type { Link } from './contracts.ts';
 import { createDropCounts, type DropCounts, type LinkCounters } from './counters.ts';
 import type { PacketDevice } from './device.ts';
+import type { ElsewhereLink } from './elsewhere.ts';
 import type { FilterPolicy } from './filter-policy.ts';
 import { CompiledPolicy } from './filter-rules.ts';
 import { defaultFlowTimeouts, FlowClock, type FlowTimeouts } from './flow-timeouts.ts';
@@ -52,6 +53,8 @@ export interface LinkView {
 }
 
 const DEFAULT_FLOWS = 4096;
+/** An IP packet's. */
+const LARGEST_PACKET = 65_535;
 
 export class TunnelCore {
   /** Drops that belong to no link. */
@@ -101,6 +104,18 @@ export class TunnelCore {
     link.closed.then(gone, gone);
   }
 
+  /** Another thread has this link: packets to its addresses and networks are handed over. Throws as `attach` does. */
+  attachElsewhere(link: ElsewhereLink): void {
+    const entry = this.#table.add(link, this.#options.now());
+    entry.elsewhere = link;
+    entry.setMtu(LARGEST_PACKET);
+  }
+
+  detachElsewhere(link: ElsewhereLink): void {
+    const entry = this.#table.get(link);
+    if (entry !== undefined) this.#detach(entry);
+  }
+
   /** Reads `link.config` again after `link.update`. Throws CoreError, and changes nothing, when another link has one of its addresses. */
   refresh(link: Link): void {
     const entry = this.#table.get(link);
@@ -117,17 +132,22 @@ export class TunnelCore {
     this.#forwarder.handleDevicePackets(batch, now, emptied);
   }
 
+  /** Packets that another thread handed over, for links here; their `tags` are `Handed`. May patch them and set their length to 0. */
+  handleHandedOver(batch: PacketBatch, now: Instant): void {
+    this.#forwarder.handleHandedOver(batch, now);
+  }
+
   /** Takes effect at once, on known flows too. Undefined is the role's default. Throws CoreError, and changes nothing, for a rule that is wrong. */
   setFilter(policy: FilterPolicy | undefined): void {
     this.#policy = this.#compile(policy);
-    for (const entry of this.#table) this.#setRules(entry);
+    for (const entry of this.#table) if (entry.elsewhere === undefined) this.#setRules(entry);
   }
 
-  /** Closes the links that `which` chooses. Returns how many. */
+  /** Closes the links here that `which` chooses. Returns how many. */
   closeLinks(which: (link: Link) => boolean, why: CloseReason): number {
     let closed = 0;
     for (const entry of [...this.#table]) {
-      if (entry.closing || !which(entry.link)) continue;
+      if (entry.closing || entry.elsewhere !== undefined || !which(entry.link)) continue;
       this.#close(entry, why);
       closed++;
     }
@@ -139,7 +159,7 @@ export class TunnelCore {
     this.#sweeper.handleTimeout(now, this.#table, this.#forwarder.tickAt(now));
     this.#wake = undefined;
     for (const entry of [...this.#table]) {
-      if (entry.closing) continue;
+      if (entry.closing || entry.elsewhere !== undefined) continue;
       const why = limitReached(entry, now);
       if (why === undefined) this.#wakeAt(limitOf(entry));
       else this.#close(entry, why);
@@ -156,8 +176,8 @@ export class TunnelCore {
   }
 
   *links(): IterableIterator<LinkView> {
-    for (const { link, counters, lastActive, filter } of this.#table) {
-      yield { link, counters, lastActive, flows: filter?.flows.size ?? 0 };
+    for (const { link, counters, lastActive, filter, elsewhere } of this.#table) {
+      if (elsewhere === undefined) yield { link, counters, lastActive, flows: filter?.flows.size ?? 0 };
     }
   }
 
