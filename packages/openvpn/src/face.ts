@@ -118,6 +118,8 @@ export interface ServerSessionOptions extends SessionOptions {
   readonly start: SessionStart;
   /** 24 bits, 0xFFFFFF excluded; unique among the driver's live sessions. */
   readonly peerId: number;
+  /** Turn away clients whose data packets carry no peer id (DATA_V1): nothing else tells the driver whose they are. @default false */
+  readonly needsPeerIds?: boolean | undefined;
 }
 
 export interface ClientSessionOptions extends SessionOptions {

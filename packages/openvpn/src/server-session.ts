@@ -37,6 +37,7 @@ interface Peer {
 
 export class ServerSession extends Session {
   readonly #peerId: number;
+  readonly #needsPeerIds: boolean;
   #peer: Peer | undefined;
   /** Admitted, and waiting for the client's request. */
   #admitted: PushedConfig | undefined;
@@ -61,6 +62,7 @@ export class ServerSession extends Session {
       throw new RangeError('a peer id has 24 bits and is not 0xFFFFFF');
     }
     this.#peerId = options.peerId;
+    this.#needsPeerIds = options.needsPeerIds ?? false;
     this.handleDatagram(start.datagram, start.path, options.now);
   }
 
@@ -179,6 +181,12 @@ export class ServerSession extends Session {
       );
     } else if (options.device === 'tap') {
       this.#turnAway('this server carries IP packets (dev tun), not Ethernet', 'the client uses dev tap', now);
+    } else if (this.#needsPeerIds && !agreement.features.dataV2) {
+      this.#turnAway(
+        'this server needs a client that sends peer ids (IV_PROTO=2)',
+        'the client sends no peer ids (DATA_V1), by which packet threads are told apart: it can use TCP',
+        now,
+      );
     } else {
       this.#peer = { info, options, agreement, fingerprint: certificate?.fingerprint256 };
     }

@@ -94,6 +94,16 @@ test('a peer without DATA_V2 gets DATA_V1, and its configuration when it asks', 
   assert.deepEqual([server.received.length, client.received.length], [1, 1]);
 });
 
+test('a server that tells peers apart by their ids turns away who sends none, and says why', () => {
+  const { link, closed } = join({
+    client: { session: { peerInfo: { IV_PROTO: '0' } } },
+    server: { session: { needsPeerIds: true } },
+  });
+  link.settle(10_000);
+  assert.match(closed(0)?.detail ?? '', /needs a client that sends peer ids/);
+  assert.match(closed(1)?.detail ?? '', /DATA_V1.*it can use TCP/);
+});
+
 test('hundreds of routes come over in several messages', () => {
   const routes = Array.from({ length: 300 }, (_, n) => `10.${n >> 8}.${n & 255}.0/24`);
   const { link } = join({ server: { config: { ...config, routes } }, drop: 0.1 }).connect();
