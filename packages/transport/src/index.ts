@@ -2,7 +2,9 @@
 export { systemClock, systemRandom, systemWallClock } from './clock.ts';
 export { DEVICE_QUEUE_LENGTH, DevicePump, type DevicePumpOptions, joinFor } from './device-pump.ts';
 export { TransportError } from './errors.ts';
-export type { ListenAddress, OpenvpnDialOptions, OpenvpnListenOptions } from './openvpn/options.ts';
+export { Handover, type Neighbour } from './handover/handover.ts';
+export { createRing } from './handover/ring.ts';
+export type { ListenAddress, ListenShard, OpenvpnDialOptions, OpenvpnListenOptions } from './openvpn/options.ts';
 export { createOpenvpnTransport } from './openvpn/transport.ts';
 export type { PptpDialOptions, PptpListenAddress, PptpListenOptions } from './pptp/options.ts';
 export { createPptpTransport } from './pptp/transport.ts';

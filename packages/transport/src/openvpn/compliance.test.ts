@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
-import type { Listener } from '@culvert/core';
+import type { Listener, Transport } from '@culvert/core';
 import { openRelay, pem, type Relay, TestCa, type TransportBed, transportCompliance } from '@culvert/testkit';
 import { type CertificateTlsContext, createTlsContext } from '@culvert/tls';
 import type { OpenvpnDialOptions, OpenvpnListenOptions } from './options.ts';
@@ -39,15 +39,19 @@ after(() => {
 const key = new Uint8Array(256).map((_, i) => (i * 7) & 0xff);
 type Bed = TransportBed<OpenvpnListenOptions, OpenvpnDialOptions>;
 
-for (const protocol of ['udp', 'tcp'] as const) {
+for (const { protocol, shards } of [
+  { protocol: 'udp', shards: 1 },
+  { protocol: 'udp', shards: 2 },
+  { protocol: 'tcp', shards: 1 },
+] as const) {
   const relays = new Map<Bed, Relay[]>();
   transportCompliance<OpenvpnListenOptions, OpenvpnDialOptions>({
-    name: `openvpn over ${protocol}`,
+    name: `openvpn over ${protocol}${shards === 1 ? '' : `, ${shards} shards`}`,
     setup: ({ rekeyAfter }) => {
       const open: Relay[] = [];
       let listening: Listener | undefined;
       let cut = false;
-      const transport = createOpenvpnTransport();
+      const transport = shards === 1 ? createOpenvpnTransport() : sharded(createOpenvpnTransport(), shards);
       const bed: Bed = {
         transport: { ...transport, capabilities: { ...transport.capabilities, roaming: protocol === 'udp' } },
         listenOptions: {
@@ -98,6 +102,41 @@ for (const protocol of ['udp', 'tcp'] as const) {
       await Promise.all((relays.get(bed) ?? []).map((relay) => relay.close()));
     },
   });
+}
+
+type OpenvpnTransport = Transport<OpenvpnListenOptions, OpenvpnDialOptions>;
+
+/** `count` listeners that share a port, as one. */
+function sharded(transport: OpenvpnTransport, count: number): OpenvpnTransport {
+  return {
+    ...transport,
+    listen: async (at, on) => {
+      const links = new Int32Array(new SharedArrayBuffer(4));
+      const bound = Promise.withResolvers<void>();
+      const listeners: Listener[] = [];
+      let { listen } = at;
+      for (let index = 0; index < count; index++) {
+        const shard = { index, count, links, bound: bound.promise };
+        const listener = await transport.listen({ ...at, listen, shard }, on);
+        listeners.push(listener);
+        listen = listener.endpoints.map(({ address, port }) => ({ address, port, protocol: 'udp' }));
+      }
+      bound.resolve();
+      return {
+        endpoints: listeners[0]?.endpoints ?? [],
+        get stats() {
+          const stats: Record<string, number> = {};
+          for (const each of listeners) {
+            for (const [name, n] of Object.entries(each.stats)) stats[name] = (stats[name] ?? 0) + n;
+          }
+          return stats;
+        },
+        close: async (why) => {
+          await Promise.all(listeners.map((listener) => listener.close(why)));
+        },
+      };
+    },
+  };
 }
 
 function sendDatagram(bytes: Uint8Array, to: { readonly address: string; readonly port: number }): void {

@@ -1,7 +1,7 @@
 /** `listen` of the openvpn transport: opens the sockets and joins them to one table of peers. */
 import type { CloseReason, Logger } from '@culvert/base';
 import type { Admission, Link, Listener, ListeningEndpoint, TransportEvent } from '@culvert/core';
-import { NetioError } from '@culvert/netio';
+import { NetioError, openUdp } from '@culvert/netio';
 import { Acceptor } from '@culvert/openvpn';
 import { systemRandom, systemWallClock } from '../clock.ts';
 import type { Said } from './data-keys.ts';
@@ -9,6 +9,7 @@ import type { ListenAddress, OpenvpnListenOptions } from './options.ts';
 import { PeerHost } from './peer-host.ts';
 import type { Scratch } from './scratch.ts';
 import { addSocketCounts, createSocketCounts, type SocketCounts } from './socket-counts.ts';
+import { steeringProgram } from './steering.ts';
 import { TcpListener } from './tcp-listener.ts';
 import { UdpListener } from './udp-listener.ts';
 
@@ -42,6 +43,7 @@ export async function listen(
   const sockets = new Sockets(at, host, acceptor, on.log);
   try {
     for (const address of at.listen) await sockets.open(address);
+    void at.shard?.bound.then(() => sockets.start());
   } catch (error) {
     await sockets.close();
     throw error;
@@ -89,12 +91,19 @@ class Sockets {
   }
 
   async open(at: ListenAddress): Promise<void> {
-    if (at.protocol === 'tcp') await this.#openTcp(at);
-    else {
+    if (at.protocol === 'tcp') {
+      // A connection stays with the process's one listening socket.
+      if ((this.#at.shard?.index ?? 0) === 0) await this.#openTcp(at);
+    } else {
       // Both families listen on one port, also where the kernel chose it for the first.
       let port = at.port;
       for (const family of familiesOf(at.address)) port = this.#openFamily(at, family, port);
     }
+  }
+
+  /** All shards are bound. */
+  start(): void {
+    for (const listener of this.#udp) listener.start();
   }
 
   async close(): Promise<void> {
@@ -114,6 +123,9 @@ class Sockets {
   }
 
   #openUdp(at: ListenAddress, family: 4 | 6, port: number): number {
+    const { shard } = this.#at;
+    // A port that somebody else shares with his own sockets is as taken as any other.
+    if (shard?.index === 0) openUdp({ family, ...(at.address !== undefined && { address: at.address }), port }).close();
     const listener = new UdpListener({
       family,
       address: at.address,
@@ -121,6 +133,7 @@ class Sockets {
       number: this.#number++,
       host: this.#host,
       acceptor: this.#acceptor,
+      steering: shard && steeringProgram(shard.count),
     });
     this.#open.push(listener);
     this.#udp.push(listener);

@@ -13,6 +13,17 @@ export interface ListenAddress {
   readonly protocol: 'udp' | 'tcp';
 }
 
+/** Several listeners that share their UDP ports, each in a thread of its own. The kernel tells them apart (`steering.ts`). */
+export interface ListenShard {
+  /** Of this one, counted from 0, in the order in which they open their sockets. The first one also has the TCP ports. */
+  readonly index: number;
+  readonly count: number;
+  /** How many links all of them have, in the first word of shared memory. */
+  readonly links: Int32Array;
+  /** Resolves when all are bound: what came before went where the kernel's choice was another, and is not looked at. */
+  readonly bound: Promise<void>;
+}
+
 export interface OpenvpnListenOptions {
   readonly listen: readonly ListenAddress[];
   readonly tls: TlsContext;
@@ -39,6 +50,8 @@ export interface OpenvpnListenOptions {
   readonly cipherImplementation?: CipherImplementation;
   /** Links at a time, handshakes included. @default 4,096 */
   readonly maxLinks?: number;
+  /** @default this listener has its ports for itself */
+  readonly shard?: ListenShard | undefined;
   /** Handshakes at a time; further first packets are dropped and the peer tries again. @default 256 */
   readonly maxHandshakes?: number;
   /** First packets that are answered in ten seconds, in all. @default 1,000 */

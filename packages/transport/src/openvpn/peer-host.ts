@@ -75,7 +75,7 @@ export class PeerHost {
     this.log = on.log;
     this.trains = options.trains;
     this.#createDataKey = dataKeysOf(options.cipherImplementation, on.said, on.log);
-    this.table = new PeerTable(options.maxLinks ?? DEFAULT_MAX_LINKS);
+    this.table = new PeerTable(options.maxLinks ?? DEFAULT_MAX_LINKS, options.shard);
     this.handshakes = new HandshakeLimit(options.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES);
     this.work = new WorkQueue({ limit: WORK_LIMIT, now: () => this.clock.now() });
   }
@@ -147,6 +147,7 @@ export class PeerHost {
       path: from.path,
       protocol: from.protocol,
       peerId,
+      needsPeerIds: options.shard !== undefined && from.protocol === 'udp',
       random: systemRandom,
       wallClock: systemWallClock,
       createTls: () => options.tls.createEngine(),

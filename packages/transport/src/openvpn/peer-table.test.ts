@@ -72,3 +72,32 @@ test('the table says when it is full, and nothing is left of what was removed', 
   assert.deepEqual(table.peers(), []);
   assert.equal(table.byPeerId(peer.peerId), undefined);
 });
+
+test('shards give ids that tell them apart, and share one limit', () => {
+  const links = new Int32Array(new SharedArrayBuffer(4));
+  const tables = [0, 1, 2].map((index) => new PeerTable(5, { index, count: 3, links }));
+  const peers = tables.flatMap((table, index) => {
+    return Array.from({ length: index + 1 }, (_, n) => {
+      if (table.full) return undefined;
+      const peer = fakePeer(table.takePeerId(), 4000 + 10 * index + n);
+      table.add(peer, BigInt(n));
+      return { table, peer };
+    });
+  });
+  assert.deepEqual(
+    peers.map((entry) => entry?.peer.peerId),
+    [0, 1, 4, 2, 5, undefined],
+  );
+  for (const table of tables) assert.ok(table.full);
+  assert.equal(tables[1]?.byPeerId(0), undefined);
+  peers[4]?.table.remove(peers[4].peer);
+  for (const table of tables) assert.ok(!table.full, 'a place that one gives back is everybody’s');
+});
+
+test('a shard never gives an id twice, whatever the others hold', () => {
+  const links = new Int32Array(new SharedArrayBuffer(4));
+  const table = new PeerTable(2, { index: 1, count: 2, links });
+  for (let n = 0; n < 2; n++) table.add(fakePeer(table.takePeerId(), n), BigInt(n));
+  links[0] = 0;
+  assert.ok(table.full, 'its own two are all that it has ids for');
+});

@@ -3,6 +3,7 @@
  * Bounded by `limit`.
  */
 import type { Path } from '@culvert/base';
+import type { ListenShard } from './options.ts';
 import type { ServerPeer } from './server-peer.ts';
 
 export function pathKey(path: Path): string {
@@ -17,15 +18,20 @@ interface Entry {
 
 export class PeerTable {
   readonly #limit: number;
+  readonly #shard: Omit<ListenShard, 'bound'> | undefined;
   readonly #byPeerId: (ServerPeer | undefined)[] = [];
   /** Freed peer ids, oldest first, so that one rests as long as possible before another client has it. */
   readonly #free: number[] = [];
   readonly #entries = new Map<ServerPeer, Entry>();
   readonly #bySession = new Map<string, ServerPeer>();
   readonly #byPath = new Map<string, ServerPeer>();
+  /** Peer ids that were given out at least once. */
+  #issued = 0;
 
-  constructor(limit: number) {
+  /** With `shard` the limit is for all of them together; handshakes that begin at one instant may pass it, by one a shard. */
+  constructor(limit: number, shard?: Omit<ListenShard, 'bound'>) {
     this.#limit = limit;
+    this.#shard = shard;
   }
 
   get size(): number {
@@ -33,22 +39,25 @@ export class PeerTable {
   }
 
   get full(): boolean {
-    return this.#entries.size >= this.#limit;
+    return this.#entries.size >= this.#limit || this.#sharedCount >= this.#limit;
   }
 
   peers(): ServerPeer[] {
     return [...this.#entries.keys()];
   }
 
-  /** The peer id that the next peer shall have; `add` takes it. */
+  /** The peer id that the next peer shall have; `add` takes it. Of a shard's ids the remainder by the count of shards is its index. */
   takePeerId(): number {
-    return this.#byPeerId.length < this.#limit ? this.#byPeerId.push(undefined) - 1 : (this.#free.shift() ?? 0);
+    if (this.#issued >= this.#limit) return this.#free.shift() ?? 0;
+    const { index, count } = this.#shard ?? { index: 0, count: 1 };
+    return index + count * this.#issued++;
   }
 
   add(peer: ServerPeer, sessionId: bigint): void {
     const path = pathKey(peer.path);
     this.#byPeerId[peer.peerId] = peer;
     this.#entries.set(peer, { peer, sessionId, path });
+    if (this.#shard !== undefined) Atomics.add(this.#shard.links, 0, 1);
     this.#bySession.set(`${sessionId}|${path}`, peer);
   }
 
@@ -73,6 +82,7 @@ export class PeerTable {
     const entry = this.#entries.get(peer);
     if (entry === undefined) return;
     this.#entries.delete(peer);
+    if (this.#shard !== undefined) Atomics.sub(this.#shard.links, 0, 1);
     this.#forgetPath(entry);
     this.#byPeerId[peer.peerId] = undefined;
     this.#free.push(peer.peerId);
@@ -88,6 +98,10 @@ export class PeerTable {
 
   byPath(path: Path): ServerPeer | undefined {
     return this.#byPath.get(pathKey(path));
+  }
+
+  get #sharedCount(): number {
+    return this.#shard === undefined ? 0 : Atomics.load(this.#shard.links, 0);
   }
 
   #forgetPath(entry: Entry): void {

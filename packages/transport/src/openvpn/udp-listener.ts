@@ -20,6 +20,8 @@ export interface UdpListenerOptions {
   readonly number: number;
   readonly host: PeerHost;
   readonly acceptor: Acceptor;
+  /** The socket is one of several; it takes nothing before `start`. */
+  readonly steering?: Uint32Array | undefined;
 }
 
 export class UdpListener {
@@ -38,8 +40,14 @@ export class UdpListener {
       scratch: options.host.scratch.datagrams,
       trains: options.host.trains,
       log: options.host.log,
+      steering: options.steering,
       onBatch: (batch) => this.#take(batch),
     });
+  }
+
+  /** All sockets of the port are bound. */
+  start(): void {
+    this.port.start();
   }
 
   close(): void {

@@ -11,7 +11,8 @@ import {
   samePath,
   type UdpSocket,
 } from '@culvert/netio';
-import { EndOfTurn, type Outbox, resetBatch } from './outbox.ts';
+import { EndOfTurn } from '../end-of-turn.ts';
+import { type Outbox, resetBatch } from './outbox.ts';
 
 /** Datagrams written in one go: several trains. A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
 const OUT_SLOTS = 2_048;
@@ -64,6 +65,7 @@ export class UdpPort {
   readonly #out: DatagramBatch;
   readonly #endOfTurn = new EndOfTurn(() => this.#flush());
   readonly #log: Logger;
+  readonly #onBatch: (batch: DatagramBatch, port: UdpPort) => void;
   #segmentation: 'on' | 'off';
   #waitingForRoom = false;
 
@@ -77,6 +79,8 @@ export class UdpPort {
     /** Send and take trains. @default where the kernel has them */
     readonly trains?: boolean | undefined;
     readonly log: Logger;
+    /** Several sockets of this user have the port; see `UdpOptions.steering`. Reading begins with `start`. */
+    readonly steering?: Uint32Array | undefined;
     /** The batch is lent for the call. */
     readonly onBatch: (batch: DatagramBatch, port: UdpPort) => void;
   }) {
@@ -87,6 +91,7 @@ export class UdpPort {
       ...(options.address !== undefined && { address: options.address }),
       ...(options.port !== undefined && { port: options.port }),
       ...(options.trains !== undefined && { segmentation: options.trains, coalescing: options.trains }),
+      ...(options.steering !== undefined && { reusePort: true, steering: options.steering }),
       receiveBufferBytes: KERNEL_BUFFER_BYTES,
       sendBufferBytes: KERNEL_BUFFER_BYTES,
     });
@@ -94,11 +99,24 @@ export class UdpPort {
     this.#out = createDatagramBatch(OUT_SLOTS, OUT_BYTES);
     this.#segmentation = this.socket.stats.segmentation;
     this.#tellWhatIsMissing();
+    this.#onBatch = options.onBatch;
+    if (options.steering === undefined) this.#read();
+  }
+
+  /** Reads from here on; what waits by now is thrown away. */
+  start(): void {
+    if (this.socket.closed) return;
+    do resetBatch(this.#in);
+    while (this.socket.recvBatch(this.#in) > 0);
+    this.#read();
+  }
+
+  #read(): void {
     this.socket.onReadable(() => {
       for (let reads = 0; reads < READS_A_TURN && !this.socket.closed; reads++) {
         resetBatch(this.#in);
         if (this.socket.recvBatch(this.#in) === 0) return;
-        options.onBatch(this.#in, this);
+        this.#onBatch(this.#in, this);
         // The socket calls again while something waits.
         if (this.#in.count < FULL_READ) return;
       }
