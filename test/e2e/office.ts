@@ -17,6 +17,7 @@ const programs = {
   culvert: `${root}packages/client/bin/culvert`,
 };
 
+export const { culvertd } = programs;
 export const officeAddress = { ipv4: '10.77.0.2', ipv6: 'fd77::2' } as const;
 /** The gateway's address on the street. */
 export const GATEWAY = '192.0.2.1';
@@ -27,6 +28,8 @@ export interface OfficeOptions {
   /** Under `push:`, beside the routes. */
   readonly push?: string;
   readonly listen?: string;
+  /** Under `network:`, beside the addresses: `threads: 2`. */
+  readonly network?: string;
   /** Of the profiles. @default the gateway, UDP */
   readonly remotes?: readonly string[];
 }
@@ -154,12 +157,12 @@ export class Office implements AsyncDisposable {
   }
 }
 
-function yaml(folder: string, { yaml: more = '', push = '', listen }: OfficeOptions): string {
+function yaml(folder: string, { yaml: more = '', push = '', network = 'mtu: 1500', listen }: OfficeOptions): string {
   const server = join(folder, 'server');
   return `
 state: ${folder}/state
 control: ${folder}/state/culvertd.sock
-network: { ipv4: 10.88.0.0/24, ipv6: fd88::/64, mode: nat }
+network: { ipv4: 10.88.0.0/24, ipv6: fd88::/64, mode: nat, ${network} }
 push:
   routes: [10.77.0.0/24, fd77::/64]
 ${push.replace(/^(?=.)/gm, '  ')}

@@ -24,6 +24,11 @@ const networkSection = z.strictObject({
   offload: yesNo
     .default(true)
     .describe('Move packets in trains (TUN segmentation offload), where the kernel can; off only to rule it out'),
+  threads: wholeNumber(1, 16)
+    .default(1)
+    .describe(
+      'Threads that carry packets, each for its share of the links. More than 1 pays where there are more than two cores',
+    ),
   mode: z
     .enum(['nat', 'routed'], { error: 'nat or routed' })
     .default('nat')

@@ -5,24 +5,18 @@
  */
 import { readFileSync } from 'node:fs';
 import type { CloseReason, Logger } from '@culvert/base';
-import {
-  formatProblem,
-  type GatewayConfig,
-  type LoadedConfig,
-  parseStaticKey,
-  parseTlsCryptV2ServerKey,
-} from '@culvert/config';
+import { formatProblem, type GatewayConfig, type LoadedConfig } from '@culvert/config';
 import { openStoreThread, PasswordHasher, type Store } from '@culvert/store';
-import { createOpenvpnTransport, joinFor, type OpenvpnListenOptions, systemClock } from '@culvert/transport';
-import { openTun, type TunDevice } from '@culvert/tun-tap';
+import { systemClock } from '@culvert/transport';
 import type { ControlRequest } from './control-protocol.ts';
 import { openControl } from './control-server.ts';
 import { GatewayError } from './errors.ts';
 import { type FileWatch, watchFile } from './file-watch.ts';
-import { Gateway, type Listening } from './gateway.ts';
+import { Gateway } from './gateway.ts';
 import { GatewayHost } from './gateway-host.ts';
 import { GatewayTls, type ReadText } from './gateway-tls.ts';
 import { type LeaseMemory, openLeaseMemory } from './lease-memory.ts';
+import { openPacketPath, type PacketPath } from './packet-path.ts';
 import { journalFile, usersFile } from './paths.ts';
 import { makeDirectories, mayConfigureNetwork } from './privileges.ts';
 import { compareConfigs, type ReloadReport, withoutRestart } from './reload.ts';
@@ -61,6 +55,7 @@ class Daemon {
   readonly #tls: GatewayTls;
   readonly #failed = Promise.withResolvers<never>();
   #gateway: Gateway | undefined;
+  #packets: PacketPath | undefined;
   #watched: { readonly file: string; readonly watch: FileWatch } | undefined;
   #config: GatewayConfig;
 
@@ -88,24 +83,35 @@ class Daemon {
     await daemon.#openControl(opened);
     const store = await openStoreThread(usersFile(config), () => void daemon.#gateway?.handleUsersChanged());
     opened.defer(() => store.close());
-    const device = openDevice(options);
-    opened.defer(() => device.close());
+    const packets = await openPacketPath({
+      ...options,
+      tls,
+      onWarning: (message) => daemon.warn(message),
+      onGone: (error) => daemon.#failed.reject(error),
+    });
+    opened.defer(() => packets.close());
+    daemon.#packets = packets;
     const host = await GatewayHost.open({
       network: config.network,
-      device: device.name,
+      device: packets.deviceName,
       journal: journalFile(config),
       log,
     });
     opened.defer(() => host.close());
     const leases = await openLeaseMemory(store, log);
     opened.defer(() => leases.close());
-    daemon.#gateway = daemon.#createGateway({ store, leases, device, host });
+    daemon.#gateway = daemon.#createGateway({ store, leases, packets, host });
     opened.defer(() => daemon.#gateway?.stop(shutdown));
     for (const message of early) daemon.warn(message);
     await daemon.#gateway.start();
     daemon.#watchRevocations();
     opened.defer(() => daemon.#watched?.watch.close());
-    log.info('culvertd is up', { device: device.name, mode: config.network.mode, version: options.version });
+    log.info('culvertd is up', {
+      device: packets.deviceName,
+      threads: config.network.threads,
+      mode: config.network.mode,
+      version: options.version,
+    });
     return daemon;
   }
 
@@ -123,26 +129,24 @@ class Daemon {
   #createGateway(parts: {
     readonly store: Store;
     readonly leases: LeaseMemory;
-    readonly device: TunDevice;
+    readonly packets: PacketPath;
     readonly host: GatewayHost;
   }): Gateway {
-    const { store, leases, device, host } = parts;
+    const { store, leases, packets, host } = parts;
     const { config, log, version } = this.#options;
     return new Gateway({
       config,
       store,
       hasher: new PasswordHasher(),
       leases,
-      device,
-      virtio: device.vnetHeader,
-      deviceName: device.name,
-      transports: [openvpn(config, this.#tls, this.#options.read, joinFor(device))],
+      carrier: packets.carrier,
+      deviceName: packets.deviceName,
+      transports: packets.transports,
       clock: systemClock,
       log,
       version,
       isRevoked: (der) => this.#tls.isRevoked(der),
       setNetworksBehind: (networks) => host.setNetworksBehind(networks),
-      onGone: (error) => this.#failed.reject(error),
     });
   }
 
@@ -154,6 +158,7 @@ class Daemon {
   async #answer(request: ControlRequest): Promise<unknown> {
     const gateway = this.#gateway;
     if (gateway === undefined) throw new GatewayError('CULVERT_GATEWAY_NOT_RUNNING', 'it is starting');
+    if (request.command !== 'reload') await gateway.refresh();
     switch (request.command) {
       case 'status':
         return gateway.status();
@@ -184,6 +189,7 @@ class Daemon {
     this.#gateway?.forgetWarnings();
     try {
       this.#tls.reload(config, this.#options.read);
+      this.#packets?.reloadTls(config);
       this.#gateway?.reload(config);
     } catch (cause) {
       throw new GatewayError('CULVERT_GATEWAY_RELOAD', (cause as Error).message, { cause });
@@ -210,7 +216,9 @@ class Daemon {
   #readRevocations(file: string): void {
     this.#gateway?.forgetWarnings();
     try {
-      this.#tls.setCrl(this.#options.read(file));
+      const pem = this.#options.read(file);
+      this.#tls.setCrl(pem);
+      this.#packets?.setCrl(pem);
       this.#log.info('revocation list read', { file });
       this.#gateway?.handleRevocations();
     } catch (error) {
@@ -222,55 +230,6 @@ class Daemon {
 function checkPrivileges(): void {
   if (mayConfigureNetwork(readFileSync('/proc/self/status', 'utf8'))) return;
   throw new GatewayError('CULVERT_GATEWAY_PRIVILEGE', 'CAP_NET_ADMIN; start it as root or by its systemd unit');
-}
-
-function openDevice({ config, tunFd }: DaemonOptions): TunDevice {
-  const device = openTun({
-    name: config.network.device,
-    vnetHeader: config.network.offload,
-    offloads: config.network.offload ? 'best' : [],
-    ...(tunFd === undefined ? {} : { fd: tunFd }),
-  });
-  try {
-    device.setMtu(config.network.mtu);
-    device.setUp();
-    return device;
-  } catch (error) {
-    device.close();
-    throw error;
-  }
-}
-
-function openvpn(config: GatewayConfig, tls: GatewayTls, read: ReadText, join: number): Listening {
-  const section = config.transports.openvpn;
-  const options: OpenvpnListenOptions = {
-    listen: section.listen.map(({ address, port, protocol }) => ({ address, port, protocol })),
-    tls,
-    wrap: serverWrap(section.wrap, read),
-    dataCiphers: section.dataCiphers,
-    renegotiateAfter: section.renegotiateAfter,
-    handshakeWindow: section.handshakeWindow,
-    replayWindow: section.replayWindow,
-    mtu: config.network.mtu,
-    join,
-    ...(config.network.offload ? {} : { trains: false }),
-    maxLinks: config.limits.links,
-  };
-  const transport = createOpenvpnTransport();
-  return { transport: transport.name, listen: (on) => transport.listen(options, on) };
-}
-
-function serverWrap(
-  wrap: GatewayConfig['transports']['openvpn']['wrap'],
-  read: ReadText,
-): OpenvpnListenOptions['wrap'] {
-  if (wrap !== 'none' && wrap.tlsCryptV2 !== undefined) {
-    return { kind: 'tls-crypt-v2', serverKey: parseTlsCryptV2ServerKey(read(wrap.tlsCryptV2)) };
-  }
-  if (wrap !== 'none' && wrap.tlsCrypt !== undefined) {
-    return { kind: 'tls-crypt', key: parseStaticKey(read(wrap.tlsCrypt)) };
-  }
-  return { kind: 'none' };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

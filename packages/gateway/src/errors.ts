@@ -11,6 +11,7 @@ export const sentences = {
   CULVERT_GATEWAY_SERVICE_USER: 'there is no such service user',
   CULVERT_GATEWAY_STATE: 'the state directory cannot be used',
   CULVERT_GATEWAY_RELOAD: 'the configuration was not taken, the one before stays in force',
+  CULVERT_GATEWAY_THREAD: 'a packet thread ended',
 } as const;
 
 export type GatewayErrorCode = keyof typeof sentences;

@@ -2,6 +2,8 @@
 import type { GatewayConfig } from '@culvert/config';
 import { type CertificateTlsContext, createTlsContext, type TlsContext, type TlsEngine } from '@culvert/tls';
 
+type TlsConfig = Pick<GatewayConfig, 'tls' | 'auth'>;
+
 /** The text of one file that the configuration names. Throws the system's error. */
 export type ReadText = (path: string) => string;
 
@@ -10,7 +12,7 @@ export class GatewayTls implements TlsContext {
   #context: CertificateTlsContext;
 
   /** Throws TlsError, or what `read` throws. */
-  constructor(config: GatewayConfig, read: ReadText, onWarning: (message: string) => void) {
+  constructor(config: TlsConfig, read: ReadText, onWarning: (message: string) => void) {
     this.#onWarning = onWarning;
     this.#context = create(config, read, onWarning);
   }
@@ -29,7 +31,7 @@ export class GatewayTls implements TlsContext {
   }
 
   /** Takes certificates, key, list and policy anew. Throws, and changes nothing, when they are wrong. */
-  reload(config: GatewayConfig, read: ReadText): void {
+  reload(config: TlsConfig, read: ReadText): void {
     const before = this.#context;
     this.#context = create(config, read, this.#onWarning);
     before.close();
@@ -40,7 +42,7 @@ export class GatewayTls implements TlsContext {
   }
 }
 
-function create(config: GatewayConfig, read: ReadText, onWarning: (message: string) => void): CertificateTlsContext {
+function create(config: TlsConfig, read: ReadText, onWarning: (message: string) => void): CertificateTlsContext {
   const { tls, auth } = config;
   return createTlsContext({
     role: 'server',

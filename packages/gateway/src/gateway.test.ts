@@ -16,6 +16,7 @@ import {
 } from '@culvert/testkit';
 import { configOf, openTestStore, udpPacket } from '../test/fixtures.ts';
 import { Gateway } from './gateway.ts';
+import { OneThread } from './one-thread.ts';
 
 const clock = { now: () => performance.now() as Instant };
 
@@ -29,21 +30,20 @@ async function open(more = '') {
   const behind: (readonly string[])[] = [];
   const passwordHash = await hasher.hash('secret');
   for (const name of ['alice', 'bob']) await store.addUser(name, { passwordHash });
+  const config = configOf(`auth: { certificate: none, password: required }\n${more}`);
   const gateway = new Gateway({
-    config: configOf(`auth: { certificate: none, password: required }\n${more}`),
+    config,
     store,
     hasher,
     leases: new MemoryLeaseStore(),
-    device,
+    carrier: new OneThread({ config, device, virtio: false, clock, log, onGone: () => {} }),
     deviceName: 'memory0',
-    virtio: false,
     transports: [{ transport: 'memory', listen: (on) => transport.listen({ network }, on) }],
     clock,
     log,
     version: '0',
     isRevoked: (der) => revoked.has(new TextDecoder().decode(der)),
     setNetworksBehind: async (networks) => void behind.push(networks),
-    onGone: () => {},
   });
   await gateway.start();
   const dial = (username: string, password = 'secret') =>

@@ -1,7 +1,7 @@
 /**
- * The gateway without its process: listeners, admission, sessions and the core, joined.
+ * The gateway without its process: listeners, admission, sessions and what carries their packets, joined.
  *
- * It is handed what touches the machine (device, store, host, TLS), so that a test runs it whole in memory.
+ * It is handed what touches the machine (what carries packets, store, host, TLS), so that a test runs it whole in memory.
  * Owns the life of a session after admission, and what a reload, a disabled user or a new revocation list mean for it.
  */
 import type { CloseReason, Logger, MonotonicClock } from '@culvert/base';
@@ -12,20 +12,17 @@ import {
   type LeaseStore,
   type Link,
   type Listener,
-  type PacketDevice,
   type Transport,
   type TransportEvent,
-  TunnelCore,
 } from '@culvert/core';
 import type { PasswordHasher, Store } from '@culvert/store';
-import { DevicePump } from '@culvert/transport';
 import { GatewayAdmission } from './admission.ts';
+import type { Carrier } from './carrier.ts';
 import { filterPolicy } from './filter-policy.ts';
 import { KnownUsers } from './known-users.ts';
 import { Refusals } from './refusals.ts';
 import { type Session, Sessions } from './sessions.ts';
 import {
-  deviceStats,
   formatEndpoint,
   formatListening,
   type GatewayStatus,
@@ -47,9 +44,7 @@ export interface GatewayOptions {
   readonly store: Store;
   readonly hasher: PasswordHasher;
   readonly leases: LeaseStore;
-  readonly device: PacketDevice;
-  /** The device has virtio headers: it gives and takes super-packets. */
-  readonly virtio: boolean;
+  readonly carrier: Carrier;
   readonly deviceName: string;
   readonly transports: readonly Listening[];
   readonly clock: MonotonicClock;
@@ -59,8 +54,6 @@ export interface GatewayOptions {
   isRevoked(der: Uint8Array): boolean;
   /** Routes the networks behind users to the device. Rejects with HostError. */
   setNetworksBehind(networks: readonly string[]): Promise<void>;
-  /** The device is gone: the gateway can no longer work. */
-  onGone(error: Error): void;
 }
 
 const maxWarnings = 50;
@@ -74,20 +67,19 @@ export class Gateway {
   readonly #refusals: Refusals;
   readonly #users = new KnownUsers();
   readonly #pool: LeasePool;
-  readonly #core: TunnelCore;
+  readonly #carrier: Carrier;
   readonly #admission: GatewayAdmission;
   readonly #abort = new AbortController();
   readonly #listeners: { readonly transport: string; readonly listener: Listener }[] = [];
   readonly #warnings = new Set<string>();
   readonly #since = new Date().toISOString();
   #config: GatewayConfig;
-  #pump: DevicePump | undefined;
   #usersTurn: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
-  /** Throws CoreError for a network or filter that cannot be. */
+  /** Throws CoreError for a network that cannot be. */
   constructor(options: GatewayOptions) {
-    const { config, clock, log } = options;
+    const { config, carrier, clock, log } = options;
     this.#options = options;
     this.#config = config;
     this.#log = log;
@@ -99,15 +91,7 @@ export class Gateway {
       ipv6: pool(config.network.ipv6),
       store: options.leases,
     });
-    this.#core = new TunnelCore({
-      role: 'gateway',
-      device: options.device,
-      now: () => clock.now(),
-      log,
-      mtu: config.network.mtu,
-      clientIsolation: config.clientIsolation,
-      filter: filterPolicy(config.filter),
-    });
+    this.#carrier = carrier;
     this.#admission = new GatewayAdmission({
       ...options,
       config: () => this.#config,
@@ -120,15 +104,7 @@ export class Gateway {
   /** Opens the listeners. Rejects, with everything closed, when one cannot be. */
   async start(): Promise<void> {
     await this.handleUsersChanged();
-    const { device, clock } = this.#options;
-    this.#pump = new DevicePump({
-      device,
-      virtio: this.#options.virtio,
-      core: () => this.#core,
-      clock,
-      log: this.#log,
-      onGone: this.#options.onGone,
-    });
+    this.#carrier.start();
     try {
       for (const { transport, listen } of this.#options.transports) {
         const listener = await listen({
@@ -173,7 +149,7 @@ export class Gateway {
 
   /** Takes what of `config` can change while links are up; see `reload.ts` for what cannot. Throws CoreError for a wrong filter. */
   reload(config: GatewayConfig): void {
-    this.#core.setFilter(filterPolicy(config.filter));
+    this.#carrier.setFilter(filterPolicy(config.filter));
     this.#config = config;
     this.#admission.reload();
     void this.handleUsersChanged();
@@ -189,10 +165,15 @@ export class Gateway {
     return this.#sessions.endAll(({ id }) => chosen.has(id), why).flatMap(({ id }) => chosen.get(id) ?? []);
   }
 
+  /** Brings what `sessions` and `status` count up to date. */
+  refresh(): Promise<void> {
+    return this.#carrier.refresh();
+  }
+
   sessions(): SessionStatus[] {
     const now = this.#options.clock.now();
     return [...this.#sessions].map((session) => {
-      return sessionStatus(session, session.link && this.#core.view(session.link), now);
+      return sessionStatus(session, session.link && this.#carrier.droppedOf(session.link), now);
     });
   }
 
@@ -203,7 +184,7 @@ export class Gateway {
       pid: process.pid,
       since: this.#since,
       device: this.#options.deviceName,
-      deviceStats: deviceStats(this.#options.device),
+      deviceStats: this.#carrier.deviceStats,
       network: { ipv4, ipv6, mode },
       listeners: this.#listeners.map(({ transport, listener }) => ({
         transport,
@@ -211,7 +192,7 @@ export class Gateway {
         stats: nonZero(listener.stats),
       })),
       sessions: this.sessions(),
-      dropped: nonZero(this.#core.dropped),
+      dropped: nonZero(this.#carrier.dropped),
       refusals: this.#refusals.latest,
       warnings: [...this.#warnings],
     };
@@ -240,7 +221,7 @@ export class Gateway {
     await Promise.all(this.#listeners.map(({ listener }) => listener.close(why)));
     this.#abort.abort();
     await Promise.all([...this.#sessions].map(({ over }) => over));
-    this.#pump?.close();
+    this.#carrier.stop();
     await this.#usersTurn;
   }
 
@@ -264,7 +245,7 @@ export class Gateway {
       return;
     }
     try {
-      this.#core.attach(link);
+      this.#carrier.attach(link);
     } catch (error) {
       if (!(error instanceof CoreError)) throw error;
       this.#log.warn('a session cannot be carried', { ...sessionFields(link), reason: error.message });

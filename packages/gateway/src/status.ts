@@ -1,5 +1,5 @@
 /** What `culvertd status` and `culvertd session list` tell, as plain JSON. */
-import type { Link, LinkView, ListeningEndpoint, PacketDevice } from '@culvert/core';
+import type { Link, ListeningEndpoint } from '@culvert/core';
 import type { Refusal } from './refusals.ts';
 import type { Session } from './sessions.ts';
 
@@ -48,8 +48,12 @@ export interface GatewayStatus {
   readonly warnings: readonly string[];
 }
 
-/** `now` is the monotonic clock's. */
-export function sessionStatus(session: Session, view: LinkView | undefined, now: number): SessionStatus {
+/** `dropped`: of its packets, by cause. `now` is the monotonic clock's. */
+export function sessionStatus(
+  session: Session,
+  dropped: Readonly<Record<string, number>> | undefined,
+  now: number,
+): SessionStatus {
   const { principal, config, link } = session;
   const state = session.ending !== undefined ? 'ending' : link === undefined ? 'connecting' : 'up';
   return {
@@ -67,7 +71,7 @@ export function sessionStatus(session: Session, view: LinkView | undefined, now:
     seconds: link && Math.round((now - link.since) / 1000),
     bytesIn: link?.stats.bytesIn ?? 0,
     bytesOut: link?.stats.bytesOut ?? 0,
-    dropped: nonZero(view?.counters.dropped ?? {}),
+    dropped: nonZero(dropped ?? {}),
     facts: link?.facts ?? {},
   };
 }
@@ -92,10 +96,6 @@ export function formatListening(endpoint: ListeningEndpoint): string {
 /** `192.0.2.1:1194`, `[2001:db8::1]:1194`. */
 export function formatEndpoint({ address, port }: { readonly address: string; readonly port: number }): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-export function deviceStats({ stats = {} }: Pick<PacketDevice, 'stats'>): Record<string, number> {
-  return Object.fromEntries(Object.entries(stats).filter((entry): entry is [string, number] => Number(entry[1]) > 0));
 }
 
 export function nonZero(counts: Readonly<Record<string, number>>): Record<string, number> {
