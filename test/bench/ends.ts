@@ -29,23 +29,25 @@ export const settings: readonly string[] = [
 /** Resolves when it listens. */
 export function startServer(world: World, subject: Subject): Promise<HostProcess> {
   if (subject === 'bare') return startBareServer(world, MTU);
-  return subject === 'openvpn' ? startOpenvpnServer(world) : startCulvertd(world);
+  if (subject === 'openvpn') return startOpenvpnServer(world);
+  return startCulvertd(world, subject === 'culvert+threads' ? 2 : 1);
 }
 
 /** Resolves when the link is up. */
 export function startClient(world: World, subject: Subject): Promise<HostProcess> {
   if (subject === 'bare') return startBareClient(world, MTU);
-  return subject === 'culvert' ? startCulvert(world) : startOpenvpnClient(world, 'tun0', world.clients.good);
+  const isOurs = subject === 'culvert' || subject === 'culvert+threads';
+  return isOurs ? startCulvert(world) : startOpenvpnClient(world, 'tun0', world.clients.good);
 }
 
-async function startCulvertd(world: World): Promise<HostProcess> {
+async function startCulvertd(world: World, threads: number): Promise<HostProcess> {
   const { lab, gateway, ca, server, wrap } = world;
   const state = join(lab.folder, `culvertd-${gateway.processes.length}-${process.hrtime.bigint()}`);
   mkdirSync(state, { mode: 0o700 });
   const config = `
 state: ${state}
 control: ${state}/control.sock
-network: { ipv4: 10.99.0.0/16, ipv6: 'fd99::/64', device: culvert0, mode: routed, mtu: ${MTU} }
+network: { ipv4: 10.99.0.0/16, ipv6: 'fd99::/64', device: culvert0, mode: routed, mtu: ${MTU}, threads: ${threads} }
 push: { routes: [${officeNetworks.ipv4}, '${officeNetworks.ipv6}'] }
 tls: { ca: ${ca.certificate}, certificate: ${server.certificate}, privateKey: ${server.key}, crl: { file: ${ca.crl} } }
 transports:

@@ -14,7 +14,7 @@ ${scenarios.map(({ name, what }) => `  ${name.padEnd(13)}${what}`).join('\n')}
   --runs N      measurements of each subject, of which the median is shown (default 3)
   --seconds N   length of each transfer (default 5)
   --links N     links of the scenario memory
-  --only NAME   subjects to measure beside openvpn (culvert, culvertd+openvpn, bare: a relay without a cipher)
+  --only NAME   subjects to measure beside openvpn (culvert, culvertd+openvpn, culvert+threads, bare: a relay without a cipher)
   --json        one object whose rows have the figures
   --history     keep the ratios in test/bench/history.jsonl (default: with 3 runs or more)
 `;

@@ -3,9 +3,10 @@ import { median, round, spread } from './statistics.ts';
 
 /**
  * Two programs joined by a tunnel. `openvpn`: with itself, which all ratios are against; `culvertd+openvpn`: its client at our gateway;
- * `bare`: a relay without a cipher (`bare/relay.cc`), for what the machine's kernel allows at most.
+ * `culvert+threads`: ours, with two packet threads; `bare`: a relay without a cipher (`bare/relay.cc`), for what the machine's kernel
+ * allows at most.
  */
-export type Subject = 'openvpn' | 'culvert' | 'culvertd+openvpn' | 'bare';
+export type Subject = 'openvpn' | 'culvert' | 'culvertd+openvpn' | 'culvert+threads' | 'bare';
 
 export interface Figure {
   /** In rows, as its unit says it. */
@@ -30,7 +31,7 @@ export interface Options {
   readonly links: number | undefined;
   /** Smaller loads and fewer subjects, for a check of a few seconds. */
   readonly short: boolean;
-  /** Names of subjects; openvpn is always among them. Undefined: all but bare. */
+  /** Names of subjects; openvpn is always among them. Undefined: all but those of `asked`. */
   readonly only: readonly string[] | undefined;
   /** Hears of each measurement as it comes. */
   onProgress(line: string): void;
@@ -63,9 +64,12 @@ export interface Row {
   readonly [key: string]: number | string;
 }
 
+/** Measured where they are asked for. */
+const asked: readonly Subject[] = ['culvert+threads', 'bare'];
+
 /** The subjects take turns, so that a noisy moment of the machine hits all of them. */
 export async function runScenario(scenario: Scenario, options: Options): Promise<Row[]> {
-  const isChosen = (name: Subject) => name === 'openvpn' || (options.only?.includes(name) ?? name !== 'bare');
+  const isChosen = (name: Subject) => name === 'openvpn' || (options.only?.includes(name) ?? !asked.includes(name));
   const chosen = scenario.subjects.filter(isChosen);
   const samples = new Map<Subject, Sample[]>(chosen.map((name) => [name, []]));
   const stage = await scenario.open(options);

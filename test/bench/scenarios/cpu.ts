@@ -7,7 +7,7 @@ import { type Tunnel, tunnelStage } from '../tunnel.ts';
 export const cpu: Scenario = {
   name: 'cpu',
   what: 'CPU seconds a GB, both ends',
-  subjects: ['openvpn', 'culvert', 'culvertd+openvpn', 'bare'],
+  subjects: ['openvpn', 'culvert', 'culvertd+openvpn', 'culvert+threads', 'bare'],
   figures: bothDirections({ unit: 's/GB', better: 'less', digits: 2 }),
   reach: { culvert: { ratioUp: 0.12, ratioDown: 0.12 } },
   conditions: ({ seconds }) => [`user and system time of both daemons during one TCP stream of ${seconds} s each way`],

@@ -12,7 +12,7 @@ const WARM_UP = 200;
 export const handshakes: Scenario = {
   name: 'handshakes',
   what: 'server CPU for a full handshake',
-  subjects: ['openvpn', 'culvert'],
+  subjects: ['openvpn', 'culvert', 'culvert+threads'],
   figures: [{ key: 'server', ratio: 'ratio', unit: 'ms', better: 'less', digits: 3 }],
   reach: { culvert: { ratio: 0.6 } },
   conditions: (options) => [

@@ -11,7 +11,7 @@ const WARM_UP = 1_000;
 export const latency: Scenario = {
   name: 'latency',
   what: 'round trip, idle',
-  subjects: ['openvpn', 'culvert', 'bare'],
+  subjects: ['openvpn', 'culvert', 'culvert+threads', 'bare'],
   figures: [
     { key: 'p50', ratio: 'ratioP50', unit: 'µs', better: 'less', digits: 0 },
     { key: 'p99', ratio: 'ratioP99', unit: 'µs', better: 'less', digits: 0 },

@@ -18,7 +18,7 @@ const FIRST_TABLE = 10_000;
 export const links: Scenario = {
   name: 'links',
   what: 'TCP, many links at once, summed',
-  subjects: ['openvpn', 'culvert'],
+  subjects: ['openvpn', 'culvert', 'culvert+threads'],
   figures: bothDirections({ unit: 'Mbit/s', better: 'more', digits: 1 }),
   reach: { culvert: { ratioUp: 6, ratioDown: 6 } },
   conditions: (options) => [

@@ -13,7 +13,7 @@ const FIRST_LINKS = 20;
 export const memory: Scenario = {
   name: 'memory',
   what: 'memory for each idle link',
-  subjects: ['openvpn', 'culvert'],
+  subjects: ['openvpn', 'culvert', 'culvert+threads'],
   figures: [{ key: 'kib', ratio: 'ratio', unit: 'KiB', better: 'less', digits: 1 }],
   reach: { culvert: { kib: 100 } },
   conditions: (options) => [
