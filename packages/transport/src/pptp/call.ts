@@ -231,14 +231,23 @@ export class Call implements GreCall {
     const { socket, port, callId, onOver } = this.#options;
     clearTimeout(this.#goodbye);
     this.#alarm.cancel();
-    this.#ppp?.carrierLost(now);
+    const told = this.#lastWords(now);
     // Before its call id is another's.
     port.give(callId);
     this.#data?.close();
     endSocket(socket);
-    const reason = this.#reason ?? closed;
+    const reason = this.#reason ?? told ?? closed;
     this.link?.end(reason);
     onOver(reason);
+  }
+
+  /** Why PPP was ending when the carrier went: pppd tells its reason there and hangs up, before our PPP has waited for its last answer. */
+  #lastWords(now: Instant): CloseReason | undefined {
+    this.#ppp?.carrierLost(now);
+    for (let e = this.#ppp?.pollEvent(); e !== undefined; e = this.#ppp?.pollEvent()) {
+      if (e.kind === 'down' && e.reason.cause !== 'lost') return e.reason;
+    }
+    return undefined;
   }
 }
 
