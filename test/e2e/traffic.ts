@@ -33,7 +33,8 @@ function* bytesOf(total: number): Generator<Buffer> {
   for (let left = total; left > 0; left -= CHUNK) yield cipher.update(left >= CHUNK ? zeros : zeros.subarray(0, left));
 }
 
-function expectedHash(total: number): string {
+/** Of the first bytes of that stream. */
+export function expectedHash(total: number): string {
   const hash = createHash('sha256');
   for (const chunk of bytesOf(total)) hash.update(chunk);
   return hash.digest('hex');
