@@ -5,7 +5,7 @@
  */
 import type { Instant, Millis } from '@culvert/base';
 import { sameBytes } from '../bytes.ts';
-import { decodeAdvertisement, encodeSolicitation, type Prefix } from './message.ts';
+import { decodeAdvertisement, decodeSolicitation, encodeSolicitation, type Prefix } from './message.ts';
 
 // Fixed by RFC 4861, section 10.
 const MAX_SOLICITATIONS = 3;
@@ -43,7 +43,8 @@ export class AddressConfiguration {
   handlePacket(packet: Uint8Array): void {
     const heard = decodeAdvertisement(packet);
     if (heard === undefined) {
-      this.stats.malformed++;
+      // Hosts at both ends ask.
+      if (decodeSolicitation(packet) === undefined) this.stats.malformed++;
       return;
     }
     const { router, advertisement } = heard;

@@ -107,6 +107,14 @@ test('a host asks three times, and makes its address of the prefix', () => {
   assert.equal(host.pollConfig(), undefined, 'the same again is no news');
 });
 
+test('a peer that is a host too and asks for routers breaks nothing', () => {
+  const host = new AddressConfiguration(linkLocal(hostId), now);
+  host.handlePacket(encodeSolicitation(linkLocal(routerId)));
+  assert.equal(host.stats.malformed, 0);
+  host.handlePacket(encodeSolicitation(linkLocal(routerId)).subarray(0, 47));
+  assert.equal(host.stats.malformed, 1);
+});
+
 test('a host takes no prefix that is none, and no MTU below 1,280', () => {
   const [prefix] = advertisement.prefixes;
   assert.ok(prefix);
