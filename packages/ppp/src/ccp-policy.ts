@@ -3,8 +3,9 @@
  *
  *   option   | 18 | 6 | supported bits 4 |       H stateless, M 56 bits, S 128, L 40, D obsolete, C MPPC (compression)
  *
- * Each end asks for what it wants to receive. We ask for one strength; peers that offer several, or none with H alone, get a Nak with the
- * exact one (Windows and RRAS open on PPTP with H and C).
+ * Each end asks for what it wants to receive. We ask for all strengths that are allowed, and the peer naks all but one; pppd ends the link
+ * over one that it has not. Peers that offer several, or none with H alone, get a Nak with the exact one (Windows and RRAS open on PPTP
+ * with H and C).
  */
 import { number, word } from './bytes.ts';
 import type { ConfigOption } from './packet.ts';
@@ -51,7 +52,8 @@ export class CcpPolicy implements OptionPolicy {
   /** What we send to the peer is encrypted so; undefined: not at all. */
   send: MppeTerms | undefined;
   readonly #wish: MppeWish;
-  #ask: MppeTerms | undefined;
+  /** The strengths that we ask for, the best first, and the rest of it; undefined: we ask for nothing. */
+  #ask: { readonly strengths: readonly MppeStrength[]; readonly stateless: boolean } | undefined;
 
   constructor(wish: MppeWish) {
     if (wish.strengths.length === 0) throw new RangeError('MPPE needs a strength');
@@ -59,17 +61,18 @@ export class CcpPolicy implements OptionPolicy {
     this.reset();
   }
 
-  /** What the peer sends to us is encrypted so, once CCP is open. */
+  /** What the peer sends to us is encrypted so, once CCP is open. A peer that takes several, as it must not, has taken the best. */
   get receive(): MppeTerms | undefined {
-    return this.#ask;
+    const [strength] = this.#ask?.strengths ?? [];
+    return this.#ask && strength && { strength, stateless: this.#ask.stateless };
   }
 
   reset(): void {
-    this.#ask = this.#best;
+    this.#ask = { strengths: this.#wish.strengths, stateless: true };
   }
 
   request(): ConfigOption[] {
-    return this.#ask === undefined ? [] : [encodeMppe(this.#ask)];
+    return this.#ask === undefined ? [] : [encodeMppe(this.#ask.strengths, this.#ask.stateless)];
   }
 
   judge(options: readonly ConfigOption[], mayNak: boolean): Judgement {
@@ -82,7 +85,7 @@ export class CcpPolicy implements OptionPolicy {
     const nakked: ConfigOption[] = [];
     if (terms === undefined) {
       if (mppe !== undefined && isCompressionAlone) rejected.push(mppe);
-      else if (mayNak && (mppe !== undefined || required)) nakked.push(encodeMppe(this.#betterThan(offer)));
+      else if (mayNak && (mppe !== undefined || required)) nakked.push(encodeMppe([this.#betterThan(offer)], true));
       else if (required) return { kind: 'impossible', reason: 'the peer refuses what is allowed' };
       else if (mppe !== undefined) rejected.push(mppe);
     }
@@ -95,7 +98,7 @@ export class CcpPolicy implements OptionPolicy {
     const mppe = options.find(({ type, data }) => type === MPPE && data.length === 4);
     if (mppe === undefined) return undefined;
     const wish = this.#accepted(number(mppe.data));
-    if (wish !== undefined) this.#ask = wish;
+    if (wish !== undefined) this.#ask = { strengths: [wish.strength], stateless: wish.stateless };
     else if (this.#wish.need === 'required') return `the peer offers what is not allowed, ${this.describe([mppe])}`;
     else this.#ask = undefined;
     return undefined;
@@ -113,10 +116,6 @@ export class CcpPolicy implements OptionPolicy {
       .join(', ');
   }
 
-  get #best(): MppeTerms {
-    return { strength: this.#wish.strengths[0] ?? 128, stateless: true };
-  }
-
   /** The terms that the bits say, if they say one thing and it is allowed. */
   #accepted(bits: number): MppeTerms | undefined {
     const stateless = (bits & Bit.stateless) !== 0;
@@ -125,14 +124,15 @@ export class CcpPolicy implements OptionPolicy {
   }
 
   /** Our best that the peer has; where it names no strength of ours, our best. */
-  #betterThan(bits: number): MppeTerms {
-    const strength = this.#wish.strengths.find((one) => (bits & strengthBits[one]) !== 0);
-    return strength === undefined ? this.#best : { strength, stateless: true };
+  #betterThan(bits: number): MppeStrength {
+    const { strengths } = this.#wish;
+    return strengths.find((one) => (bits & strengthBits[one]) !== 0) ?? strengths[0] ?? 128;
   }
 }
 
-function encodeMppe({ strength, stateless }: MppeTerms): ConfigOption {
-  return { type: MPPE, data: word(strengthBits[strength] | (stateless ? Bit.stateless : 0)) };
+function encodeMppe(strengths: readonly MppeStrength[], stateless: boolean): ConfigOption {
+  const bits = strengths.reduce((sum, one) => sum | strengthBits[one], stateless ? Bit.stateless : 0);
+  return { type: MPPE, data: word(bits) };
 }
 
 function describeMppe(bits: number): string {

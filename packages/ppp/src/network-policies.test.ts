@@ -75,6 +75,7 @@ test('MPPE: with other strengths and stateful keys allowed, the best common one 
 
 test('MPPE: a Nak is followed as far as it is allowed, a Reject is the end of what is required', () => {
   const both = new CcpPolicy({ need: 'required', strengths: [128, 40], stateful: false });
+  assert.equal(asks(both), '120601000060', 'all that is allowed: pppd ends the link over the one that it has not');
   assert.equal(both.handleNak(parse('120601000020')), undefined);
   assert.equal(asks(both), '120601000020');
   assert.match(both.handleNak(parse('120601000080')) ?? '', /not allowed/);
