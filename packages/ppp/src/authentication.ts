@@ -42,6 +42,9 @@ export class Authentication {
   handlePacket(packet: Uint8Array, now: Instant): void {
     this.#machine.handlePacket(packet, now);
   }
+  handleNetworkBegun(): void {
+    this.#machine.handleNetworkBegun?.();
+  }
   handleTimeout(now: Instant): void {
     const deadline = this.#machine.pollTimeout();
     if (deadline !== undefined && now >= deadline) this.#machine.handleTimeout(now);

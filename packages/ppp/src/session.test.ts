@@ -64,6 +64,43 @@ test('both roles agree: addresses, name servers, keys, MTU, and IPv6 by a router
   assert.deepEqual(pair.reasons(), [undefined, undefined]);
 });
 
+test('a client whose EAP is content goes on where the network phase begins and no Success comes', () => {
+  const client = {
+    auth: clientAuth({ random: seededRandom(3), username: 'alice', password: PASSWORD, methods: ['eap'] }),
+  };
+  const pair = new Pair(
+    { ...client, mppe: mppe128 },
+    { auth: serverAuth({ random: seededRandom(4), name: 'gateway', methods: ['eap'] }), mppe: mppe128 },
+  );
+  pair.server.judge = (claim) => ({ ...admission(claim), network }) as PppVerdict;
+  const { session } = pair.client;
+  const isSuccess = (frame: Uint8Array) => hex(frame).startsWith('ff03c22703');
+  let successes = 0;
+  const handleDatagram = pair.client.handleDatagram.bind(pair.client);
+  pair.client.handleDatagram = (frame, path, now) => {
+    if (isSuccess(frame)) successes++;
+    else handleDatagram(frame, path, now);
+  };
+  pair.open().run(2_000);
+  assert.ok(successes > 0);
+  assert.equal(session.phase, 'network');
+  assert.equal(pair.clientTerms?.mppe.send?.strength, 128);
+  assert.deepEqual(pair.clientTerms?.mppe.send, pair.serverTerms?.mppe.receive);
+});
+
+test('a network phase that begins before EAP is content lets nobody in', () => {
+  const auth = clientAuth({ random: seededRandom(3), username: 'alice', password: PASSWORD, methods: ['eap'] });
+  const pair = new Pair({ auth }, { auth: serverAuth({ random: seededRandom(4), name: 'gateway', methods: ['eap'] }) });
+  pair.server.verdict = undefined; // it waits for admission
+  pair.open().run(1_000);
+  const { session } = pair.client;
+  const { unexpected } = session.stats;
+  assert.equal(session.phase, 'authenticate');
+  session.handleFrame(bytes('ff038021 01010004'), pair.link.now);
+  assert.equal(session.phase, 'authenticate');
+  assert.equal(session.stats.unexpected, unexpected + 1);
+});
+
 test('the server may begin long after the client', () => {
   const pair = new Pair();
   pair.client.session.open(pair.link.now);

@@ -119,8 +119,12 @@ export class PppSession {
     if (protocol === PppProtocol.lcp) this.#lcp.handlePacket(payload, now);
     else if (protocol === PppProtocol.pap || protocol === PppProtocol.chap || protocol === PppProtocol.eap)
       this.#handleAuth(protocol, payload, now);
-    else if (this.#phase !== 'network' || isData(protocol)) this.#counts.unexpected++;
-    else this.#handleNetwork(protocol, payload, now);
+    else if (isData(protocol)) this.#counts.unexpected++;
+    else {
+      if (this.#phase === 'authenticate') this.#handleNetworkBegun(now);
+      if (this.#phase === 'network') this.#handleNetwork(protocol, payload, now);
+      else this.#counts.unexpected++;
+    }
     this.#drain(now);
   }
 
@@ -190,6 +194,12 @@ export class PppSession {
     const isTime = this.#phase === 'authenticate' || this.#phase === 'network';
     if (!isTime || this.#authentication?.protocol !== protocol) this.#counts.unexpected++;
     else this.#authentication.handlePacket(packet, now);
+  }
+
+  /** A client whose method is content needs no Success. */
+  #handleNetworkBegun(now: Instant): void {
+    this.#authentication?.handleNetworkBegun();
+    this.#drainAuthentication(now);
   }
 
   #handleNetwork(protocol: number, packet: Uint8Array, now: Instant): void {

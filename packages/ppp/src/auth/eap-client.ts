@@ -56,6 +56,10 @@ export class EapClient implements AuthMachine {
     else if (packet.code === EapCode.success) this.#handleSuccess();
     else if (packet.code === EapCode.failure) this.#fail('the server refused us');
   }
+  /** Some servers send no Success, and theirs may be lost: it is sent once. */
+  handleNetworkBegun(): void {
+    if (!this.#succeeded && !this.#exchange.isOver) this.#handleSuccess();
+  }
   handleTimeout(now: Instant): void {
     if (!this.#exchange.handleTimeout(now)) this.#fail('the server stopped talking EAP');
   }

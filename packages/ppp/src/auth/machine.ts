@@ -13,6 +13,8 @@ export interface AuthMachine {
   handleTimeout(now: Instant): void;
   /** A server: what admission says to the claim `id`. A client has none. */
   handleVerdict?(id: number, verdict: AuthVerdict, now: Instant): void;
+  /** A client: the server has begun the network phase, so it holds us for authenticated (RFC 3748, section 4.2). */
+  handleNetworkBegun?(): void;
   /** Where it holds keys or an engine: lets go of them. */
   dispose?(): void;
   pollTransmit(): Uint8Array | undefined;
