@@ -7,7 +7,8 @@
 namespace culvert {
 
 // Gives each packet of the call on to `sink(packet, size, tag)`, cut, each whole or not at all: for what comes out there is a
-// slot of dst and `overhead` more bytes than its size. Returns the index of the first that was not consumed, or a failure.
+// slot of dst and `overhead` more bytes than its size. It says whether it could. Returns the index of the first that was not
+// consumed, or a failure.
 template <typename Sink>
 int32_t CutAllPackets(Call* call, size_t overhead, Sink sink) {
   const Batch& src = call->src;
@@ -27,10 +28,8 @@ int32_t CutAllPackets(Call* call, size_t overhead, Sink sink) {
       break;
     } else {
       const uint32_t tag = src.tags.data[at];
-      Segment(plan, packet, [&](const uint8_t* one, size_t bytes) {
-        sink(one, bytes, tag);
-        return true;
-      });
+      if (!Segment(plan, packet, [&](const uint8_t* one, size_t bytes) { return sink(one, bytes, tag); }))
+        return kCipherFailed;
     }
   }
   return static_cast<int32_t>(at);

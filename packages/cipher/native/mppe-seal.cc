@@ -88,6 +88,7 @@ int32_t SealMppeTrains(MppeKey* key, const MppeFraming& framing, Call* call) {
     if (call->src.lengths.data[at] != 0 && !call->src.Holds(at, kVirtio)) return kOutOfBounds;
   const int32_t next = CutAllPackets(call, framing.Overhead(), [&](const uint8_t* packet, size_t size, uint32_t tag) {
     sealer.Add(packet, size, tag);
+    return true;
   });
   sealer.Flush();
   return next;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "aes-gcm-calls.h"
+#include "napi-call.h"
 #include "openvpn-batch.h"
 #include "replay-window.h"
 
@@ -50,62 +51,17 @@ napi_value CreateCallback(napi_env env, napi_callback_info info) {
   return external;
 }
 
-napi_value Number(napi_env env, int32_t number) {
-  napi_value value = nullptr;
-  napi_create_int32(env, number, &value);
-  return value;
-}
-
-// Every call below returns the index of the first packet of src that was not consumed, or a negative number. `cursor` is
-// [dst.count, dst.used, malformed, oversized] before and after; a call that returns a negative number leaves it alone.
-struct Cursors {
-  Span<uint32_t> state;
-
-  void Load(Call* call) const {
-    call->cursor = {state.data[0], state.data[1]};
-    call->skipped = {state.data[2], state.data[3]};
-  }
-  void Store(const Call& call) const {
-    state.data[0] = static_cast<uint32_t>(call.cursor.count);
-    state.data[1] = static_cast<uint32_t>(call.cursor.used);
-    state.data[2] = call.skipped.malformed;
-    state.data[3] = call.skipped.oversized;
-  }
-};
-
-// The arguments that all calls share: cursor, first, count, and two batches.
-bool GetCall(napi_env env, const napi_value* range, const napi_value* batches, Cursors* cursors, Call* call) {
-  uint32_t first = 0;
-  uint32_t count = 0;
-  if (!Get(env, range[0], &cursors->state) || cursors->state.size < 4 || !Get(env, range[1], &first) ||
-      !Get(env, range[2], &count) || !Get(env, batches, &call->src) || !Get(env, batches + 4, &call->dst))
-    return false;
-  call->first = first;
-  call->last = static_cast<size_t>(first) + count;
-  cursors->Load(call);
-  return true;
-}
-
-template <typename Run>
-napi_value Perform(napi_env env, const Cursors& cursors, Call* call, const OpenvpnKey* key, Run run) {
-  if (key != nullptr && key->closed) return Number(env, kClosed);
-  if (!call->IsValid()) return Number(env, kOutOfBounds);
-  const int32_t next = run();
-  if (next >= 0) cursors.Store(*call);
-  return Number(env, next);
-}
-
 // openvpnAeadSeal(key, cursor, first, count, virtio: 0 | 1, header, packetId, src arena, offsets, lengths, tags, dst arena, ...)
 napi_value SealCallback(napi_env env, napi_callback_info info) {
   napi_value v[15];
-  Cursors cursors;
+  CallCursor cursor;
   Call call;
   OpenvpnKey* key = nullptr;
   uint32_t virtio = 0, header = 0, packet_id = 0;
-  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !GetCall(env, v + 1, v + 7, &cursors, &call) ||
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, v + 7, &cursor, &call) ||
       !Get(env, v[4], &virtio) || !Get(env, v[5], &header) || !Get(env, v[6], &packet_id))
     return ThrowType(env, "openvpnAeadSeal(key, cursor, first, count, virtio, header, packetId, src..., dst...)");
-  return Perform(env, cursors, &call, key, [&] {
+  return RunCall(env, cursor, &call, key->closed, [&] {
     return virtio == 0 ? Seal(key, &call, header, packet_id) : SealTrains(key, &call, header, packet_id);
   });
 }
@@ -113,28 +69,28 @@ napi_value SealCallback(napi_env env, napi_callback_info info) {
 // openvpnAeadOpen(key, cursor, first, count, src arena, ..., dst arena, ...)
 napi_value OpenCallback(napi_env env, napi_callback_info info) {
   napi_value v[12];
-  Cursors cursors;
+  CallCursor cursor;
   Call call;
   OpenvpnKey* key = nullptr;
-  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !GetCall(env, v + 1, v + 4, &cursors, &call))
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, v + 4, &cursor, &call))
     return ThrowType(env, "openvpnAeadOpen(key, cursor, first, count, src..., dst...)");
-  return Perform(env, cursors, &call, key, [&] { return Open(key, &call); });
+  return RunCall(env, cursor, &call, key->closed, [&] { return Open(key, &call); });
 }
 
 // openvpnAeadOpenTrain(key, cursor, first, count, virtio: 0 | 1, join, replay: Uint32Array, report: Uint32Array, src..., dst...)
 napi_value OpenTrainCallback(napi_env env, napi_callback_info info) {
   napi_value v[16];
-  Cursors cursors;
+  CallCursor cursor;
   Call call;
   OpenvpnKey* key = nullptr;
   uint32_t virtio = 0, join = 0;
   Span<uint32_t> replay, report;
-  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !GetCall(env, v + 1, v + 8, &cursors, &call) ||
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, v + 8, &cursor, &call) ||
       !Get(env, v[4], &virtio) || !Get(env, v[5], &join) || !Get(env, v[6], &replay) || !Get(env, v[7], &report))
     return ThrowType(env, "openvpnAeadOpenTrain(key, cursor, first, count, virtio, join, replay, report, src..., dst...)");
   if (!ReplayWindow(replay).IsValid() || report.size < kReportWords)
     return ThrowType(env, "openvpnAeadOpenTrain: not the state of a replay window, or a report too short");
-  return Perform(env, cursors, &call, key, [&] {
+  return RunCall(env, cursor, &call, key->closed, [&] {
     OpenReport counts = {};
     const int32_t next = OpenTrain(key, &call, replay, virtio == 0 ? 0 : kVirtio, join, &counts);
     memcpy(report.data, &counts, sizeof(counts));
@@ -154,22 +110,22 @@ napi_value CloseCallback(napi_env env, napi_callback_info info) {
 // segmentTrains(cursor, first, count, src..., dst...)
 napi_value SegmentCallback(napi_env env, napi_callback_info info) {
   napi_value v[11];
-  Cursors cursors;
+  CallCursor cursor;
   Call call;
-  if (!GetArguments(env, info, v) || !GetCall(env, v, v + 3, &cursors, &call))
+  if (!GetArguments(env, info, v) || !TakeCall(env, v, v + 3, &cursor, &call))
     return ThrowType(env, "segmentTrains(cursor, first, count, src..., dst...)");
-  return Perform(env, cursors, &call, nullptr, [&] { return SegmentTrains(&call); });
+  return RunCall(env, cursor, &call, false, [&] { return SegmentTrains(&call); });
 }
 
 // joinTrains(cursor, first, count, join, src..., dst...)
 napi_value JoinCallback(napi_env env, napi_callback_info info) {
   napi_value v[12];
-  Cursors cursors;
+  CallCursor cursor;
   Call call;
   uint32_t join = 0;
-  if (!GetArguments(env, info, v) || !GetCall(env, v, v + 4, &cursors, &call) || !Get(env, v[3], &join))
+  if (!GetArguments(env, info, v) || !TakeCall(env, v, v + 4, &cursor, &call) || !Get(env, v[3], &join))
     return ThrowType(env, "joinTrains(cursor, first, count, join, src..., dst...)");
-  return Perform(env, cursors, &call, nullptr, [&] { return JoinTrains(&call, kVirtio, join); });
+  return RunCall(env, cursor, &call, false, [&] { return JoinTrains(&call, kVirtio, join); });
 }
 
 }  // namespace

@@ -1,38 +1,11 @@
 #include "openvpn-batch.h"
 
+#include "cut.h"
 #include "joiner.h"
 #include "replay-window.h"
 
 namespace culvert {
 namespace {
-
-// Cuts the packets of a virtio batch, each whole or not at all. `sink(packet, size, tag)` gets what comes out, for which
-// there is a slot of dst and `overhead` more bytes than its size.
-template <typename Sink>
-int32_t CutAll(Call* call, size_t overhead, Sink sink) {
-  const Batch& src = call->src;
-  size_t at = call->first;
-  for (; at < call->last; at++) {
-    const size_t length = src.lengths.data[at];
-    if (length == 0) continue;
-    if (!src.Holds(at, kVirtio)) return kOutOfBounds;
-    uint8_t* packet = src.arena.data + src.offsets.data[at];
-    const SegmentPlan plan = PlanSegments(packet, length);
-    const size_t size = plan.bytes + plan.segments * overhead;
-    if (plan.what == SegmentPlan::What::kMalformed) {
-      call->skipped.malformed++;
-    } else if (plan.segments > call->dst.Slots() || size > call->dst.arena.size) {
-      call->skipped.oversized++;
-    } else if (plan.segments > call->dst.Slots() - call->cursor.count || size > call->dst.arena.size - call->cursor.used) {
-      break;
-    } else {
-      const uint32_t tag = src.tags.data[at];
-      if (!Segment(plan, packet, [&](const uint8_t* one, size_t bytes) { return sink(one, bytes, tag); }))
-        return kCipherFailed;
-    }
-  }
-  return static_cast<int32_t>(at);
-}
 
 size_t BytesOf(const Call& call) {
   size_t sum = 0;
@@ -61,7 +34,7 @@ int32_t Seal(OpenvpnKey* key, Call* call, uint32_t header, uint32_t packet_id) {
 int32_t SealTrains(OpenvpnKey* key, Call* call, uint32_t header, uint32_t packet_id) {
   if (packet_id + static_cast<uint64_t>(call->dst.Slots() - call->cursor.count) > uint64_t{1} << 32) return kOutOfBounds;
   const size_t overhead = key->Overhead();
-  return CutAll(call, overhead, [&](const uint8_t* packet, size_t length, uint32_t tag) {
+  return CutAllPackets(call, overhead, [&](const uint8_t* packet, size_t length, uint32_t tag) {
     const size_t size = length + overhead;
     if (!SealPacket(key, header, packet_id++, packet, length, call->dst.arena.data + call->cursor.used))
       return false;
@@ -132,7 +105,7 @@ int32_t OpenTrain(OpenvpnKey* key, Call* call, Span<uint32_t> replay, size_t hea
 }
 
 int32_t SegmentTrains(Call* call) {
-  return CutAll(call, 0, [&](const uint8_t* packet, size_t length, uint32_t tag) {
+  return CutAllPackets(call, 0, [&](const uint8_t* packet, size_t length, uint32_t tag) {
     memcpy(call->dst.arena.data + call->cursor.used, packet, length);
     call->cursor.Append(call->dst, length, static_cast<uint32_t>(length), tag);
     return true;

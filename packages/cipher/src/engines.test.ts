@@ -153,6 +153,7 @@ test('engines that do not exist, and lengths that do not fit, throw', () => {
     assert.throws(() => native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4, engine), TypeError);
   const fits = [key, nonce, none, none, none, tag] as const;
   for (let i = 0; i < fits.length; i++) {
+    // `map` gives a list of any length where the call takes six; one of them does not fit, on purpose.
     const odd = fits.map((one, n) => (n === i ? new Uint8Array(17) : one)) as unknown as typeof fits;
     for (const { number } of engines) assert.throws(() => native.aesGcm(number, 1, ...odd), TypeError);
   }

@@ -60,7 +60,7 @@ export interface Transition {
  * Cells as the RFC prints them; `-` cannot happen. Its letters stand: `r` and `p` mark options that we have not (restart, passive), `x`
  * a crossed connection. One line has the states 0 to 5, the next those from 6 to 9.
  */
-// biome-ignore format: a table
+// biome-ignore format: a row an event and a column a state, as RFC 1661, section 4.1, prints it
 const table: Readonly<Record<AutomatonEvent, string>> = {
   //      Initial  Starting   Closed     Stopped         Closing  Stopping    Req-Sent   Ack-Rcvd   Ack-Sent   Opened
   'Up':   '2       irc,scr/6  -          -               -        -           -          -          -          -',
