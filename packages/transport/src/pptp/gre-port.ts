@@ -15,6 +15,7 @@ import {
 } from '@culvert/netio';
 import { CallTable, callIdOf, GRE_PROTOCOL, isGre } from '@culvert/pptp';
 import { systemRandom } from '../clock.ts';
+import { EndOfTurn } from '../end-of-turn.ts';
 
 /** A super-packet of the smallest segments that the kernel makes has 1,820. */
 const OUT_SLOTS = 2_048;
@@ -47,11 +48,7 @@ export class GrePort {
   readonly #socket: RawIpSocket;
   readonly #in = createDatagramBatch(IN_SLOTS, IN_BYTES);
   readonly #out = createDatagramBatch(OUT_SLOTS, OUT_BYTES);
-  readonly #flushLater = (): void => {
-    this.#asked = false;
-    this.#flush();
-  };
-  #asked = false;
+  readonly #endOfTurn = new EndOfTurn(() => this.#flush());
   #waitingForRoom = false;
 
   /** Throws NetioError, CULVERT_NETIO_RAW_PERMISSION without CAP_NET_RAW. */
@@ -139,9 +136,7 @@ export class GrePort {
   }
 
   #commit(): void {
-    if (this.#asked || this.#waitingForRoom) return;
-    this.#asked = true;
-    queueMicrotask(this.#flushLater);
+    if (!this.#waitingForRoom) this.#endOfTurn.ask();
   }
 
   #makeRoom(): boolean {
