@@ -33,8 +33,17 @@ export const rooms: Readonly<Record<string, Room>> = {
     pure: true,
     why: 'carries frames, whatever they are: joining it with ppp is up to the driver',
   },
+  l2tp: {
+    may: ['base', 'wire'],
+    pure: true,
+    why: 'carries frames, whatever they are, inside whatever protects it: joining it with ppp and ipsec is up to the driver',
+  },
+  ipsec: { may: protocol, pure: true, why: 'machines decide, transport acts' },
   core: { may: ['base', 'wire'], pure: true, why: 'forwards packets of any transport' },
-  transport: { may: [...native, 'openvpn', 'ppp', 'pptp', 'core'], why: 'the one room where time and I/O enter' },
+  transport: {
+    may: [...native, 'openvpn', 'ppp', 'pptp', 'l2tp', 'ipsec', 'core'],
+    why: 'the one room where time and I/O enter',
+  },
   host: { may: ['base'], why: 'changes the host for either program' },
   terminal: {
     may: ['base'],
