@@ -14,6 +14,9 @@ interface Stage {
 const isCompliance = (file: string) => /compliance\.test\.ts$|memory-transport\.test\.ts$/.test(file);
 const isWire = (file: string) =>
   /^test\/sim\/|^packages\/openvpn\/src\/(?:session|session-life|reliable|noisy-wire)\.test\.ts$/.test(file);
+/** What they hold depends on how long something takes. */
+const isAlone = (file: string) =>
+  /^test\/e2e\/(?:fairness|threads)\.test\.ts$|^packages\/store\/src\/password-hash\.test\.ts$/.test(file);
 const unitFiles = 'packages/*/{src,test}/**/*.test.ts';
 
 /** Names of test files that a stage takes; every test file belongs to exactly one. */
@@ -25,6 +28,7 @@ function files(glob: string, belongs: (file: string) => boolean) {
         .filter(
           (file) => belongs(file) && (patterns.length === 0 || patterns.some((pattern) => file.includes(pattern))),
         ),
+      isAlone,
     );
 }
 
@@ -33,7 +37,11 @@ const stages: readonly Stage[] = [
   { name: 'unit', why: 'tests beside the code', run: files(unitFiles, (file) => !isCompliance(file) && !isWire(file)) },
   { name: 'compliance', why: 'the suite that every transport passes', run: files(unitFiles, isCompliance) },
   { name: 'wire', why: 'protocols over a noisy wire', run: files(`{${unitFiles},test/sim/**/*.test.ts}`, isWire) },
-  { name: 'interop', why: 'real peers in network namespaces', run: () => runCases('rows', 'test/interop/run.ts') },
+  {
+    name: 'interop',
+    why: 'real peers in network namespaces',
+    run: () => runCases('rows', 'test/interop/run.ts', ['--lanes', '2']),
+  },
   { name: 'e2e', why: 'the programs, end to end', run: files('test/e2e/**/*.test.ts', () => true) },
   { name: 'fuzz', why: 'the committed corpus, and a short search', run: files('test/fuzz/**/*.test.ts', () => true) },
   {

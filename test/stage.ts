@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { run, type TestsStream } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { inLanes } from './lanes.ts';
 
 export interface Outcome {
   readonly pass: number;
@@ -14,40 +15,47 @@ export interface Outcome {
 
 /** One test file may take so long. */
 const FILE_LIMIT_MILLIS = 600_000;
+const LANES = 2;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Runs the files one by one: the machine's cores belong to the test that measures time. No file at all is a failure. */
-export async function runTestFiles(files: readonly string[]): Promise<Outcome> {
-  const started = performance.now();
-  if (files.length === 0) return { pass: 0, failures: ['no test file is there'], skips: [], seconds: 0 };
-  const counts = { pass: 0, failures: [] as string[], skips: [] as string[] };
-  for (const file of files) {
-    const before = { ...counts, failures: counts.failures.length, skips: counts.skips.length };
-    const began = performance.now();
-    await count(
-      run({ files: [`${root}${file}`], concurrency: 1, timeout: FILE_LIMIT_MILLIS, cwd: root }),
-      file,
-      counts,
-    );
-    const [pass, fail, skip] = [
-      counts.pass - before.pass,
-      counts.failures.length - before.failures,
-      counts.skips.length - before.skips,
-    ];
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    const extra = `${fail > 0 ? `, ${fail} FAILED` : ''}${skip > 0 ? `, ${skip} skipped` : ''}`;
-    console.log(`${file}: ${pass} passed${extra} (${seconds} s)`);
-    if (pass + fail + skip === 0) counts.failures.push(`${file}: has no test`);
-  }
-  return { ...counts, seconds: (performance.now() - started) / 1000 };
+interface Counts {
+  pass: number;
+  readonly failures: string[];
+  readonly skips: string[];
 }
 
-async function count(
-  stream: TestsStream,
-  file: string,
-  counts: { pass: number; failures: string[]; skips: string[] },
-): Promise<void> {
+/** Two files at once: most wait more than they work. Those that measure time (`alone`) have the machine to themselves, at the end. No file at all is a failure. */
+export async function runTestFiles(files: readonly string[], alone: (file: string) => boolean): Promise<Outcome> {
+  const started = performance.now();
+  if (files.length === 0) return { pass: 0, failures: ['no test file is there'], skips: [], seconds: 0 };
+  const together = await inLanes(
+    files.filter((file) => !alone(file)),
+    LANES,
+    runTestFile,
+  );
+  const all = [...together, ...(await inLanes(files.filter(alone), 1, runTestFile))];
+  return {
+    pass: all.reduce((sum, { pass }) => sum + pass, 0),
+    failures: all.flatMap(({ failures }) => failures),
+    skips: all.flatMap(({ skips }) => skips),
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+async function runTestFile(file: string): Promise<Counts> {
+  const counts: Counts = { pass: 0, failures: [], skips: [] };
+  const began = performance.now();
+  await count(run({ files: [`${root}${file}`], concurrency: 1, timeout: FILE_LIMIT_MILLIS, cwd: root }), file, counts);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const { pass, failures, skips } = counts;
+  const extra = `${failures.length > 0 ? `, ${failures.length} FAILED` : ''}${skips.length > 0 ? `, ${skips.length} skipped` : ''}`;
+  console.log(`${file}: ${pass} passed${extra} (${seconds} s)`);
+  if (pass + failures.length + skips.length === 0) failures.push(`${file}: has no test`);
+  return counts;
+}
+
+async function count(stream: TestsStream, file: string, counts: Counts): Promise<void> {
   for await (const { type, data } of stream) {
     if (type === 'test:stdout' || type === 'test:stderr') process.stderr.write(data.message);
     // A parent fails with its subtests, which have been counted.

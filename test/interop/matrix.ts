@@ -1,5 +1,6 @@
 /** Runs the cases for each role and protocol. A case without a result is a fail. */
 import { missingForLab } from '@culvert/testkit';
+import { inLanes } from '../lanes.ts';
 import { type Case, cases, type Stage } from './cases.ts';
 import { type End, type Program, type Protocol, type Scenario, usualScenario } from './end.ts';
 import { culvert } from './ends/culvert.ts';
@@ -52,31 +53,31 @@ export function plans(options: { readonly roles: readonly Role[]; readonly only:
 }
 
 /**
- * Runs the plans in one world after the other; `onRow` hears of each result as it comes. `changes` are made to what every case is set
- * up with.
+ * Runs the plans, in as many worlds at once as there are lanes; `onRow` hears of each result as it comes. `changes` are made to what
+ * every case is set up with.
  */
 export async function runPlans(
   todo: readonly Plan[],
   onRow: (row: Row, log: string) => void,
   changes: Partial<Scenario> = {},
+  lanes = 1,
 ): Promise<Row[]> {
-  const rows: Row[] = [];
   const version = (await openvpn.version()) ?? 'not installed';
   const missing = missingForLab(['openvpn', 'openssl', 'ping', 'sysctl']);
-  const world = missing.length === 0 ? await buildWorld() : undefined;
+  const worlds: World[] = [];
   try {
-    for (const plan of todo) {
-      const { result, detail, seconds, log } =
-        world === undefined ? withoutLab(missing) : await runOne(world, plan, changes);
+    while (missing.length === 0 && worlds.length < lanes) worlds.push(await buildWorld());
+    return await inLanes(todo, lanes, async (plan, lane) => {
+      const world = worlds[lane];
+      const { log, ...result } = world === undefined ? withoutLab(missing) : await runOne(world, plan, changes);
       const { id, transport, protocol, role, theCase } = plan;
-      const about = { id, peer: 'openvpn', version, transport, protocol, role, case: theCase.name };
-      rows.push({ ...about, result, detail, seconds });
-      onRow({ ...about, result, detail, seconds }, log);
-    }
+      const row = { id, peer: 'openvpn', version, transport, protocol, role, case: theCase.name, ...result };
+      onRow(row, log);
+      return row;
+    });
   } finally {
-    await world?.lab.close();
+    await Promise.all(worlds.map(({ lab }) => lab.close()));
   }
-  return rows;
 }
 
 interface Result extends Pick<Row, 'result' | 'detail' | 'seconds'> {

@@ -2,11 +2,11 @@
  * The interop matrix: every case with real peers, in every role of ours, over every protocol.
  *
  *   npm run interop -- [--json] [--transport openvpn] [--role server|client|none]... [--only PATTERN] [--list] [--log]
- *                     [--document] [--no-offload]
+ *                     [--document] [--no-offload] [--lanes N]
  *
  * --role none runs the peer against itself: it shows that the harness works. --only takes a regular expression over ids.
  * --log prints what both ends said, of failed cases always. --document writes docs/interop.md. --no-offload rules trains out
- * at our ends. Exit code 1 when a case failed or had no result.
+ * at our ends. --lanes runs so many cases at once. Exit code 1 when a case failed or had no result.
  */
 import { parseArgs } from 'node:util';
 import { writeInteropDocument } from './document.ts';
@@ -26,8 +26,11 @@ function options() {
       log: { type: 'boolean', default: false },
       document: { type: 'boolean', default: false },
       'no-offload': { type: 'boolean', default: false },
+      lanes: { type: 'string', default: '1' },
     },
   });
+  const lanes = Number(values.lanes);
+  if (!Number.isInteger(lanes) || lanes < 1) throw new Error(`--lanes takes a number from 1 on, not ${values.lanes}`);
   if (values.transport !== undefined && values.transport !== 'openvpn') {
     throw new Error(`there is no transport ${values.transport}; there is openvpn`);
   }
@@ -36,7 +39,7 @@ function options() {
     if (known === undefined) throw new Error(`there is no role ${role}; there are ${roles.join(', ')}`);
     return known;
   });
-  return { ...values, roles: chosen };
+  return { ...values, lanes, roles: chosen };
 }
 
 /** People read stderr as the cases run; programs read one object on stdout at the end. */
@@ -61,14 +64,14 @@ function printMatrix(rows: readonly Row[]): void {
 }
 
 async function main(): Promise<void> {
-  const { json, roles: chosen, only, list, log, document, 'no-offload': noOffload } = options();
+  const { json, roles: chosen, only, list, log, document, 'no-offload': noOffload, lanes } = options();
   const todo = plans({ roles: chosen, only });
   if (list) {
     for (const { id } of todo) console.log(id);
     return;
   }
   const changes = noOffload ? { offload: { server: false, client: false } } : {};
-  const rows = await runPlans(todo, (row, text) => tell(row, text, log), changes);
+  const rows = await runPlans(todo, (row, text) => tell(row, text, log), changes, lanes);
   const count = (result: Row['result']) => rows.filter((row) => row.result === result).length;
   if (document) writeInteropDocument(rows, (await culvert.version()) ?? '');
   if (json) console.log(JSON.stringify({ rows }, null, 2));
