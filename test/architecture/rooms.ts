@@ -61,7 +61,11 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   config: {
     may: ['base', 'wire'],
-    others: { yaml: 'keeps the line of every key', zod: 'shapes, and the JSON schema from them' },
+    others: {
+      plist: "Apple's configuration profiles are property lists",
+      yaml: 'keeps the line of every key',
+      zod: 'shapes, and the JSON schema from them',
+    },
     why: 'reads what people write; starts nothing',
   },
   store: { may: ['base'], why: 'durable state behind an interface' },

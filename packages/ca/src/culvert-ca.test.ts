@@ -6,7 +6,7 @@ import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { parseOpenvpnProfile } from '@culvert/config';
+import { parseAppleProfile, parseOpenvpnProfile } from '@culvert/config';
 import { readPkcs12 } from '@culvert/pki';
 import { ExitCode } from '@culvert/terminal';
 import type { CommandAnswer, CommandRequest } from '../test/command-server.ts';
@@ -209,12 +209,55 @@ test('a PKCS#12 file holds key, certificate and CA under its password', async (t
   const { ok, fails, path } = await workshop(t, unsealed);
   await ok('issue', 'client', 'alice');
   writeFileSync(path('password'), 'import me\n', { mode: 0o600 });
-  await fails(ExitCode.usage, /--password-file/, 'export-p12', 'alice');
-  await ok('export-p12', 'alice', '--password-file', 'password');
+  await fails(ExitCode.usage, /--password-file/, 'export', 'alice', '--format', 'p12');
+  await ok('export', 'alice', '--format', 'p12', '--password-file', 'password');
   const content = readPkcs12(readFileSync(path('alice.p12')), 'import me');
   assert.deepEqual(content.others, [readFileSync(path('ca/ca.crt'), 'utf8')]);
   assert.ok((await ok('show', 'alice')).includes(content.certificate));
 });
+
+test('L2TP/IPsec for macOS and Windows: with a shared secret without a certificate, else with one of RSA', async (t) => {
+  const { ok, fails, path } = await workshop(t, unsealed);
+  const remote = ['--remote', 'vpn.example.com'];
+  writeFileSync(path('psk'), 'office secret\n', { mode: 0o600 });
+  await ok('export', 'bob', '--format', 'mobileconfig', ...remote, '--psk-file', 'psk', '--title', 'Office');
+  const { profile } = parseAppleProfile(readFileSync(path('bob.mobileconfig'), 'utf8'), { file: 'bob' });
+  const psk = new Uint8Array(Buffer.from('office secret'));
+  assert.deepEqual(profile, {
+    ...{ name: 'Office', server: 'vpn.example.com', username: 'bob', password: undefined, redirect: true },
+    machineAuth: { kind: 'psk', psk },
+  });
+  await ok('export', 'bob', '--format', 'powershell', ...remote, '--psk-file', 'psk', '--split-tunnel');
+  assert.match(readFileSync(path('bob.ps1'), 'utf8'), /\$psk = 'office secret'\r\n[\s\S]*-SplitTunneling/);
+
+  await ok('issue', 'client', 'alice', '--algorithm', 'rsa-3072');
+  writeFileSync(path('password'), 'import me\n', { mode: 0o600 });
+  await ok('export', 'alice', '--format', 'mobileconfig', ...remote, '--password-file', 'password');
+  const alice = parseAppleProfile(readFileSync(path('alice.mobileconfig'), 'utf8'), { file: 'alice' }).profile;
+  assert.ok(alice?.machineAuth.kind === 'certificate');
+  assert.ok((await ok('show', 'alice')).includes(readPkcs12(alice.machineAuth.pkcs12, 'import me').certificate));
+  assert.match(readFileSync(path('ca/ca.crt'), 'utf8'), new RegExp(base64Line(alice.machineAuth.ca)));
+
+  await fails(
+    ExitCode.usage,
+    /one HOST/,
+    'export',
+    'alice',
+    '--format',
+    'powershell',
+    '--remote',
+    'vpn.example.com:500',
+  );
+  await fails(ExitCode.usage, /--remote is missing/, 'export', 'alice');
+});
+
+/** The first line of a PEM file with these bytes, as a pattern. */
+function base64Line(der: Uint8Array | undefined): string {
+  return Buffer.from(der ?? [])
+    .toString('base64')
+    .slice(0, 64)
+    .replace(/[+/]/g, '\\$&');
+}
 
 test('a renewed certificate goes beside the old one, and into the files of --out', async (t) => {
   const { ok, json, path } = await workshop(t, unsealed);

@@ -1,8 +1,12 @@
 import type { CommandModule } from '@culvert/terminal';
 import { type CommonArguments, commonOptions } from './ca-access.ts';
 
+export type ExportFormat = 'ovpn' | 'p12' | 'mobileconfig' | 'powershell';
+const formats: readonly ExportFormat[] = ['ovpn', 'p12', 'mobileconfig', 'powershell'];
+
 export interface ExportArguments extends CommonArguments {
   readonly which: string;
+  readonly format: ExportFormat;
   readonly remote: readonly string[];
   readonly server: string | undefined;
   readonly 'tls-crypt-v2-server-key': string | undefined;
@@ -10,25 +14,36 @@ export interface ExportArguments extends CommonArguments {
   readonly 'no-tls-crypt': boolean;
   readonly password: boolean;
   readonly 'forget-key': boolean;
+  readonly 'psk-file': string | undefined;
+  readonly 'password-file': string | undefined;
+  readonly legacy: boolean;
+  readonly title: string | undefined;
+  readonly 'split-tunnel': boolean;
   readonly out: string | undefined;
 }
 
 export const exportCommand: CommandModule<unknown, ExportArguments> = {
   command: 'export <which>',
-  describe: 'Write a profile with all that a client needs in one .ovpn file',
+  describe: 'Write all that a client needs into one file: for OpenVPN, for macOS and iOS, for Windows',
   builder: (y) =>
     commonOptions(y)
       .positional('which', {
         type: 'string',
         demandOption: true,
-        describe: "A client's name (its newest certificate) or a serial number",
+        describe: "A client's name (its newest certificate) or a serial number; with --psk-file a user's name",
+      })
+      .option('format', {
+        choices: formats,
+        default: 'ovpn' as ExportFormat,
+        describe:
+          'ovpn; p12: key and certificates for any system; mobileconfig, powershell: L2TP/IPsec set up by one click',
       })
       .option('remote', {
         type: 'string',
         array: true,
         nargs: 1,
-        demandOption: true,
-        describe: 'HOST[:PORT[:udp|tcp]] of the gateway; several are tried in order',
+        default: [],
+        describe: 'HOST[:PORT[:udp|tcp]] of the gateway; several are tried in order (OpenVPN). L2TP/IPsec: HOST',
       })
       .option('server', {
         type: 'string',
@@ -52,16 +67,54 @@ export const exportCommand: CommandModule<unknown, ExportArguments> = {
         describe: 'The client asks for user name and password too',
       })
       .option('forget-key', { type: 'boolean', default: false, describe: 'Then erase the private key from the CA' })
+      .option('psk-file', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'mobileconfig, powershell: use the shared secret of this file, and no certificate',
+      })
+      .option('password-file', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'File with the password of the PKCS#12 (- for standard input); else asked for',
+      })
+      .option('legacy', {
+        type: 'boolean',
+        default: false,
+        describe: 'PKCS#12 with 3DES and SHA-1, for Windows before 10 (1709) and macOS before 15',
+      })
+      .option('title', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'mobileconfig, powershell: what the connection is called [default: the gateway]',
+      })
+      .option('split-tunnel', {
+        type: 'boolean',
+        default: false,
+        describe: "mobileconfig, powershell: only the office's networks go through the tunnel",
+      })
       .option('out', {
         type: 'string',
         requiresArg: true,
-        describe: 'File to write (- for standard output) [default: NAME.ovpn]',
+        describe: 'File to write (- for standard output) [default: NAME.ovpn, .p12, .mobileconfig or .ps1]',
       })
       .example('$0 export alice --remote vpn.example.com', 'UDP port 1194')
       .example(
         '$0 export alice --remote vpn.example.com:1194:udp --remote vpn.example.com:443:tcp --out -',
         'TCP where UDP is blocked',
+      )
+      .example('$0 export alice --format p12', 'asks for a password and writes alice.p12')
+      .example(
+        '$0 export alice --format mobileconfig --remote vpn.example.com --psk-file psk',
+        'macOS and iOS, L2TP/IPsec',
+      )
+      .example(
+        '$0 export alice --format powershell --remote vpn.example.com',
+        'Windows, L2TP/IPsec with a certificate',
       ),
-  // Loaded when it is used: the profile's printer shares a package with the gateway's configuration, which costs 100 ms.
-  handler: async (args) => (await import('./export-profile.ts')).exportProfile(args),
+  // Loaded when they are used: the printers share a package with the gateway's configuration, which costs 100 ms.
+  handler: async (args) => {
+    if (args.format === 'p12') return (await import('./export-p12.ts')).exportPkcs12(args);
+    if (args.format !== 'ovpn') return (await import('./export-l2tp.ts')).exportL2tp(args);
+    return (await import('./export-openvpn.ts')).exportOpenvpn(args);
+  },
 };

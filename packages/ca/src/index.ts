@@ -1,7 +1,6 @@
 /** The commands of culvert-ca. */
 import { crlCommand } from './crl.ts';
 import { exportCommand } from './export.ts';
-import { exportP12Command } from './export-p12.ts';
 import { initCommand } from './init.ts';
 import { issueCommand } from './issue.ts';
 import { listCommand } from './list.ts';
@@ -19,6 +18,5 @@ export const commands = [
   listCommand,
   showCommand,
   exportCommand,
-  exportP12Command,
   passphraseCommand,
 ];

@@ -1,7 +1,9 @@
-/** The gateway's configuration file, OpenVPN profiles and key files: parse, check, print. */
+/** The gateway's configuration file, clients' profiles and key files: parse, check, print. */
+export { type ParsedL2tpProfile, parseAppleProfile, printAppleProfile } from './apple-profile.ts';
 export type { ReadInput } from './check-files.ts';
 export { ConfigError } from './errors.ts';
 export type { GatewayConfig } from './gateway-schema.ts';
+export type { L2tpMachineAuth, L2tpProfile } from './l2tp-profile.ts';
 export { checkGatewayConfig, gatewayJsonSchema, type LoadedConfig, loadGatewayConfig } from './load-gateway-config.ts';
 export {
   makeTlsCryptV2ClientKey,
@@ -25,3 +27,4 @@ export {
 export { type ParsedProfile, parseOpenvpnProfile } from './openvpn-profile-parse.ts';
 export { printOpenvpnProfile } from './openvpn-profile-print.ts';
 export { formatProblem, type Problem } from './problem.ts';
+export { printWindowsProfile } from './windows-profile.ts';

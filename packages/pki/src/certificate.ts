@@ -57,6 +57,9 @@ export async function createRoot(options: {
   });
 }
 
+/** iKEIntermediate: older macOS and Windows want it of an IPsec gateway, beside or instead of serverAuth. */
+const IKE_INTERMEDIATE = '1.3.6.1.5.5.8.2.2';
+
 export async function createLeaf(options: {
   readonly name: string;
   readonly role: CertificateRole;
@@ -80,9 +83,11 @@ export async function createLeaf(options: {
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(leafKeyUsage(options.role, options.rsa), true),
-      new x509.ExtendedKeyUsageExtension([
-        options.role === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
-      ]),
+      new x509.ExtendedKeyUsageExtension(
+        options.role === 'server'
+          ? [x509.ExtendedKeyUsage.serverAuth, IKE_INTERMEDIATE]
+          : [x509.ExtendedKeyUsage.clientAuth],
+      ),
       ...(options.subjectAltNames.length === 0
         ? []
         : [new x509.SubjectAlternativeNameExtension([...options.subjectAltNames])]),

@@ -1,4 +1,4 @@
-/** The work of `culvert-ca export`. */
+/** The work of `culvert-ca export --format ovpn`. */
 import { readFileSync } from 'node:fs';
 import {
   emptyOpenvpnProfile,
@@ -12,37 +12,26 @@ import {
   printTlsCryptV2ClientKey,
   timeMetadata,
 } from '@culvert/config';
-import { type CaDirectory, type CertificateRecord, writeFileAtomically } from '@culvert/pki';
-import { printJson, UsageError } from '@culvert/terminal';
-import { day, systemClock, systemRandom, withCa } from './ca-access.ts';
+import type { CaDirectory, CertificateRecord } from '@culvert/pki';
+import { UsageError } from '@culvert/terminal';
+import { systemClock, systemRandom, withCa } from './ca-access.ts';
+import { clientOf, deliver } from './deliver.ts';
 import type { ExportArguments } from './export.ts';
-import { describe, statusOf } from './list.ts';
+import { statusOf } from './list.ts';
 import { parseRemote } from './remote.ts';
 
-export async function exportProfile(args: ExportArguments): Promise<void> {
+export async function exportOpenvpn(args: ExportArguments): Promise<void> {
   const wraps = [args['tls-crypt'], args['tls-crypt-v2-server-key'], args['no-tls-crypt'] || undefined];
   if (wraps.filter((wrap) => wrap !== undefined).length > 1) {
     throw new UsageError('--tls-crypt, --tls-crypt-v2-server-key and --no-tls-crypt exclude each other');
   }
-  await withCa(args, (ca) => writeProfile(args, ca));
-}
-
-async function writeProfile(args: ExportArguments, ca: CaDirectory): Promise<void> {
-  const record = ca.find(args.which);
-  if (record.role !== 'client') throw new UsageError(`${record.name} is a server: its certificate opens no connection`);
-  if (statusOf(record) !== 'valid')
-    throw new UsageError(`the certificate of ${record.name} is ${statusOf(record)}: issue a new one`);
-  const profile = makeProfile(args, ca, record);
-  const text = printOpenvpnProfile(profile);
-  const out = args.out ?? `${record.name}.ovpn`;
-  if (out === '-') process.stdout.write(text);
-  else writeFileAtomically(out, text, 0o600);
-  if (args['forget-key']) await ca.forgetPrivateKey(record.serial);
-  if (out === '-') return;
-  if (args.json) return printJson({ ...describe(ca.find(record.serial)), file: out, remotes: profile.remotes });
-  process.stdout.write(
-    `Wrote ${out}, valid until ${day(record.notAfter)}. It holds a private key: hand it over safely.\n`,
-  );
+  if (args.remote.length === 0) throw new UsageError('--remote is missing: HOST[:PORT[:udp|tcp]] of the gateway');
+  await withCa(args, async (ca) => {
+    const record = clientOf(ca, args.which);
+    const profile = makeProfile(args, ca, record);
+    const out = { text: printOpenvpnProfile(profile), name: `${record.name}.ovpn` };
+    await deliver(args, ca, record, out, { remotes: profile.remotes });
+  });
 }
 
 function makeProfile(args: ExportArguments, ca: CaDirectory, record: CertificateRecord): OpenvpnProfile {

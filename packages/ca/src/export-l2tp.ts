@@ -1,0 +1,61 @@
+/** The work of `culvert-ca export --format mobileconfig` and `powershell`: L2TP/IPsec for what systems have built in. */
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import { type L2tpMachineAuth, type L2tpProfile, printAppleProfile, printWindowsProfile } from '@culvert/config';
+import { printJson, UsageError } from '@culvert/terminal';
+import { withCa } from './ca-access.ts';
+import { clientOf, deliver, pkcs12Of, writeOut } from './deliver.ts';
+import type { ExportArguments } from './export.ts';
+import { readSecret } from './secret-input.ts';
+
+export async function exportL2tp(args: ExportArguments): Promise<void> {
+  const server = serverOf(args);
+  if (args['psk-file'] !== undefined) return exportWithSecret(args, server);
+  await withCa(args, async (ca) => {
+    const record = clientOf(ca, args.which);
+    const pkcs12 = await pkcs12Of(args, ca, record);
+    const ca509 = new Uint8Array(new X509Certificate(ca.authority.certificate).raw);
+    warnOfCurves(record.certificate);
+    const machineAuth = { kind: 'certificate', pkcs12, pkcs12Password: undefined, ca: ca509 } as const;
+    await deliver(args, ca, record, print(args, profileOf(args, server, record.name, machineAuth)), { server });
+  });
+}
+
+/** No certificate, so the CA is not even opened. */
+async function exportWithSecret(args: ExportArguments, server: string): Promise<void> {
+  const secret = await readSecret({ file: args['psk-file'], question: '', twice: false }, 'use --psk-file');
+  if (secret === '') throw new UsageError(`--psk-file ${args['psk-file']} is empty`);
+  const machineAuth = { kind: 'psk', psk: new Uint8Array(Buffer.from(secret)) } as const;
+  const file = print(args, profileOf(args, server, args.which, machineAuth));
+  writeOut(args, file);
+  if (args.out === '-') return;
+  if (args.json) return printJson({ name: args.which, file: args.out ?? file.name, server });
+  process.stdout.write(`Wrote ${args.out ?? file.name}. It holds the shared secret: hand it over safely.\n`);
+}
+
+function serverOf({ remote }: ExportArguments): string {
+  const [server, ...more] = remote;
+  const isName = server !== undefined && /^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?$/.test(server);
+  if (more.length > 0 || server === undefined || (!isName && isIP(server) === 0))
+    throw new UsageError('--remote is one HOST here, a name or an address: L2TP/IPsec has ports of its own');
+  return server;
+}
+
+function profileOf(args: ExportArguments, server: string, username: string, machineAuth: L2tpMachineAuth): L2tpProfile {
+  const name = args.title ?? server;
+  return { name, server, username, password: undefined, machineAuth, redirect: !args['split-tunnel'] };
+}
+
+function print({ format, which }: ExportArguments, profile: L2tpProfile): { text: string; name: string } {
+  const name = profile.username ?? which;
+  if (format === 'powershell') return { text: printWindowsProfile(profile), name: `${name}.ps1` };
+  return { text: printAppleProfile(profile), name: `${name}.mobileconfig` };
+}
+
+/** IKEv1 of Windows and macOS signs with RSA alone. */
+function warnOfCurves(certificate: string): void {
+  if (new X509Certificate(certificate).publicKey.asymmetricKeyType === 'rsa') return;
+  process.stderr.write(
+    "warning: Windows and macOS take RSA certificates for L2TP/IPsec: issue it with --algorithm rsa-3072, the server's too\n",
+  );
+}
