@@ -22,6 +22,8 @@ namespace {
 
 // A peer's certificate chain in one handshake message, in bytes.
 constexpr long kMaxCertificateList = 48 * 1024;
+// Certificates in a chain that is verified without a handshake.
+constexpr uint32_t kMaxChain = 8;
 
 // Without a password callback OpenSSL would ask at the terminal.
 int NoPassword(char*, int, int, void* asked) {
@@ -272,6 +274,50 @@ napi_value IsRevoked(napi_env env, napi_callback_info info) {
   return listed < 0 ? ThrowType(env, "isRevoked: not a certificate in DER form") : Js(env, listed == 1);
 }
 
+// The certificates of a list of DER, at most kMaxChain. Null where one is none, or there are too many or none at all.
+STACK_OF(X509) * ReadChain(napi_env env, napi_value list) {
+  uint32_t count = 0;
+  if (napi_get_array_length(env, list, &count) != napi_ok || count == 0 || count > kMaxChain) return nullptr;
+  STACK_OF(X509)* chain = sk_X509_new_null();
+  for (uint32_t i = 0; chain != nullptr && i < count; i++) {
+    napi_value item;
+    Bytes der;
+    X509* certificate = nullptr;
+    if (napi_get_element(env, list, i, &item) == napi_ok && Get(env, item, &der) && der.size <= kMaxCertificateList) {
+      const uint8_t* at = der.data;
+      certificate = d2i_X509(nullptr, &at, static_cast<long>(der.size));
+      const bool whole = certificate != nullptr && at == der.data + der.size && sk_X509_push(chain, certificate) > 0;
+      if (whole) continue;
+      X509_free(certificate);
+    }
+    sk_X509_pop_free(chain, X509_free);
+    chain = nullptr;
+  }
+  ERR_clear_error();
+  return chain;
+}
+
+// verifyChain(context, chain: DER, the peer's first, unixSeconds: 0 for the system's time):
+// { warnings, certificate: its description | refusal? }, undefined for what are no certificates
+napi_value VerifyPeerChain(napi_env env, napi_callback_info info) {
+  napi_value v[3];
+  Context* context = nullptr;
+  double now = 0;
+  if (!GetArguments(env, info, v) || (context = GetOpen<Context>(env, v[0])) == nullptr || !Get(env, v[2], &now))
+    return ThrowType(env, "verifyChain(context, chain, unixSeconds)");
+  STACK_OF(X509)* chain = ReadChain(env, v[1]);
+  if (chain == nullptr) return nullptr;
+  Verdict verdict;
+  const bool good = VerifyChain(*context, chain, static_cast<time_t>(now), &verdict);
+  JsObject outcome(env);
+  outcome.Set("warnings", DescribeWarnings(env, verdict));
+  if (good) outcome.Set("certificate", DescribeCertificate(env, sk_X509_value(chain, 0)));
+  if (!good && verdict.refusal.error != X509_V_OK) outcome.Set("refusal", DescribeRefusal(env, verdict.refusal));
+  sk_X509_pop_free(chain, X509_free);
+  ERR_clear_error();
+  return outcome.value();
+}
+
 // closeContext(context): engines that exist go on. Harmless when repeated.
 napi_value CloseContext(napi_env env, napi_callback_info info) {
   napi_value v[1];
@@ -293,6 +339,7 @@ void ExportContext(napi_env env, napi_value exports) {
   Export(env, exports, "setPrivateKey", SetPrivateKey);
   Export(env, exports, "setCrls", SetCrls);
   Export(env, exports, "isRevoked", IsRevoked);
+  Export(env, exports, "verifyChain", VerifyPeerChain);
   Export(env, exports, "closeContext", CloseContext);
 }
 

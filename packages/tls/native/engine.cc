@@ -196,18 +196,6 @@ napi_value Take(napi_env env, napi_callback_info info) {
   return bytes;
 }
 
-napi_value DescribeWarnings(napi_env env, const Engine& engine) {
-  napi_value list = nullptr;
-  napi_create_array(env, &list);
-  for (uint32_t i = 0; i < engine.warnings.size(); i++) {
-    const StaleCrl& crl = engine.warnings[i];
-    JsObject warning(env);
-    warning.Set("missing", crl.missing).Set("issuer", crl.issuer).Set("nextUpdate", crl.next_update);
-    napi_set_element(env, list, i, warning.value());
-  }
-  return list;
-}
-
 // session(engine): { protocol, cipher, resumed, warnings, certificate: description or undefined }, after kSecure
 napi_value Session(napi_env env, napi_callback_info info) {
   napi_value v[1];
@@ -222,20 +210,6 @@ napi_value Session(napi_env env, napi_callback_info info) {
   if (const X509* certificate = SSL_get0_peer_certificate(engine->ssl))
     session.Set("certificate", DescribeCertificate(env, certificate));
   return session.value();
-}
-
-napi_value DescribeRefusal(napi_env env, const Refusal& refusal) {
-  return JsObject(env)
-      .Set("error", refusal.error)
-      .Set("depth", refusal.depth)
-      .Set("text", refusal.text)
-      .Set("subject", refusal.subject)
-      .Set("issuer", refusal.issuer)
-      .Set("commonName", refusal.common_name)
-      .Set("notBefore", refusal.not_before)
-      .Set("notAfter", refusal.not_after)
-      .Set("crlNextUpdate", refusal.crl_next_update)
-      .value();
 }
 
 // failure(engine): { code: SSL_R_* or 0, text, alert?: { fromPeer, number }, refusal?: the certificate's }, after kFailed

@@ -76,12 +76,7 @@ bool HasName(const Policy& policy, const X509* leaf) {
   return name == policy.name || HasDnsName(leaf, policy.name);
 }
 
-}  // namespace
-
-int OnVerify(int ok, X509_STORE_CTX* store) {
-  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  auto* verdict = ssl == nullptr ? nullptr : static_cast<Verdict*>(SSL_get_app_data(ssl));
-  if (verdict == nullptr) return 0;
+int Judge(int ok, X509_STORE_CTX* store, Verdict* verdict) {
   if (!ok && !IsTolerated(verdict, store)) {
     Record(verdict, store);
     return 0;
@@ -97,6 +92,64 @@ int OnVerify(int ok, X509_STORE_CTX* store) {
     return Refuse(verdict, store, X509_V_ERR_INVALID_PURPOSE);
   if (!HasName(*verdict->policy, leaf)) return Refuse(verdict, store, X509_V_ERR_HOSTNAME_MISMATCH);
   return 1;
+}
+
+int OnVerifyAlone(int ok, X509_STORE_CTX* store) {
+  auto* verdict = static_cast<Verdict*>(X509_STORE_CTX_get_app_data(store));
+  return verdict == nullptr ? 0 : Judge(ok, store, verdict);
+}
+
+}  // namespace
+
+int OnVerify(int ok, X509_STORE_CTX* store) {
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* verdict = ssl == nullptr ? nullptr : static_cast<Verdict*>(SSL_get_app_data(ssl));
+  return verdict == nullptr ? 0 : Judge(ok, store, verdict);
+}
+
+bool VerifyChain(const Context& context, STACK_OF(X509) * chain, time_t unix_seconds, Verdict* verdict) {
+  X509_STORE_CTX* store = X509_STORE_CTX_new();
+  bool good = store != nullptr && X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(context.ssl_ctx),
+                                                      sk_X509_value(chain, 0), chain) == 1;
+  if (good) {
+    verdict->policy = &context.policy;
+    // As OpenSSL sets up its own verification in a handshake: the purpose, and the strength of keys and digests.
+    X509_STORE_CTX_set_default(store, context.policy.server ? "ssl_client" : "ssl_server");
+    X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(store);
+    X509_VERIFY_PARAM_set_auth_level(param, SSL_CTX_get_security_level(context.ssl_ctx));
+    if (unix_seconds > 0) X509_VERIFY_PARAM_set_time(param, unix_seconds);
+    X509_STORE_CTX_set_verify_cb(store, OnVerifyAlone);
+    X509_STORE_CTX_set_app_data(store, verdict);
+    good = X509_verify_cert(store) == 1 && verdict->refusal.error == X509_V_OK;
+  }
+  X509_STORE_CTX_free(store);
+  return good;
+}
+
+napi_value DescribeRefusal(napi_env env, const Refusal& refusal) {
+  return JsObject(env)
+      .Set("error", refusal.error)
+      .Set("depth", refusal.depth)
+      .Set("text", refusal.text)
+      .Set("subject", refusal.subject)
+      .Set("issuer", refusal.issuer)
+      .Set("commonName", refusal.common_name)
+      .Set("notBefore", refusal.not_before)
+      .Set("notAfter", refusal.not_after)
+      .Set("crlNextUpdate", refusal.crl_next_update)
+      .value();
+}
+
+napi_value DescribeWarnings(napi_env env, const Verdict& verdict) {
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  for (uint32_t i = 0; i < verdict.warnings.size(); i++) {
+    const StaleCrl& crl = verdict.warnings[i];
+    JsObject warning(env);
+    warning.Set("missing", crl.missing).Set("issuer", crl.issuer).Set("nextUpdate", crl.next_update);
+    napi_set_element(env, list, i, warning.value());
+  }
+  return list;
 }
 
 }  // namespace culvert

@@ -3,6 +3,7 @@
 
 #include <openssl/ssl.h>
 
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -39,5 +40,12 @@ struct Verdict {
 
 // The Verdict of an engine hangs on its SSL as app data.
 int OnVerify(int ok, X509_STORE_CTX* store);
+
+// The same policy without a handshake: whether `chain` (DER, the peer's certificate first) leads to a CA of the context.
+// `unix_seconds` 0: the system's time. What it leaves behind is in `verdict`. False with no refusal: not even certificates.
+bool VerifyChain(const Context& context, STACK_OF(X509) * chain, time_t unix_seconds, Verdict* verdict);
+
+napi_value DescribeRefusal(napi_env env, const Refusal& refusal);
+napi_value DescribeWarnings(napi_env env, const Verdict& verdict);
 
 }  // namespace culvert

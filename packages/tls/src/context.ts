@@ -1,10 +1,11 @@
 /** One role's certificates, keys and policy, checked once; every engine of the role shares it. */
-import type { WallClock } from '@culvert/base';
+import type { PeerCertificate, WallClock } from '@culvert/base';
 import { Engine } from './engine.ts';
 import { TlsError } from './errors.ts';
 import type { TlsContext, TlsEngine } from './face.ts';
 import { loadNative, type Native, type NativeContext } from './native.ts';
-import { day, explainCrl, shorten } from './reasons.ts';
+import { describePeer } from './peer-certificate.ts';
+import { day, explainCrl, explainRefusal, explainStaleCrl, shorten } from './reasons.ts';
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
@@ -62,6 +63,11 @@ export interface CertificateTlsContext extends TlsContext {
   setCrl(pem: string | undefined): void;
   /** Whether a CRL in force lists this certificate (DER): for links that were up before it did. */
   isRevoked(der: Uint8Array): boolean;
+  /**
+   * The context's policy for a chain that comes by another protocol than TLS (IKE): the peer's certificate, then intermediates, at most
+   * eight, in DER. The certificate, or a plain sentence that says why it is refused. It does not prove that the peer has the key.
+   */
+  verifyChain(chain: readonly Uint8Array[]): PeerCertificate | string;
   /** Engines that exist go on; other calls throw afterwards. Idempotent. */
   close(): void;
 }
@@ -131,6 +137,20 @@ class Context implements CertificateTlsContext {
   isRevoked(der: Uint8Array): boolean {
     this.#checkOpen();
     return this.#native.isRevoked(this.#handle, der);
+  }
+
+  verifyChain(chain: readonly Uint8Array[]): PeerCertificate | string {
+    this.#checkOpen();
+    const now = this.#options.wallClock === undefined ? 0 : Math.floor(this.#now() / 1000);
+    const verdict = this.#native.verifyChain(this.#handle, chain, now);
+    if (verdict === undefined) return 'the peer sent what is no certificate, or too many of them';
+    const { certificate, refusal, warnings } = verdict;
+    if (certificate === undefined) {
+      const expected = { role: this.#options.role, name: this.#options.name };
+      return refusal === undefined ? "the peer's certificate cannot be verified" : explainRefusal(refusal, expected);
+    }
+    for (const warning of warnings) this.#warn(explainStaleCrl(warning));
+    return describePeer(certificate);
   }
 
   close(): void {

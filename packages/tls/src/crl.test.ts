@@ -29,6 +29,17 @@ test('a client checks CRLs too', () => {
   assert.equal(wire.failed('server').alert?.name, 'certificate_revoked');
 });
 
+test('a chain that comes without a handshake is held against the CRLs in force', () => {
+  const server = createTlsContext(office.server);
+  const [derOfBob, derOfAlice] = [bob, office.alice].map(({ der }) => new Uint8Array(der));
+  assert.ok(derOfBob !== undefined && derOfAlice !== undefined);
+  assert.notEqual(typeof server.verifyChain([derOfBob]), 'string');
+  server.setCrl(listsBob);
+  assert.equal(server.verifyChain([derOfBob]), "the peer's certificate was revoked (CN=bob)");
+  assert.notEqual(typeof server.verifyChain([derOfAlice]), 'string');
+  server.close();
+});
+
 test('an expired CRL still refuses what it lists, warns, and locks nobody else out', () => {
   const warnings: string[] = [];
   const server = createTlsContext({ ...office.server, crl: expired, onWarning: (message) => warnings.push(message) });

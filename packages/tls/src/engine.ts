@@ -3,12 +3,12 @@
  *
  * Owns the order of events and the bounds of every queue; OpenSSL owns the protocol, the policy lies in the context.
  */
-import { createHash } from 'node:crypto';
-import type { PeerCertificate, WallClock } from '@culvert/base';
+import type { WallClock } from '@culvert/base';
 import { alertName } from './alerts.ts';
 import { TlsError } from './errors.ts';
 import type { TlsEngine, TlsEvent } from './face.ts';
-import { type CertificateFacts, type Native, type NativeContext, type NativeEngine, Step } from './native.ts';
+import { type Native, type NativeContext, type NativeEngine, Step } from './native.ts';
+import { describePeer } from './peer-certificate.ts';
 import { type Expectation, explainFailure, explainStaleCrl } from './reasons.ts';
 
 /** RFC 8446, section 5.1. */
@@ -158,7 +158,7 @@ export class Engine implements TlsEngine {
     const { protocol, cipher, resumed, warnings, certificate } = this.#native.session(this.#handle);
     this.#phase = 'secure';
     for (const warning of warnings) this.#options.warn(explainStaleCrl(warning));
-    const peerCertificate = certificate === undefined ? undefined : describe(certificate);
+    const peerCertificate = certificate === undefined ? undefined : describePeer(certificate);
     this.#events.push({ kind: 'secure', protocol, cipher, peerCertificate, resumed });
     const early = this.#early;
     this.#early = [];
@@ -203,8 +203,4 @@ export class Engine implements TlsEngine {
     this.#phase = 'over';
     this.#events.push(last);
   }
-}
-
-function describe(facts: CertificateFacts): PeerCertificate {
-  return { ...facts, fingerprint256: createHash('sha256').update(facts.der).digest('hex') };
 }

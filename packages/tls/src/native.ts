@@ -56,6 +56,13 @@ export interface Refusal {
   readonly crlNextUpdate: number;
 }
 
+/** Neither certificate nor refusal: OpenSSL could not even begin. */
+export interface ChainVerdict {
+  readonly warnings: readonly StaleCrl[];
+  readonly certificate?: CertificateFacts;
+  readonly refusal?: Refusal;
+}
+
 export interface Failure {
   /** OpenSSL's SSL_R_* number, 0 for an error that is not TLS's own. */
   readonly code: number;
@@ -79,6 +86,7 @@ export interface Native {
   ): { readonly reason: 'encrypted' | 'mismatch' | 'unusable'; readonly detail: string } | undefined;
   setCrls(context: NativeContext, pem: string): readonly CrlFacts[] | string;
   isRevoked(context: NativeContext, der: Uint8Array): boolean;
+  verifyChain(context: NativeContext, chain: readonly Uint8Array[], unixSeconds: number): ChainVerdict | undefined;
   closeContext(context: NativeContext): void;
 
   newEngine(context: NativeContext): NativeEngine;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Authority, DAY, makeCa, makeCertificate } from '../test/certificates.ts';
 import { join, makeOffice } from '../test/wire.ts';
-import type { TlsContextOptions } from './index.ts';
+import { createTlsContext, type TlsContextOptions } from './index.ts';
 
 const office = makeOffice();
 const now = Date.now();
@@ -120,6 +120,44 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     wire.close();
   });
 }
+
+const derOf = (pems: string): Uint8Array[] =>
+  [...pems.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END/g)].map(([, text]) =>
+    Buffer.from(text ?? '', 'base64'),
+  );
+
+for (const [role, peer] of [
+  ['server', 'client'],
+  ['client', 'server'],
+] as const) {
+  const { name: _, ...ours } = { name: undefined, ...office[role] };
+  for (const { name, shows, reason } of casesFor(peer)) {
+    test(`a ${role} refuses a certificate ${name} that comes without a handshake, with the same words`, () => {
+      const context = createTlsContext(ours);
+      assertReason(context.verifyChain(derOf(shows.certificate ?? '')) as string, reason);
+      context.close();
+    });
+  }
+}
+
+test('a chain that comes without a handshake is judged by the policy of the context', () => {
+  const context = createTlsContext(office.server);
+  const bob = makeCertificate({ commonName: 'bob', usages: ['clientAuth'], issuer: middle });
+  const chain = derOf(bob.pem + middle.pem);
+  const found = context.verifyChain(chain);
+  assert.ok(typeof found !== 'string');
+  assert.equal(found.commonName, 'bob');
+  assert.deepEqual(found.der, new Uint8Array(chain[0] ?? []));
+  const later = createTlsContext({ ...office.server, wallClock: { unixMillis: () => now + 365 * DAY } });
+  assert.match(later.verifyChain(chain) as string, /expired on/);
+  for (const wrong of [[], [Uint8Array.of(1, 2)], [...chain, Uint8Array.of()], Array(9).fill(chain[0])]) {
+    assert.match(context.verifyChain(wrong as Uint8Array[]) as string, /no certificate, or too many/);
+  }
+  const [first = new Uint8Array()] = chain;
+  assert.match(context.verifyChain([Buffer.concat([first, Buffer.of(0)])]) as string, /no certificate/);
+  for (const one of [context, later]) one.close();
+  assert.throws(() => context.verifyChain(chain), { code: 'CULVERT_TLS_STATE' });
+});
 
 test('a server to which certificates are optional still refuses a bad one', () => {
   const bob = makeCertificate({ commonName: 'bob', usages: ['clientAuth'], issuer: foreign });

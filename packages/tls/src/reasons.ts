@@ -56,7 +56,7 @@ const X509 = {
   invalidCa: 79,
 } as const;
 
-function explainRefusal(refusal: Refusal, expected: Expectation): string {
+export function explainRefusal(refusal: Refusal, expected: Expectation): string {
   const whose = refusal.depth === 0 ? "the peer's certificate" : "a CA certificate in the peer's chain";
   const subject = `(${shorten(refusal.subject)})`;
   const issuer = `(issuer ${shorten(refusal.issuer)})`;
