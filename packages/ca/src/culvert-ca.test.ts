@@ -234,7 +234,7 @@ test('L2TP/IPsec for macOS and Windows: with a shared secret without a certifica
   writeFileSync(path('password'), 'import me\n', { mode: 0o600 });
   await ok('export', 'alice', '--format', 'mobileconfig', ...remote, '--password-file', 'password');
   const alice = parseAppleProfile(readFileSync(path('alice.mobileconfig'), 'utf8'), { file: 'alice' }).profile;
-  assert.ok(alice?.machineAuth.kind === 'certificate');
+  assert.ok(alice?.machineAuth.kind === 'pkcs12');
   assert.ok((await ok('show', 'alice')).includes(readPkcs12(alice.machineAuth.pkcs12, 'import me').certificate));
   assert.match(readFileSync(path('ca/ca.crt'), 'utf8'), new RegExp(base64Line(alice.machineAuth.ca)));
 

@@ -1,12 +1,20 @@
 /** The work of `culvert-ca export --format mobileconfig` and `powershell`: L2TP/IPsec for what systems have built in. */
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type L2tpMachineAuth, type L2tpProfile, printAppleProfile, printWindowsProfile } from '@culvert/config';
+import {
+  type L2tpProfile,
+  type Pkcs12Auth,
+  printAppleProfile,
+  printWindowsProfile,
+  type SharedSecretAuth,
+} from '@culvert/config';
 import { printJson, UsageError } from '@culvert/terminal';
 import { withCa } from './ca-access.ts';
 import { clientOf, deliver, pkcs12Of, writeOut } from './deliver.ts';
 import type { ExportArguments } from './export.ts';
 import { readSecret } from './secret-input.ts';
+
+type Auth = SharedSecretAuth | Pkcs12Auth;
 
 export async function exportL2tp(args: ExportArguments): Promise<void> {
   const server = serverOf(args);
@@ -16,7 +24,7 @@ export async function exportL2tp(args: ExportArguments): Promise<void> {
     const pkcs12 = await pkcs12Of(args, ca, record);
     const ca509 = new Uint8Array(new X509Certificate(ca.authority.certificate).raw);
     warnOfCurves(record.certificate);
-    const machineAuth = { kind: 'certificate', pkcs12, pkcs12Password: undefined, ca: ca509 } as const;
+    const machineAuth = { kind: 'pkcs12', pkcs12, password: undefined, ca: ca509 } as const;
     await deliver(args, ca, record, print(args, profileOf(args, server, record.name, machineAuth)), { server });
   });
 }
@@ -41,12 +49,12 @@ function serverOf({ remote }: ExportArguments): string {
   return server;
 }
 
-function profileOf(args: ExportArguments, server: string, username: string, machineAuth: L2tpMachineAuth): L2tpProfile {
+function profileOf(args: ExportArguments, server: string, username: string, machineAuth: Auth): L2tpProfile<Auth> {
   const name = args.title ?? server;
   return { name, server, username, password: undefined, machineAuth, redirect: !args['split-tunnel'] };
 }
 
-function print({ format, which }: ExportArguments, profile: L2tpProfile): { text: string; name: string } {
+function print({ format, which }: ExportArguments, profile: L2tpProfile<Auth>): { text: string; name: string } {
   const name = profile.username ?? which;
   if (format === 'powershell') return { text: printWindowsProfile(profile), name: `${name}.ps1` };
   return { text: printAppleProfile(profile), name: `${name}.mobileconfig` };

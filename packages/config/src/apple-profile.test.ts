@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseAppleProfile, printAppleProfile } from './apple-profile.ts';
-import type { L2tpProfile } from './l2tp-profile.ts';
 import { formatProblem } from './problem.ts';
 
 const file = 'office.mobileconfig';
@@ -44,13 +43,15 @@ test("a profile of Apple's tools", () => {
 });
 
 test('what is printed is read back as it was', () => {
-  // XML has no control characters, and trims nothing.
-  const text = fc.string({ minLength: 1, unit: 'grapheme' }).filter((it) => !/\p{Cc}|\p{Cn}|[\uFFFE\uFFFF]/u.test(it));
+  // XML has no control characters, and what is nothing but blanks is nothing.
+  const text = fc
+    .string({ minLength: 1, unit: 'grapheme' })
+    .filter((it) => it.trim() !== '' && !/\p{Cc}|\p{Cn}|[\uFFFE\uFFFF]/u.test(it));
   const bytes = fc.uint8Array({ minLength: 1, maxLength: 60 });
   const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
   const plain = { noNullPrototype: true } as const;
-  const certificate = { pkcs12: bytes, pkcs12Password: maybe(text), ca: maybe(bytes) };
-  const profiles: fc.Arbitrary<L2tpProfile> = fc.record(
+  const identity = { pkcs12: bytes, password: maybe(text), ca: maybe(bytes) };
+  const profiles: fc.Arbitrary<Parameters<typeof printAppleProfile>[0]> = fc.record(
     {
       name: text,
       server: fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6()),
@@ -58,7 +59,7 @@ test('what is printed is read back as it was', () => {
       password: maybe(text),
       machineAuth: fc.oneof(
         fc.record({ kind: fc.constant('psk' as const), psk: maybe(bytes) }, plain),
-        fc.record({ kind: fc.constant('certificate' as const), ...certificate }, plain),
+        fc.record({ kind: fc.constant('pkcs12' as const), ...identity }, plain),
       ),
       redirect: fc.boolean(),
     },

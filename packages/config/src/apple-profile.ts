@@ -6,8 +6,8 @@
  */
 import { createHash } from 'node:crypto';
 import { build, type PlistValue, parse } from 'plist';
-import type { L2tpMachineAuth, L2tpProfile } from './l2tp-profile.ts';
-import type { Problem } from './problem.ts';
+import type { L2tpProfile, Pkcs12Auth, SharedSecretAuth } from './l2tp-profile.ts';
+import type { ParsedProfileOf, Problem } from './problem.ts';
 
 const VPN = 'com.apple.vpn.managed';
 const PKCS12 = 'com.apple.security.pkcs12';
@@ -16,22 +16,20 @@ const CERTIFICATES: readonly PlistValue[] = ['com.apple.security.root', 'com.app
 /** Profiles with a certificate have some 10 KiB. */
 const MAX_TEXT_BYTES = 1 << 20;
 
+type Auth = SharedSecretAuth | Pkcs12Auth;
 type Dictionary = { [key: string]: PlistValue };
-
-export interface ParsedL2tpProfile {
-  /** Undefined where a problem is an error. */
-  readonly profile: L2tpProfile | undefined;
-  readonly problems: readonly Problem[];
-}
 
 /**
  * Parses a profile. Never throws for what the text holds.
  *
  * @param options.file its name, for problems
  */
-export function parseAppleProfile(text: string, options: { readonly file: string }): ParsedL2tpProfile {
+export function parseAppleProfile(
+  text: string,
+  options: { readonly file: string },
+): ParsedProfileOf<L2tpProfile<Auth>> {
   const problems: Problem[] = [];
-  const refuse = (key: string, found: string, expected: string): ParsedL2tpProfile => {
+  const refuse = (key: string, found: string, expected: string): ParsedProfileOf<L2tpProfile<Auth>> => {
     const severity = 'error' as const;
     return {
       profile: undefined,
@@ -88,7 +86,7 @@ function readPropertyList(text: string): Dictionary | string {
 }
 
 /** A string says why there is none. */
-function machineAuthOf(ipsec: Dictionary, payloads: readonly Dictionary[]): L2tpMachineAuth | string {
+function machineAuthOf(ipsec: Dictionary, payloads: readonly Dictionary[]): Auth | string {
   const method = ipsec['AuthenticationMethod'];
   if (method === 'SharedSecret') return { kind: 'psk', psk: secretOf(ipsec['SharedSecret']) };
   if (method !== 'Certificate') return `AuthenticationMethod ${textOf(method) ?? 'missing'}`;
@@ -98,8 +96,8 @@ function machineAuthOf(ipsec: Dictionary, payloads: readonly Dictionary[]): L2tp
   if (!(pkcs12 instanceof Uint8Array))
     return `PayloadCertificateUUID ${textOf(wanted) ?? 'missing'}, which is no PKCS#12 of this file`;
   const ca = payloads.find((one) => CERTIFICATES.includes(one['PayloadType'] ?? null))?.['PayloadContent'];
-  const pkcs12Password = textOf(identity?.['Password']);
-  return { kind: 'certificate', pkcs12, pkcs12Password, ca: ca instanceof Uint8Array ? derOf(ca) : undefined };
+  const password = textOf(identity?.['Password']);
+  return { kind: 'pkcs12', pkcs12, password, ca: ca instanceof Uint8Array ? derOf(ca) : undefined };
 }
 
 /** Apple takes certificates as DER and as PEM. */
@@ -137,7 +135,7 @@ function textOf(value: PlistValue | undefined): string | undefined {
  *
  * iOS takes a shared secret only; certificates are for macOS.
  */
-export function printAppleProfile(profile: L2tpProfile): string {
+export function printAppleProfile(profile: L2tpProfile<Auth>): string {
   const { name, server, username, machineAuth } = profile;
   const label = `culvert.l2tp.${identifierOf(server)}${username === undefined ? '' : `.${identifierOf(username)}`}`;
   const payload = (type: string, suffix: string, title: string): Dictionary => ({
@@ -160,8 +158,8 @@ export function printAppleProfile(profile: L2tpProfile): string {
     IPv4: { OverridePrimary: profile.redirect ? 1 : 0 },
   };
   const certificates: Dictionary[] = [];
-  if (machineAuth.kind === 'certificate') {
-    const { pkcs12, pkcs12Password: password, ca } = machineAuth;
+  if (machineAuth.kind === 'pkcs12') {
+    const { pkcs12, password, ca } = machineAuth;
     const identity = payload(PKCS12, '.identity', `${name}: certificate`);
     certificates.push({
       ...identity,
@@ -174,9 +172,8 @@ export function printAppleProfile(profile: L2tpProfile): string {
   return `${build({ ...payload('Configuration', '', name), PayloadContent: [...certificates, vpn] })}\n`;
 }
 
-function ipsecOf(machineAuth: L2tpMachineAuth, identity: string): Dictionary {
-  if (machineAuth.kind === 'certificate')
-    return { AuthenticationMethod: 'Certificate', PayloadCertificateUUID: identity };
+function ipsecOf(machineAuth: Auth, identity: string): Dictionary {
+  if (machineAuth.kind === 'pkcs12') return { AuthenticationMethod: 'Certificate', PayloadCertificateUUID: identity };
   const { psk } = machineAuth;
   return { AuthenticationMethod: 'SharedSecret', ...(psk === undefined ? {} : { SharedSecret: psk }) };
 }

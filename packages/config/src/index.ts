@@ -1,10 +1,11 @@
 /** The gateway's configuration file, clients' profiles and key files: parse, check, print. */
-export { type ParsedL2tpProfile, parseAppleProfile, printAppleProfile } from './apple-profile.ts';
+export { parseAppleProfile, printAppleProfile } from './apple-profile.ts';
 export type { ReadInput } from './check-files.ts';
 export { ConfigError } from './errors.ts';
 export type { GatewayConfig } from './gateway-schema.ts';
-export type { L2tpMachineAuth, L2tpProfile } from './l2tp-profile.ts';
+export type { L2tpProfile, Pkcs12Auth, SharedSecretAuth } from './l2tp-profile.ts';
 export { checkGatewayConfig, gatewayJsonSchema, type LoadedConfig, loadGatewayConfig } from './load-gateway-config.ts';
+export { parseNetworkManagerProfile, printNetworkManagerProfile } from './network-manager-profile.ts';
 export {
   makeTlsCryptV2ClientKey,
   makeTlsCryptV2ServerKey,

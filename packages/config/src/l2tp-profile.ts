@@ -1,28 +1,39 @@
 /**
  * An L2TP/IPsec client profile as a value: what a client needs to know to dial.
  *
- * Owns the meaning of a profile. `apple-profile.ts` reads it from and writes it to Apple's .mobileconfig, `windows-profile.ts` writes the
- * PowerShell script that sets Windows up.
+ * Owns the meaning of a profile. `apple-profile.ts` reads it from and writes it to Apple's .mobileconfig, `network-manager-profile.ts`
+ * NetworkManager's keyfiles; `windows-profile.ts` writes the PowerShell script that sets Windows up.
  */
 
-/** How the machines prove themselves to each other (IKE). The user's password comes later, inside (PPP). */
-export type L2tpMachineAuth =
-  | {
-      readonly kind: 'psk';
-      /** Undefined: it is asked for. Mostly text, but any bytes will do. */
-      readonly psk: Uint8Array | undefined;
-    }
-  | {
-      readonly kind: 'certificate';
-      /** PKCS#12, DER: the machine's key and its certificate. */
-      readonly pkcs12: Uint8Array;
-      /** Of the PKCS#12 file; undefined: it is asked for. */
-      readonly pkcs12Password: string | undefined;
-      /** The CA that the server's certificate comes from, DER. */
-      readonly ca: Uint8Array | undefined;
-    };
+export interface SharedSecretAuth {
+  readonly kind: 'psk';
+  /** Undefined: it is asked for. Mostly text, but any bytes will do. */
+  readonly psk: Uint8Array | undefined;
+}
 
-export interface L2tpProfile {
+/** Key and certificates in the profile itself. */
+export interface Pkcs12Auth {
+  readonly kind: 'pkcs12';
+  /** The machine's key and its certificate, DER. */
+  readonly pkcs12: Uint8Array;
+  /** Undefined: it is asked for. */
+  readonly password: string | undefined;
+  /** The CA that the server's certificate comes from, DER. */
+  readonly ca: Uint8Array | undefined;
+}
+
+/** Key and certificates in files beside it: absolute paths, of PEM or PKCS#12. */
+export interface CertificateFilesAuth {
+  readonly kind: 'files';
+  readonly certificate: string;
+  readonly privateKey: string;
+  /** Of the private key; undefined: it has none, or it is asked for. */
+  readonly passphrase: string | undefined;
+  readonly ca: string | undefined;
+}
+
+/** `Auth` is how the machines prove themselves to each other (IKE). The user's password comes later, inside (PPP). */
+export interface L2tpProfile<Auth = SharedSecretAuth | Pkcs12Auth | CertificateFilesAuth> {
   /** What people see. */
   readonly name: string;
   /** A name or an IP literal (IPv6 without brackets). */
@@ -31,7 +42,7 @@ export interface L2tpProfile {
   readonly username: string | undefined;
   /** Undefined: asked for. */
   readonly password: string | undefined;
-  readonly machineAuth: L2tpMachineAuth;
+  readonly machineAuth: Auth;
   /** All traffic goes through the tunnel. */
   readonly redirect: boolean;
 }

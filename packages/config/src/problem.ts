@@ -11,6 +11,13 @@ export interface Problem {
   readonly severity: 'error' | 'warning';
 }
 
+/** What reading a file that people write gives. */
+export interface ParsedProfileOf<Profile> {
+  /** Undefined where a problem is an error. */
+  readonly profile: Profile | undefined;
+  readonly problems: readonly Problem[];
+}
+
 /** `culvertd.yaml:12: network.mtu: found 20, expected a whole number from 576 to 9000`. */
 export function formatProblem(problem: Problem): string {
   const place = `${problem.file}:${problem.line}: ${problem.severity === 'warning' ? 'warning: ' : ''}`;

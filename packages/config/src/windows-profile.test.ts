@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { L2tpProfile } from './l2tp-profile.ts';
 import { printWindowsProfile } from './windows-profile.ts';
 
-const office: L2tpProfile = {
+const office: Parameters<typeof printWindowsProfile>[0] = {
   name: 'Office',
   server: 'vpn.example.com',
   username: 'alice',
@@ -23,9 +22,9 @@ test('a connection with a shared secret', () => {
 
 test('a connection with a certificate brings key and CA to the machine, and asks for the password', () => {
   const machineAuth = {
-    kind: 'certificate',
+    kind: 'pkcs12',
     pkcs12: Uint8Array.of(1, 2, 3),
-    pkcs12Password: undefined,
+    password: undefined,
     ca: Uint8Array.of(4, 5),
   } as const;
   const script = printWindowsProfile({ ...office, machineAuth });

@@ -1,12 +1,14 @@
 /** The PowerShell script that sets up an L2TP/IPsec connection of Windows (7 with PowerShell 3, to 11), certificates included. */
-import type { L2tpMachineAuth, L2tpProfile } from './l2tp-profile.ts';
+import type { L2tpProfile, Pkcs12Auth, SharedSecretAuth } from './l2tp-profile.ts';
+
+type Auth = SharedSecretAuth | Pkcs12Auth;
 
 /**
  * The script's text, with line ends as Windows has them. It asks for what the profile leaves out, and runs again without harm.
  *
  * Windows keeps no user name in a connection: it asks at the first dial.
  */
-export function printWindowsProfile(profile: L2tpProfile): string {
+export function printWindowsProfile(profile: L2tpProfile<Auth>): string {
   const { name, server, machineAuth, redirect } = profile;
   const lines = [
     `# Sets up the VPN connection ${oneLine(name)}. Run it in an elevated PowerShell:`,
@@ -33,16 +35,16 @@ export function printWindowsProfile(profile: L2tpProfile): string {
   return lines.map((line) => `${line}\r\n`).join('');
 }
 
-function machineAuthLines(machineAuth: L2tpMachineAuth): string[] {
+function machineAuthLines(machineAuth: Auth): string[] {
   if (machineAuth.kind === 'psk') {
     const { psk } = machineAuth;
     return [psk === undefined ? "$psk = Read-Host 'Shared secret'" : `$psk = ${quote(Buffer.from(psk).toString())}`];
   }
-  const { pkcs12, pkcs12Password, ca } = machineAuth;
+  const { pkcs12, ca } = machineAuth;
   const password =
-    pkcs12Password === undefined
+    machineAuth.password === undefined
       ? "Read-Host -AsSecureString 'Password of the certificate file'"
-      : `ConvertTo-SecureString -AsPlainText -Force ${quote(pkcs12Password)}`;
+      : `ConvertTo-SecureString -AsPlainText -Force ${quote(machineAuth.password)}`;
   return [
     "$file = Join-Path $env:TEMP ([System.IO.Path]::GetRandomFileName() + '.pfx')",
     `$password = ${password}`,
