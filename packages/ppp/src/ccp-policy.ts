@@ -36,8 +36,11 @@ export interface MppeWish {
   readonly need: 'required' | 'optional';
   /** Allowed ones, the best first. */
   readonly strengths: readonly MppeStrength[];
-  /** Whether a key that changes only every 256 packets is allowed too (RFC 3078, section 3.1): it is weak, and loses packets. */
-  readonly stateful: boolean;
+  /**
+   * Whether a key that changes only every 256 packets is allowed too (RFC 3078, section 7.2), for a peer that wants it so: it is weak, and
+   * loses packets. `preferred`: we ask for it ourselves, of peers that have nothing else and do not say so.
+   */
+  readonly stateful: boolean | 'preferred';
 }
 
 /** How one direction is encrypted. */
@@ -52,6 +55,8 @@ export class CcpPolicy implements OptionPolicy {
   /** What we send to the peer is encrypted so; undefined: not at all. */
   send: MppeTerms | undefined;
   readonly #wish: MppeWish;
+  /** The peer was asked once to receive with state, and asks for none again: so be it. */
+  #insisted = false;
   /** The strengths that we ask for, the best first, and the rest of it; undefined: we ask for nothing. */
   #ask: { readonly strengths: readonly MppeStrength[]; readonly stateless: boolean } | undefined;
 
@@ -68,7 +73,8 @@ export class CcpPolicy implements OptionPolicy {
   }
 
   reset(): void {
-    this.#ask = { strengths: this.#wish.strengths, stateless: true };
+    this.#insisted = false;
+    this.#ask = { strengths: this.#wish.strengths, stateless: this.#wish.stateful !== 'preferred' };
   }
 
   request(): ConfigOption[] {
@@ -79,14 +85,20 @@ export class CcpPolicy implements OptionPolicy {
     const rejected = options.filter(({ type, data }) => type !== MPPE || data.length !== 4);
     const mppe = options.find(({ type, data }) => type === MPPE && data.length === 4);
     const offer = mppe === undefined ? 0 : number(mppe.data);
-    const terms = this.#accepted(offer);
+    const offered = this.#accepted(offer);
+    // Where state is preferred, a peer that asks to receive without is asked for it as long as it may be.
+    const prefersOther =
+      this.#wish.stateful === 'preferred' && offered?.stateless === true && mayNak && !this.#insisted;
+    const terms = prefersOther ? undefined : offered;
     const isCompressionAlone = (offer & ~(Bit.compression | Bit.obsolete)) === 0;
     const required = this.#wish.need === 'required';
     const nakked: ConfigOption[] = [];
     if (terms === undefined) {
       if (mppe !== undefined && isCompressionAlone) rejected.push(mppe);
-      else if (mayNak && (mppe !== undefined || required)) nakked.push(encodeMppe([this.#betterThan(offer)], true));
-      else if (required) return { kind: 'impossible', reason: 'the peer refuses what is allowed' };
+      else if (mayNak && (mppe !== undefined || required)) {
+        nakked.push(encodeMppe([this.#betterThan(offer)], !prefersOther));
+        this.#insisted = prefersOther;
+      } else if (required) return { kind: 'impossible', reason: 'the peer refuses what is allowed' };
       else if (mppe !== undefined) rejected.push(mppe);
     }
     const judgement = sumUp(rejected, nakked);

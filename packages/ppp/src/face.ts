@@ -127,7 +127,7 @@ export type PppEvent =
   | { readonly kind: 'up'; readonly terms: PppTerms }
   /** Of a session that is up: addresses are other ones. Keys, framing and MTU never change. */
   | { readonly kind: 'changed'; readonly terms: PppTerms }
-  /** The peer lost its place in stateful MPPE: the next packet to it must be flushed (RFC 3078, section 4). */
+  /** The peer lost its place in stateful MPPE: the next packet to it must be flushed, behind the frames that wait now. */
   | { readonly kind: 'encryption-reset' }
   /** A decision or a peculiar peer, worth a debug line: offers and choices. */
   | { readonly kind: 'note'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }

@@ -10,6 +10,7 @@ import { CcpPolicy, type MppeWish } from './ccp-policy.ts';
 import { type ControlEvent, ControlProtocol } from './control-protocol.ts';
 import type { IpcpPolicy } from './ipcp-policy.ts';
 import type { Ipv6cpPolicy } from './ipv6cp-policy.ts';
+import type { ControlPacket } from './packet.ts';
 import type { OptionPolicy } from './policy.ts';
 import { PppProtocol } from './protocol.ts';
 
@@ -18,6 +19,8 @@ const RESET_REQUEST = 14;
 const RESET_ACK = 15;
 
 // Chosen by us.
+/** A Reset-Request without answer is asked again, once so much time has passed. */
+const RESET_WAIT: Millis = 1_000;
 /** CCP alone may take so long where encryption is optional: then the others begin too. */
 const CCP_ALONE: Millis = 3_000;
 /** With one network protocol open, the other one is waited for so long. */
@@ -54,6 +57,8 @@ export class NetworkPhase {
   readonly #transmits: { readonly protocol: number; readonly packet: Uint8Array }[] = [];
   readonly #events: NetworkEvent[] = [];
   #ccpAlone: Instant | undefined;
+  /** Until then the peer has time to answer our Reset-Request `id`. */
+  #reset: { readonly id: number; readonly until: Instant } | undefined;
   #otherProtocol: Instant | undefined;
   #waited = false;
   #up = false;
@@ -124,11 +129,12 @@ export class NetworkPhase {
     this.#changed();
   }
 
-  /** We lost our place in the peer's stateful MPPE: ask for a flushed packet. */
-  requestReset(): void {
+  /** We lost our place in the peer's stateful MPPE: ask for a flushed packet, unless that is under way. */
+  requestReset(now: Instant): void {
     const layer = this.#layers.get(PppProtocol.ccp);
-    if (layer?.status !== 'open') return;
-    layer.control.send(RESET_REQUEST, new Uint8Array(0));
+    if (layer?.status !== 'open' || (this.#reset !== undefined && now < this.#reset.until)) return;
+    const id = layer.control.send(RESET_REQUEST, new Uint8Array(0));
+    this.#reset = { id, until: (now + RESET_WAIT) as Instant };
     this.#collectTransmits(layer);
   }
 
@@ -193,10 +199,7 @@ export class NetworkPhase {
         this.#events.push(event);
         return;
       case 'packet':
-        if (event.packet.code !== RESET_REQUEST || layer.status !== 'open') return;
-        layer.control.answer(RESET_ACK, event.packet.id, new Uint8Array(0));
-        this.#collectTransmits(layer);
-        this.#events.push({ kind: 'encryption-reset' });
+        this.#handleReset(layer, event.packet);
         return;
       case 'up':
         layer.status = 'open';
@@ -226,6 +229,15 @@ export class NetworkPhase {
         this.#handleGone(layer, undefined, now);
         return;
     }
+  }
+
+  /** What comes behind a Reset-Ack is flushed: whoever misses it still may ask at once. */
+  #handleReset(layer: Layer, { code, id }: ControlPacket): void {
+    if (code === RESET_ACK && id === this.#reset?.id) this.#reset = undefined;
+    if (code !== RESET_REQUEST || layer.status !== 'open') return;
+    layer.control.answer(RESET_ACK, id, new Uint8Array(0));
+    this.#collectTransmits(layer);
+    this.#events.push({ kind: 'encryption-reset' });
   }
 
   #handleGone(layer: Layer, reason: string | undefined, now: Instant): void {

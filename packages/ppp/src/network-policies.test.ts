@@ -73,6 +73,18 @@ test('MPPE: with other strengths and stateful keys allowed, the best common one 
   assert.equal(judge(policy, '1206010000a0'), 'nak 120601000080');
 });
 
+test('MPPE: where state is preferred it is asked for, and a peer that will not have it is let be', () => {
+  const policy = new CcpPolicy({ need: 'required', strengths: [128], stateful: 'preferred' });
+  assert.equal(asks(policy), '120600000040');
+  assert.equal(judge(policy, '120601000040'), 'nak 120600000040');
+  assert.equal(judge(policy, '120601000040'), 'ack');
+  assert.deepEqual(policy.send, { strength: 128, stateless: true });
+  assert.equal(judge(policy, '120600000040'), 'ack');
+  assert.deepEqual(policy.send, { strength: 128, stateless: false });
+  assert.equal(policy.handleNak(parse('120601000040')), undefined);
+  assert.deepEqual(policy.receive, { strength: 128, stateless: true });
+});
+
 test('MPPE: a Nak is followed as far as it is allowed, a Reject is the end of what is required', () => {
   const both = new CcpPolicy({ need: 'required', strengths: [128, 40], stateful: false });
   assert.equal(asks(both), '120601000060', 'all that is allowed: pppd ends the link over the one that it has not');

@@ -149,9 +149,9 @@ export class PppSession {
     this.#drain(now);
   }
 
-  /** We lost our place in the peer's stateful MPPE. */
+  /** We lost our place in the peer's stateful MPPE. Call it for each packet that cannot be read: the peer is asked once a second. */
   requestEncryptionReset(now: Instant): void {
-    this.#network?.requestReset();
+    this.#network?.requestReset(now);
     this.#drain(now);
   }
 

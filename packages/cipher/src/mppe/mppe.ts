@@ -1,5 +1,5 @@
 /**
- * MPPE (RFC 3078) inside PPP frames, stateless, a batch a call.
+ * MPPE (RFC 3078) inside PPP frames, a batch a call.
  *
  *   | ff 03 unless ACFC | 00 unless PFC | fd | 1001, count 12 bits | RC4 of: protocol 00 21 or 00 57, IP packet ... |
  *
@@ -30,8 +30,13 @@ export interface MppeOptions {
   readonly startKey: Uint8Array;
   readonly framing: MppeFraming;
   /**
+   * One key for 256 packets instead of one for each: weaker, and slow here, as only the portable implementation has it.
+   * @default false
+   */
+  readonly stateful?: boolean;
+  /**
    * `native` throws CULVERT_CIPHER_NATIVE where the binary does not load.
-   * @default native where it loads, else portable (see the key's `implementation`)
+   * @default native where it loads, else portable (see the key's `implementation`); portable where it is stateful
    */
   readonly implementation?: 'native' | 'portable';
 }
@@ -78,6 +83,9 @@ export interface MppeKey {
    */
   skip(count: number): void;
 
+  /** The peer has lost its place in stateful MPPE: the next packet that is sealed gives it a new one. Without state nothing is to be done. */
+  flush(): void;
+
   /** Forgets the key. Idempotent; `seal` and `openTrain` throw afterwards. */
   close(): void;
 }
@@ -105,6 +113,7 @@ export function createMppeKey(options: MppeOptions): MppeKey {
   if (!Number.isInteger(framing.headroom) || framing.headroom < 0 || framing.headroom > MAX_HEADROOM) {
     throw new TypeError(`a headroom has 0 to ${MAX_HEADROOM} bytes`);
   }
+  if (options.stateful === true) return new PortableMppeKey(options);
   const native = options.implementation === 'portable' ? undefined : nativeOr(options.implementation === undefined);
   return native === undefined ? new PortableMppeKey(options) : new NativeMppeKey(native, options);
 }

@@ -12,7 +12,7 @@ import { checkSkip } from './skip.ts';
 const ACFC = 1;
 const PFC = 2;
 
-/** MPPE by one native call a batch. */
+/** MPPE without state, by one native call a batch. */
 export class NativeMppeKey implements MppeKey {
   readonly implementation = 'native';
   readonly #native: Native;
@@ -63,6 +63,7 @@ export class NativeMppeKey implements MppeKey {
     checkKinds(src, dst, { src: false });
     checkReport(report, MppeReport.words);
     checkJoin(join);
+    report[MppeReport.waiting] = 0;
     const next = this.#native.mppeOpenTrain(
       this.#key,
       this.#cursor.begin(dst),
@@ -87,6 +88,9 @@ export class NativeMppeKey implements MppeKey {
     checkSkip(count);
     if (!this.#native.mppeSkip(this.#key, count)) throw new CipherError('CULVERT_CIPHER_CLOSED');
   }
+
+  /** Every packet has a key of its own. */
+  flush(): void {}
 
   close(): void {
     this.#native.mppeClose(this.#key);

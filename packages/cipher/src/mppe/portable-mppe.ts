@@ -1,45 +1,31 @@
 import { type PacketBatch, virtioBytes } from '@culvert/base';
-import { IPV4_HEADER, IPV6_HEADER } from '@culvert/wire';
 import { checkJoin, checkKinds, checkPlace, checkRange, checkReport, slotsOf } from '../check.ts';
 import { CipherError } from '../errors.ts';
 import { Join, type SkippedPackets } from '../trains/face.ts';
 import { Joiner } from '../trains/joiner.ts';
 import { cutAll } from '../trains/segments.ts';
 import { bytesOf } from '../trains/trains.ts';
-import { type MppeFraming, type MppeKey, type MppeOptions, type MppeStrength, mppeOverhead } from './mppe.ts';
-import { Rc4 } from './portable-rc4.ts';
-import { initialSessionKey, nextSessionKey } from './portable-session-key.ts';
+import { type MppeFraming, type MppeKey, type MppeOptions, mppeOverhead } from './mppe.ts';
+import { INNER_IPV4, INNER_IPV6, MAX_AHEAD, type MppeChain, PROTOCOL, readFrame } from './portable-chain.ts';
 import { MppeReport } from './report.ts';
 import { checkSkip } from './skip.ts';
-
-// RFC 3078, section 3.
-const FLUSHED = 0x8000;
-const ENCRYPTED = 0x1000;
-const COUNTS = 4096;
-const PROTOCOL = 0xfd;
-const INNER_IPV4 = 0x21;
-const INNER_IPV6 = 0x57;
+import { StatefulChain } from './stateful-chain.ts';
+import { StatelessChain } from './stateless-chain.ts';
 
 // Chosen, and explained in native/mppe-batch.h.
-const MAX_AHEAD = COUNTS / 2;
 const SPARE_PER_PACKET = 8;
 
-/** MPPE packet by packet: the oracle of the native one, and its stand-in. */
+/** MPPE packet by packet: the oracle of the native one, and its stand-in; with state there is no other. */
 export class PortableMppeKey implements MppeKey {
   readonly implementation = 'portable';
   readonly skipped: SkippedPackets = { malformed: 0, oversized: 0 };
-  readonly #strength: MppeStrength;
   readonly #framing: MppeFraming;
-  readonly #startKey: Uint8Array;
-  #sessionKey: Uint8Array;
-  #count = COUNTS - 1;
+  readonly #chain: MppeChain;
   #closed = false;
 
-  constructor({ strength, startKey, framing }: MppeOptions) {
-    this.#strength = strength;
-    this.#framing = { ...framing };
-    this.#startKey = startKey.slice();
-    this.#sessionKey = initialSessionKey(startKey, strength);
+  constructor(options: MppeOptions) {
+    this.#framing = { ...options.framing };
+    this.#chain = options.stateful === true ? new StatefulChain(options) : new StatelessChain(options);
   }
 
   seal(src: PacketBatch, first: number, dst: PacketBatch): number {
@@ -95,15 +81,16 @@ export class PortableMppeKey implements MppeKey {
   skip(count: number): void {
     checkSkip(count);
     this.#checkOpen();
-    for (let step = 0; step < count; step++) {
-      this.#sessionKey = nextSessionKey(this.#startKey, this.#sessionKey, this.#strength);
-    }
-    this.#count = (this.#count + count) % COUNTS;
+    this.#chain.skip(count);
+  }
+
+  flush(): void {
+    this.#checkOpen();
+    this.#chain.flush();
   }
 
   close(): void {
-    this.#startKey.fill(0);
-    this.#sessionKey.fill(0);
+    this.#chain.close();
     this.#closed = true;
   }
 
@@ -117,12 +104,9 @@ export class PortableMppeKey implements MppeKey {
       this.skipped.malformed++;
       return;
     }
-    this.#sessionKey = nextSessionKey(this.#startKey, this.#sessionKey, this.#strength);
-    this.#count = (this.#count + 1) % COUNTS;
     const { acfc, pfc, headroom } = this.#framing;
-    const header = FLUSHED | ENCRYPTED | this.#count;
     const inner = Uint8Array.of(0, version === 4 ? INNER_IPV4 : INNER_IPV6, ...packet);
-    new Rc4(this.#sessionKey).crypt(inner);
+    const header = this.#chain.seal(inner);
     const frame = [
       ...new Uint8Array(headroom),
       ...(acfc ? [] : [0xff, 0x03]),
@@ -145,52 +129,20 @@ export class PortableMppeKey implements MppeKey {
     joiner: Joiner,
     tag: number,
     report: Uint32Array,
-  ): 'accepted' | 'unencrypted' | 'late' | 'garbled' | undefined {
-    const sealed = readFrame(frame);
-    if (sealed === undefined) return 'unencrypted';
-    const ahead = (sealed.count - this.#count + COUNTS) % COUNTS;
-    if (ahead === 0 || ahead > MAX_AHEAD || ahead > budget.changes) return 'late';
-    let key = this.#sessionKey;
-    for (let step = 0; step < ahead; step++) key = nextSessionKey(this.#startKey, key, this.#strength);
-    const plain = sealed.bytes.slice();
-    new Rc4(key).crypt(plain);
-    const packet = innerPacket(plain);
+  ): 'accepted' | 'unencrypted' | 'late' | 'garbled' | 'waiting' | undefined {
+    const frameBytes = readFrame(frame);
+    if (frameBytes === undefined) return 'unencrypted';
+    const opening = this.#chain.open(frameBytes.header, frameBytes.sealed, budget.changes);
+    if (typeof opening === 'string') return opening;
+    const { packet, spent, missing } = opening;
     if (packet !== undefined && !joiner.hasRoom(packet.length)) return undefined;
-    budget.changes -= ahead;
+    budget.changes -= spent;
     if (packet === undefined) return 'garbled';
-    this.#sessionKey = key;
-    this.#count = sealed.count;
-    report[MppeReport.missing] = (report[MppeReport.missing] ?? 0) + ahead - 1;
+    opening.accept();
+    report[MppeReport.missing] = (report[MppeReport.missing] ?? 0) + missing;
     joiner.add(packet, tag);
     return 'accepted';
   }
-}
-
-function readFrame(frame: Uint8Array): { readonly count: number; readonly bytes: Uint8Array } | undefined {
-  let at = frame[0] === 0xff && frame[1] === 0x03 ? 2 : 0;
-  if (frame[at] === 0) at++;
-  if (frame[at] !== PROTOCOL || frame.length - at < 4) return undefined;
-  const header = ((frame[at + 1] ?? 0) << 8) | (frame[at + 2] ?? 0);
-  if ((header & FLUSHED) === 0 || (header & ENCRYPTED) === 0) return undefined;
-  return { count: header % COUNTS, bytes: frame.subarray(at + 3) };
-}
-
-/** The IP packet behind its protocol field of one or two bytes. RC4 authenticates nothing: this is all that tells a wrong key. */
-function innerPacket(plain: Uint8Array): Uint8Array | undefined {
-  const first = plain[0] ?? 0;
-  const at = (first & 1) === 1 ? 1 : 2;
-  if (plain.length <= at || (at === 2 && first !== 0)) return undefined;
-  const packet = plain.subarray(at);
-  const version = (packet[0] ?? 0) >> 4;
-  const word = (offset: number) => ((packet[offset] ?? 0) << 8) | (packet[offset + 1] ?? 0);
-  if (plain[at - 1] === INNER_IPV4) {
-    if (packet.length < IPV4_HEADER || version !== 4) return undefined;
-    const header = 4 * ((packet[0] ?? 0) & 15);
-    const total = word(2);
-    return header >= IPV4_HEADER && total >= header && total <= packet.length ? packet : undefined;
-  }
-  if (plain[at - 1] !== INNER_IPV6 || packet.length < IPV6_HEADER || version !== 6) return undefined;
-  return IPV6_HEADER + word(4) <= packet.length ? packet : undefined;
 }
 
 function packetAt(batch: PacketBatch, at: number): Uint8Array {

@@ -1,3 +1,5 @@
+const noKey = new Uint8Array(1);
+
 /** RC4, which node:crypto has no more. Broken: for MPPE alone. The keystream of one key, from its start. */
 export class Rc4 {
   readonly #table = Uint8Array.from({ length: 256 }, (_, i) => i);
@@ -13,6 +15,19 @@ export class Rc4 {
       table[i] = table[j] ?? 0;
       table[j] = a;
     }
+  }
+
+  /** The same place in the same keystream. */
+  clone(): Rc4 {
+    const copy = new Rc4(noKey);
+    copy.#table.set(this.#table);
+    copy.#i = this.#i;
+    copy.#j = this.#j;
+    return copy;
+  }
+
+  wipe(): void {
+    this.#table.fill(0);
   }
 
   /** Encrypts, or decrypts, `data` in place. */

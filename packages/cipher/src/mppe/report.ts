@@ -2,7 +2,7 @@
 export const MppeReport = {
   /** Frames that held an IP packet. */
   accepted: 0,
-  /** Not MPPE's, or not stateless: no protocol 0x00fd, no count, or a bit of it missing. What comes in the clear is dropped. */
+  /** Not MPPE's, or not as agreed: no protocol 0x00fd, no count, or a bit of it missing. What comes in the clear is dropped. */
   unencrypted: 1,
   /** Repeated, older than the last one, or so far ahead that the key changes of a call do not suffice. */
   late: 2,
@@ -15,5 +15,7 @@ export const MppeReport = {
   bytes: 6,
   /** Packets that were joined to one before them, so that they have no slot of their own. */
   joined: 7,
-  words: 8,
+  /** With state alone: frames that cannot be read because one before them was lost. The peer is to be asked for a flushed one. */
+  waiting: 8,
+  words: 9,
 } as const;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createTlsContext } from '@culvert/tls';
 import type { MppeWish } from '../../src/index.ts';
 import { type Case, client } from './case.ts';
-import { comesUp, Exit, endsOrderly, pingBothWays, refused } from './outcomes.ts';
+import { comesUp, Exit, endsOrderly, pingBothWays, recoversFromLosses, refused } from './outcomes.ts';
 
 const serves = 'name gateway 10.99.0.1:10.99.0.7';
 const mppe128: MppeWish = { need: 'required', strengths: [128], stateful: false };
@@ -129,6 +129,12 @@ export const clientCases: readonly Case[] = [
       assert.equal(terms.mppe.send?.strength, 128);
       await pingBothWays(meeting, terms);
     },
+  },
+  {
+    name: 'MPPE with state, where it is allowed: losses of either direction are got over',
+    pppd: `${serves} auth require-mschap-v2 require-mppe-128 mppe-stateful noipv6`,
+    session: () => client({ mppe: { ...mppe128, stateful: 'preferred' } }),
+    check: recoversFromLosses,
   },
   {
     name: 'a server with full headers and every control character escaped',

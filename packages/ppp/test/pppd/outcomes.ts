@@ -24,6 +24,27 @@ export async function pingBothWays({ end, peer }: Meeting, terms: PppTerms): Pro
   assert.match(await peer.guest.exec(`ping -c1 -W5 -s ${size - 28} -M do ${local}`), /1 received/);
 }
 
+/** Stateful MPPE: losses of either direction are noticed, asked about and got over; and so are flag packets. */
+export async function recoversFromLosses(meeting: Meeting): Promise<void> {
+  const { end, peer } = meeting;
+  const terms = await end.up();
+  assert.deepEqual([terms.mppe.send?.stateless, terms.mppe.receive?.stateless], [false, false]);
+  const { local = '', peer: remote = '' } = terms.ipv4 ?? {};
+  await end.ping(local, remote);
+  for (const lost of [1, 3]) {
+    // Each of its answers to a ping is a frame: the next one shows the gap.
+    end.lose.in = lost;
+    await peer.guest.exec(`ping -c${lost} -W0.2 -i0.1 ${local} || true`);
+    await end.ping(local, remote);
+    end.lose.out = lost;
+    await end.ping(local, remote);
+    await pingBothWays(meeting, terms);
+  }
+  assert.ok(end.resets.waited > 0, 'we missed frames');
+  assert.ok(end.resets.asked > 0, 'pppd missed frames');
+  assert.match(await peer.guest.exec(`ping -q -c300 -i0.002 -W5 ${local}`), /300 received/);
+}
+
 export async function refused({ end, pppd }: Meeting, reason: RegExp, code: number | undefined): Promise<void> {
   const { reason: told } = await end.ended();
   assert.match(`${told.cause}: ${told.detail}`, reason);

@@ -37,6 +37,10 @@ export class SerialEnd {
   readonly #judge: (claim: AuthClaim) => PppVerdict;
   readonly #replies: string[] = [];
   #keys: { readonly send: MppeKey; readonly receive: MppeKey } | undefined;
+  /** Encrypted frames that get lost on the way from now on. */
+  readonly lose = { in: 0, out: 0 };
+  /** Frames that could not be read because one before them was lost, and Reset-Requests of the peer. */
+  readonly resets = { waited: 0, asked: 0 };
   #timer: NodeJS.Timeout | undefined;
   #pings = 0;
   #failure: unknown;
@@ -136,12 +140,22 @@ export class SerialEnd {
       assert.equal(this.#keys, undefined, 'a packet came in the clear, though encryption was agreed');
       this.#handlePacket(frame.payload);
     } else if (frame?.protocol === PppProtocol.compressed && this.#keys !== undefined) {
-      const opened = createPacketBatch(1, LONGEST);
-      const report = new Uint32Array(MppeReport.words);
-      this.#keys.receive.openTrain(batchOf([bytes]), 0, 1, opened, report);
-      assert.equal(report[MppeReport.accepted], 1, 'an encrypted frame opens');
-      for (const packet of packetsOf(opened)) this.#handlePacket(packet);
+      if (this.lose.in > 0) this.lose.in--;
+      else this.#handleEncrypted(bytes, this.#keys.receive);
     } else this.session.handleFrame(bytes, now());
+  }
+
+  #handleEncrypted(bytes: Uint8Array, key: MppeKey): void {
+    const opened = createPacketBatch(1, LONGEST);
+    const report = new Uint32Array(MppeReport.words);
+    key.openTrain(batchOf([bytes]), 0, 1, opened, report);
+    if (report[MppeReport.waiting] === 1) {
+      this.resets.waited++;
+      this.session.requestEncryptionReset(now());
+      return;
+    }
+    assert.equal(report[MppeReport.accepted], 1, 'an encrypted frame opens');
+    for (const packet of packetsOf(opened)) this.#handlePacket(packet);
   }
 
   #handlePacket(packet: Uint8Array): void {
@@ -173,7 +187,10 @@ export class SerialEnd {
     }
     const sealed = createPacketBatch(1, LONGEST);
     this.#keys.send.seal(batchOf([packet]), 0, sealed);
-    for (const frame of packetsOf(sealed)) this.#sendFrame(frame, terms.asyncMap);
+    for (const frame of packetsOf(sealed)) {
+      if (this.lose.out > 0) this.lose.out--;
+      else this.#sendFrame(frame, terms.asyncMap);
+    }
   }
 
   #sendFrame(frame: Uint8Array, asyncMap: number): void {
@@ -208,7 +225,10 @@ export class SerialEnd {
     if (event.kind === 'claim') this.session.handleVerdict(event.id, this.#judge(event.claim), now());
     else if (event.kind === 'down') this.down = event;
     else if (event.kind === 'changed') this.terms = event.terms;
-    else if (event.kind === 'up') {
+    else if (event.kind === 'encryption-reset') {
+      this.resets.asked++;
+      this.#keys?.send.flush();
+    } else if (event.kind === 'up') {
       this.terms = event.terms;
       this.#secure(event.terms);
     }
@@ -218,8 +238,13 @@ export class SerialEnd {
     const { send, receive } = terms.mppe;
     if (send === undefined || receive === undefined) return;
     const framing = { acfc: terms.addressCompression, pfc: terms.protocolCompression, headroom: 0 };
-    const key = ({ strength, startKey }: MppeDirection) =>
-      createMppeKey({ strength, startKey: startKey.subarray(0, mppeKeyLength(strength)), framing });
+    const key = ({ strength, stateless, startKey }: MppeDirection) =>
+      createMppeKey({
+        strength,
+        startKey: startKey.subarray(0, mppeKeyLength(strength)),
+        framing,
+        stateful: !stateless,
+      });
     this.#keys = { send: key(send), receive: key(receive) };
   }
 }

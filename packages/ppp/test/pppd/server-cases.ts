@@ -4,7 +4,7 @@ import { createTlsContext } from '@culvert/tls';
 import { type MppeWish, PppProtocol } from '../../src/index.ts';
 import { PASSWORD } from '../auth-ends.ts';
 import { type Case, type Meeting, network, server } from './case.ts';
-import { comesUp, Exit, endsOrderly, pingBothWays, refused } from './outcomes.ts';
+import { comesUp, Exit, endsOrderly, pingBothWays, recoversFromLosses, refused } from './outcomes.ts';
 import { PppdGuest } from './pppd-guest.ts';
 
 const alice = `noauth user alice password ${PASSWORD}`;
@@ -146,6 +146,18 @@ export const serverCases: readonly Case[] = [
       assert.equal(terms.mppe.receive?.strength, 40);
       await pingBothWays(meeting, terms);
     },
+  },
+  {
+    name: 'MPPE with state, where it is allowed: losses of either direction are got over',
+    pppd: `${alice} require-mppe-128 mppe-stateful noipv6`,
+    session: () => server({ mppe: { ...mppe128, stateful: 'preferred' } }),
+    check: recoversFromLosses,
+  },
+  {
+    name: 'MPPE with state and 40 bits',
+    pppd: `${alice} require-mppe-40 nomppe-128 mppe-stateful noipv6`,
+    session: () => server({ mppe: { ...weak, stateful: 'preferred' } }),
+    check: recoversFromLosses,
   },
   {
     name: 'compressors and no MPPE: data goes uncompressed',
