@@ -50,7 +50,11 @@ const bad = encodeOptions([{ type: 1, data: Uint8Array.of(8) }]);
 class Bench {
   now = 1_000 as Instant;
   readonly policy = new SamplePolicy();
-  readonly protocol = new ControlProtocol({ policy: this.policy, knows: (code) => code === 9, longest: () => 100 });
+  readonly protocol: ControlProtocol;
+  constructor({ acknowledgesLast = false } = {}) {
+    const options = { policy: this.policy, knows: (code: number) => code === 9, longest: () => 100, acknowledgesLast };
+    this.protocol = new ControlProtocol(options);
+  }
   #id = 100;
   #requests = 0;
 
@@ -385,4 +389,44 @@ test('what breaks the layout is counted and does nothing else', () => {
   assert.equal(bench.protocol.stats.malformed, hostile.length);
   assert.deepEqual(bench.sent(), []);
   assert.equal(bench.protocol.state, State.reqSent);
+});
+
+test('an end that acknowledges last does so behind the Ack of the peer, and asks no more from then on', () => {
+  const bench = new Bench({ acknowledgesLast: true });
+  bench.cause('Open');
+  bench.cause('Up');
+  assert.deepEqual(bench.sent(), ['scr']);
+  bench.packet(1, 101, good);
+  assert.deepEqual(bench.sent(), [], 'held');
+  bench.later(750);
+  assert.deepEqual(bench.sent(), ['scr'], 'the peer, which is not open yet, gets the request again');
+  bench.packet(1, 102, good);
+  bench.packet(2, bench.request.id, bench.request.body);
+  assert.deepEqual(bench.sent(), ['sca']);
+  assert.equal(bench.last?.id, 102, 'the last one that the peer asked');
+  assert.ok(bench.protocol.isOpen);
+  bench.packet(1, 103, good);
+  assert.deepEqual(bench.sent(), ['sca'], 'where our Ack was lost the peer asks again');
+});
+
+test('an end that acknowledges last takes back what it holds when the peer asks for something else, and waits no longer than a few seconds', () => {
+  const bench = new Bench({ acknowledgesLast: true });
+  bench.cause('Open');
+  bench.cause('Up');
+  bench.packet(1, 101, good);
+  bench.packet(1, 102, bad);
+  assert.deepEqual(bench.sent(), ['scr', 'scn']);
+  bench.packet(2, bench.request.id, bench.request.body);
+  assert.deepEqual(bench.sent(), [], 'the one that it held is not what the peer asks for any more');
+  const patient = new Bench({ acknowledgesLast: true });
+  patient.cause('Open');
+  patient.cause('Up');
+  for (const wait of [750, 1_500, 3_000]) {
+    patient.packet(1, 101, good);
+    assert.ok(!patient.sent().includes('sca'));
+    patient.later(wait);
+  }
+  patient.sent();
+  patient.packet(1, 102, good);
+  assert.deepEqual(patient.sent(), ['sca'], 'a peer that waits for us too');
 });

@@ -32,6 +32,9 @@ export const Code = {
   codeReject: 7,
 } as const;
 
+/** Code, identifier and length. */
+const ACK_HEADER = 4;
+
 // The RFC's defaults (section 4.6).
 const MAX_CONFIGURE = 10;
 const MAX_TERMINATE = 2;
@@ -47,11 +50,20 @@ const TERMINATE_RESTART: Millis = 1_000;
 const MOST_REFUSALS = 12;
 /** How often an acknowledged request may repeat itself before it means that the peer has begun anew. */
 const MOST_REPEATS = 3;
+/** Of our request: 5 s, while one packet in ten is lost each way, do for all but one in a hundred. */
+const MOST_PATIENT_SENDS = 3;
 
 export interface ControlProtocolOptions {
   readonly policy: OptionPolicy;
   /** The longest packet that the peer takes, in bytes. */
   readonly longest?: () => number;
+  /**
+   * Acknowledge the peer's request only once it has acknowledged ours, as long as ours has been sent but a few times. A peer that would be
+   * open by our Ack, and gets our request again because its own Ack was lost, would have to begin anew; pppd ends the link instead.
+   * For one end alone: two that wait for each other lose those seconds.
+   * @default false
+   */
+  readonly acknowledgesLast?: boolean;
   /** Codes above 7 that the owner knows. */
   readonly knows?: (code: number) => boolean;
 }
@@ -94,6 +106,8 @@ export class ControlProtocol {
   /** The body of the peer's request that we acknowledged last. */
   #acknowledged: Uint8Array | undefined;
   #repeats = 0;
+  /** The Ack that waits for the peer's. */
+  #heldAck: Uint8Array | undefined;
   #goodbye: Uint8Array = new Uint8Array(0);
 
   constructor(options: ControlProtocolOptions) {
@@ -209,13 +223,25 @@ export class ControlProtocol {
       this.#tell({ kind: 'failed', reason: judgement.reason });
       return;
     }
+    this.#heldAck = undefined;
     if (judgement.kind === 'ack') {
-      this.#step('RCR+', now, encodeControlPacket(Code.configureAck, packet.id, packet.body));
-      this.#acknowledged = packet.body.slice();
+      const ack = encodeControlPacket(Code.configureAck, packet.id, packet.body);
+      if (this.#waitsForTheirs()) this.#heldAck = ack;
+      else this.#acknowledge(ack, now);
       return;
     }
     const code = judgement.kind === 'nak' ? Code.configureNak : Code.configureReject;
     this.#step('RCR-', now, encodeControlPacket(code, packet.id, encodeOptions(judgement.options)));
+  }
+
+  #waitsForTheirs(): boolean {
+    const sent = MAX_CONFIGURE - this.#restarts;
+    return this.#options.acknowledgesLast === true && this.#state === State.reqSent && sent <= MOST_PATIENT_SENDS;
+  }
+
+  #acknowledge(ack: Uint8Array, now: Instant): void {
+    this.#step('RCR+', now, ack);
+    this.#acknowledged = ack.slice(ACK_HEADER);
   }
 
   #judge(options: readonly ConfigOption[]) {
@@ -296,6 +322,9 @@ export class ControlProtocol {
     this.#outstanding = undefined;
     this.#note('we ask', { options: this.#policy.describe(asked.options), answer: 'ack' });
     this.#step('RCA', now, packet);
+    const held = this.#heldAck;
+    this.#heldAck = undefined;
+    if (held !== undefined) this.#acknowledge(held, now);
   }
 
   /** Without one of the first seven codes no control protocol works (RFC 1661, section 4.3, RXJ). */
@@ -384,6 +413,7 @@ export class ControlProtocol {
 
   #begin(forRequest: boolean): void {
     this.#policy.reset();
+    this.#heldAck = undefined;
     this.#outstanding = undefined;
     this.#failures = 0;
     this.#refusals = 0;

@@ -27,6 +27,7 @@ const CCP_ALONE: Millis = 3_000;
 const OTHER_PROTOCOL: Millis = 5_000;
 
 export interface NetworkPhaseOptions {
+  readonly role: 'server' | 'client';
   /** Undefined: no encryption. CCP is then rejected. */
   readonly mppe: MppeWish | undefined;
   /** Undefined: not for this peer. */
@@ -161,6 +162,8 @@ export class NetworkPhase {
     const control = new ControlProtocol({
       policy,
       longest: () => this.#options.longest,
+      // pppd ends the link when its CCP is open and our request comes again.
+      acknowledgesLast: policy.protocol === PppProtocol.ccp && this.#options.role === 'client',
       knows: (code) => policy.protocol === PppProtocol.ccp && (code === RESET_REQUEST || code === RESET_ACK),
     });
     return { control, policy, status: 'waiting' };

@@ -68,7 +68,8 @@ export class NetworkPlan {
       return { cause: 'error', detail: 'neither IPv4 nor IPv6 is configured for this peer' };
     }
     const policies = { ipcp: this.#ipcp, ipv6cp: this.#ipv6cp };
-    this.#phase = new NetworkPhase({ mppe: hasKey ? mppe : undefined, ...policies, longest: lcp.mru }, now);
+    const shared = { role: options.role, longest: lcp.mru };
+    this.#phase = new NetworkPhase({ mppe: hasKey ? mppe : undefined, ...policies, ...shared }, now);
     return this.#phase;
   }
 

@@ -32,6 +32,8 @@ export interface ServeOptions extends EndOptions {
 }
 
 export interface DialOptions extends EndOptions {
+  /** Ask for an address of that version. @default true */
+  readonly ipv6?: boolean;
   readonly remote: string;
   readonly username: string;
   readonly password: string;
