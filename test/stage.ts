@@ -25,7 +25,10 @@ interface Counts {
   readonly skips: string[];
 }
 
-/** Two files at once: most wait more than they work. Those that measure time (`alone`) have the machine to themselves, at the end. No file at all is a failure. */
+/**
+ * Runs two files at once: most wait more than they work. Those that measure time (`alone`) have the machine to themselves, at the end.
+ * No file at all is a failure.
+ */
 export async function runTestFiles(files: readonly string[], alone: (file: string) => boolean): Promise<Outcome> {
   const started = performance.now();
   if (files.length === 0) return { pass: 0, failures: ['no test file is there'], skips: [], seconds: 0 };
@@ -61,7 +64,7 @@ async function count(stream: TestsStream, file: string, counts: Counts): Promise
     // A parent fails with its subtests, which have been counted.
     if (type === 'test:fail' && failureType(data.details.error) !== 'subtestsFailed') {
       counts.failures.push(`${file}: ${data.name}`);
-      console.log(`FAILED: ${data.name}\n${indent(reasonOf(data.details.error))}`);
+      console.log(`FAILED: ${file}: ${data.name}\n${indent(reasonOf(data.details.error))}`);
     }
     if (type !== 'test:pass' || data.details.type === 'suite') continue;
     if (data.skip !== undefined && data.skip !== false) {

@@ -249,6 +249,19 @@ test('L2TP/IPsec for macOS and Windows: with a shared secret without a certifica
     'vpn.example.com:500',
   );
   await fails(ExitCode.usage, /--remote is missing/, 'export', 'alice');
+  await fails(
+    ExitCode.usage,
+    /--psk-file is for --format mobileconfig/,
+    'export',
+    'alice',
+    ...remote,
+    '--psk-file',
+    'psk',
+  );
+  const apple = ['--format', 'mobileconfig', ...remote, '--psk-file', 'psk'];
+  await fails(ExitCode.usage, /--tls-crypt is for --format ovpn/, 'export', 'bob', ...apple, '--tls-crypt', 'key');
+  await fails(ExitCode.usage, /no key to forget/, 'export', 'bob', ...apple, '--forget-key');
+  await fails(ExitCode.usage, /--out/, 'export', 'office/bob', ...apple);
 });
 
 /** The first line of a PEM file with these bytes, as a pattern. */

@@ -1,20 +1,12 @@
 /** The work of `culvert-ca export --format mobileconfig` and `powershell`: L2TP/IPsec for what systems have built in. */
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import {
-  type L2tpProfile,
-  type Pkcs12Auth,
-  printAppleProfile,
-  printWindowsProfile,
-  type SharedSecretAuth,
-} from '@culvert/config';
+import { type L2tpProfile, type PortableAuth, printAppleProfile, printWindowsProfile } from '@culvert/config';
 import { printJson, UsageError } from '@culvert/terminal';
 import { withCa } from './ca-access.ts';
 import { clientOf, deliver, pkcs12Of, writeOut } from './deliver.ts';
 import type { ExportArguments } from './export.ts';
 import { readSecret } from './secret-input.ts';
-
-type Auth = SharedSecretAuth | Pkcs12Auth;
 
 export async function exportL2tp(args: ExportArguments): Promise<void> {
   const server = serverOf(args);
@@ -32,6 +24,8 @@ export async function exportL2tp(args: ExportArguments): Promise<void> {
 /** No certificate, so the CA is not even opened. */
 async function exportWithSecret(args: ExportArguments, server: string): Promise<void> {
   const secret = await readSecret({ file: args['psk-file'], question: '', twice: false }, 'use --psk-file');
+  if (args.which.includes('/') && args.out === undefined)
+    throw new UsageError('a user name with / in it names no file: say with --out where to write');
   if (secret === '') throw new UsageError(`--psk-file ${args['psk-file']} is empty`);
   const machineAuth = { kind: 'psk', psk: new Uint8Array(Buffer.from(secret)) } as const;
   const file = print(args, profileOf(args, server, args.which, machineAuth));
@@ -49,12 +43,17 @@ function serverOf({ remote }: ExportArguments): string {
   return server;
 }
 
-function profileOf(args: ExportArguments, server: string, username: string, machineAuth: Auth): L2tpProfile<Auth> {
+function profileOf(
+  args: ExportArguments,
+  server: string,
+  username: string,
+  machineAuth: PortableAuth,
+): L2tpProfile<PortableAuth> {
   const name = args.title ?? server;
   return { name, server, username, password: undefined, machineAuth, redirect: !args['split-tunnel'] };
 }
 
-function print({ format, which }: ExportArguments, profile: L2tpProfile<Auth>): { text: string; name: string } {
+function print({ format, which }: ExportArguments, profile: L2tpProfile<PortableAuth>): { text: string; name: string } {
   const name = profile.username ?? which;
   if (format === 'powershell') return { text: printWindowsProfile(profile), name: `${name}.ps1` };
   return { text: printAppleProfile(profile), name: `${name}.mobileconfig` };

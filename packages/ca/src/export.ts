@@ -1,4 +1,4 @@
-import type { CommandModule } from '@culvert/terminal';
+import { type CommandModule, UsageError } from '@culvert/terminal';
 import { type CommonArguments, commonOptions } from './ca-access.ts';
 
 export type ExportFormat = 'ovpn' | 'p12' | 'mobileconfig' | 'powershell';
@@ -113,8 +113,37 @@ export const exportCommand: CommandModule<unknown, ExportArguments> = {
       ),
   // Loaded when they are used: the printers share a package with the gateway's configuration, which costs 100 ms.
   handler: async (args) => {
+    checkOptions(args);
     if (args.format === 'p12') return (await import('./export-p12.ts')).exportPkcs12(args);
     if (args.format !== 'ovpn') return (await import('./export-l2tp.ts')).exportL2tp(args);
     return (await import('./export-openvpn.ts')).exportOpenvpn(args);
   },
 };
+
+const openvpn: readonly ExportFormat[] = ['ovpn'];
+const l2tp: readonly ExportFormat[] = ['mobileconfig', 'powershell'];
+const pkcs12: readonly ExportFormat[] = ['p12', ...l2tp];
+
+/** Options that say nothing in other formats: who gives one there expects what does not happen. */
+const formatsOf = [
+  ['server', openvpn],
+  ['tls-crypt-v2-server-key', openvpn],
+  ['tls-crypt', openvpn],
+  ['no-tls-crypt', openvpn],
+  ['password', openvpn],
+  ['psk-file', l2tp],
+  ['title', l2tp],
+  ['split-tunnel', l2tp],
+  ['password-file', pkcs12],
+  ['legacy', pkcs12],
+] as const satisfies readonly (readonly [keyof ExportArguments, readonly ExportFormat[]])[];
+
+function checkOptions(args: ExportArguments): void {
+  for (const [option, allowed] of formatsOf) {
+    const isGiven = args[option] !== undefined && args[option] !== false;
+    if (isGiven && !allowed.includes(args.format))
+      throw new UsageError(`--${option} is for --format ${allowed.join(', ')}, not for ${args.format}`);
+  }
+  if (args['psk-file'] !== undefined && args['forget-key'])
+    throw new UsageError('--forget-key has no key to forget: with --psk-file no certificate is exported');
+}

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { build, type PlistValue, parse } from 'plist';
-import type { L2tpProfile, Pkcs12Auth, SharedSecretAuth } from './l2tp-profile.ts';
+import type { L2tpProfile, PortableAuth } from './l2tp-profile.ts';
 import type { ParsedProfileOf, Problem } from './problem.ts';
 
 const VPN = 'com.apple.vpn.managed';
@@ -16,7 +16,6 @@ const CERTIFICATES: readonly PlistValue[] = ['com.apple.security.root', 'com.app
 /** Profiles with a certificate have some 10 KiB. */
 const MAX_TEXT_BYTES = 1 << 20;
 
-type Auth = SharedSecretAuth | Pkcs12Auth;
 type Dictionary = { [key: string]: PlistValue };
 
 /**
@@ -27,9 +26,9 @@ type Dictionary = { [key: string]: PlistValue };
 export function parseAppleProfile(
   text: string,
   options: { readonly file: string },
-): ParsedProfileOf<L2tpProfile<Auth>> {
+): ParsedProfileOf<L2tpProfile<PortableAuth>> {
   const problems: Problem[] = [];
-  const refuse = (key: string, found: string, expected: string): ParsedProfileOf<L2tpProfile<Auth>> => {
+  const refuse = (key: string, found: string, expected: string): ParsedProfileOf<L2tpProfile<PortableAuth>> => {
     const severity = 'error' as const;
     return {
       profile: undefined,
@@ -86,7 +85,7 @@ function readPropertyList(text: string): Dictionary | string {
 }
 
 /** A string says why there is none. */
-function machineAuthOf(ipsec: Dictionary, payloads: readonly Dictionary[]): Auth | string {
+function machineAuthOf(ipsec: Dictionary, payloads: readonly Dictionary[]): PortableAuth | string {
   const method = ipsec['AuthenticationMethod'];
   if (method === 'SharedSecret') return { kind: 'psk', psk: secretOf(ipsec['SharedSecret']) };
   if (method !== 'Certificate') return `AuthenticationMethod ${textOf(method) ?? 'missing'}`;
@@ -135,7 +134,7 @@ function textOf(value: PlistValue | undefined): string | undefined {
  *
  * iOS takes a shared secret only; certificates are for macOS.
  */
-export function printAppleProfile(profile: L2tpProfile<Auth>): string {
+export function printAppleProfile(profile: L2tpProfile<PortableAuth>): string {
   const { name, server, username, machineAuth } = profile;
   const label = `culvert.l2tp.${identifierOf(server)}${username === undefined ? '' : `.${identifierOf(username)}`}`;
   const payload = (type: string, suffix: string, title: string): Dictionary => ({
@@ -172,7 +171,7 @@ export function printAppleProfile(profile: L2tpProfile<Auth>): string {
   return `${build({ ...payload('Configuration', '', name), PayloadContent: [...certificates, vpn] })}\n`;
 }
 
-function ipsecOf(machineAuth: Auth, identity: string): Dictionary {
+function ipsecOf(machineAuth: PortableAuth, identity: string): Dictionary {
   if (machineAuth.kind === 'pkcs12') return { AuthenticationMethod: 'Certificate', PayloadCertificateUUID: identity };
   const { psk } = machineAuth;
   return { AuthenticationMethod: 'SharedSecret', ...(psk === undefined ? {} : { SharedSecret: psk }) };

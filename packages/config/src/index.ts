@@ -3,7 +3,7 @@ export { parseAppleProfile, printAppleProfile } from './apple-profile.ts';
 export type { ReadInput } from './check-files.ts';
 export { ConfigError } from './errors.ts';
 export type { GatewayConfig } from './gateway-schema.ts';
-export type { L2tpProfile, Pkcs12Auth, SharedSecretAuth } from './l2tp-profile.ts';
+export type { L2tpProfile, PortableAuth } from './l2tp-profile.ts';
 export { checkGatewayConfig, gatewayJsonSchema, type LoadedConfig, loadGatewayConfig } from './load-gateway-config.ts';
 export { parseNetworkManagerProfile, printNetworkManagerProfile } from './network-manager-profile.ts';
 export {

@@ -41,12 +41,11 @@ export function parseKeyfile(text: string, file: string): Keyfile {
     if (header !== undefined) {
       group = groups.get(header) ?? new Map<string, KeyfileValue>();
       groups.set(header, group);
-    } else if (key === undefined || group === undefined) {
-      report(
-        index + 1,
-        JSON.stringify(line.slice(0, 40)),
-        key === undefined ? '[group] or key=value' : 'a [group] first',
-      );
+    } else if (key === undefined) {
+      report(index + 1, JSON.stringify(line.slice(0, 40)), '[group] or key=value');
+    } else if (group === undefined) {
+      // The value may be a secret.
+      report(index + 1, JSON.stringify(key), 'a [group] first');
     } else {
       const unescaped = (value ?? '').replace(/\\(.)/g, (all, letter: string) => escapes[letter] ?? all);
       group.set(key, { text: unescaped, line: index + 1 });

@@ -22,6 +22,9 @@ export interface Pkcs12Auth {
   readonly ca: Uint8Array | undefined;
 }
 
+/** What goes into a file of its own. */
+export type PortableAuth = SharedSecretAuth | Pkcs12Auth;
+
 /** Key and certificates in files beside it: absolute paths, of PEM or PKCS#12. */
 export interface CertificateFilesAuth {
   readonly kind: 'files';
@@ -33,7 +36,7 @@ export interface CertificateFilesAuth {
 }
 
 /** `Auth` is how the machines prove themselves to each other (IKE). The user's password comes later, inside (PPP). */
-export interface L2tpProfile<Auth = SharedSecretAuth | Pkcs12Auth | CertificateFilesAuth> {
+export interface L2tpProfile<Auth = PortableAuth | CertificateFilesAuth> {
   /** What people see. */
   readonly name: string;
   /** A name or an IP literal (IPv6 without brackets). */

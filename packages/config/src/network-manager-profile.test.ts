@@ -84,7 +84,7 @@ test('what cannot be used is named with its line', () => {
       office.replace('machine-auth-type=psk', 'machine-auth-type=tls'),
       /vpn\.machine-cert: found nothing[\s\S]*machine-key/,
     ],
-    [`x=1\n${office}`, /:1: found "x=1", expected a \[group\] first/],
+    [`x=1\n${office}`, /:1: found "x", expected a \[group\] first$/m],
     [`${office}\nwhat\n`, /:21: found "what", expected \[group\] or key=value/],
     ['#'.repeat(70_000), /at most 64 KiB/],
   ];

@@ -1,14 +1,12 @@
 /** The PowerShell script that sets up an L2TP/IPsec connection of Windows (7 with PowerShell 3, to 11), certificates included. */
-import type { L2tpProfile, Pkcs12Auth, SharedSecretAuth } from './l2tp-profile.ts';
-
-type Auth = SharedSecretAuth | Pkcs12Auth;
+import type { L2tpProfile, PortableAuth } from './l2tp-profile.ts';
 
 /**
  * The script's text, with line ends as Windows has them. It asks for what the profile leaves out, and runs again without harm.
  *
  * Windows keeps no user name in a connection: it asks at the first dial.
  */
-export function printWindowsProfile(profile: L2tpProfile<Auth>): string {
+export function printWindowsProfile(profile: L2tpProfile<PortableAuth>): string {
   const { name, server, machineAuth, redirect } = profile;
   const lines = [
     `# Sets up the VPN connection ${oneLine(name)}. Run it in an elevated PowerShell:`,
@@ -35,7 +33,7 @@ export function printWindowsProfile(profile: L2tpProfile<Auth>): string {
   return lines.map((line) => `${line}\r\n`).join('');
 }
 
-function machineAuthLines(machineAuth: Auth): string[] {
+function machineAuthLines(machineAuth: PortableAuth): string[] {
   if (machineAuth.kind === 'psk') {
     const { psk } = machineAuth;
     return [psk === undefined ? "$psk = Read-Host 'Shared secret'" : `$psk = ${quote(Buffer.from(psk).toString())}`];

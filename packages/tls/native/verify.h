@@ -42,7 +42,7 @@ struct Verdict {
 int OnVerify(int ok, X509_STORE_CTX* store);
 
 // The same policy without a handshake: whether `chain` (DER, the peer's certificate first) leads to a CA of the context.
-// `unix_seconds` 0: the system's time. What it leaves behind is in `verdict`. False with no refusal: not even certificates.
+// `unix_seconds` 0: the system's time. What it leaves behind is in `verdict`. False with no refusal: OpenSSL could not begin.
 bool VerifyChain(const Context& context, STACK_OF(X509) * chain, time_t unix_seconds, Verdict* verdict);
 
 napi_value DescribeRefusal(napi_env env, const Refusal& refusal);
