@@ -51,8 +51,14 @@ async function put(guest: Guest, address: string, bytes: number): Promise<void> 
   assert.equal(JSON.parse(received).hash, sent.slice(0, 64), `${bytes} bytes to ours`);
 }
 
+/** Of three rounds one is answered whole: a tunnel may lose a datagram, but one that cannot carry this size or version loses all. */
 async function pings(guest: Guest, addresses: readonly string[], words = '-c 5 -i 0.05 -W 2'): Promise<void> {
-  for (const address of addresses) assert.match(await guest.exec(`ping ${words} ${address}`), / 0% packet loss/);
+  for (const address of addresses) {
+    const rounds: string[] = [];
+    do rounds.push(await guest.exec(`ping ${words} ${address} || :`));
+    while (!/ 0% packet loss/.test(rounds.at(-1) ?? '') && rounds.length < 3);
+    assert.match(rounds.at(-1) ?? '', / 0% packet loss/, rounds.join('\n'));
+  }
 }
 
 test('pptp-linux: MPPE-128, both IP versions, everything arrives, and it ends in order', async (t) => {
