@@ -85,8 +85,12 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
 };
 
-/** Of node:crypto, what gives the same output for the same input. */
+/**
+ * Of node:crypto, what gives the same output for the same input. Keys are read from bytes, never generated: createPrivateKey and what
+ * follows it serve IKE, whose groups and RSA signatures (without random padding) node:crypto has in no other form.
+ */
 export const repeatableCrypto: readonly string[] = [
+  'constants',
   'createCipheriv',
   'createDecipheriv',
   'createDiffieHellman',
@@ -94,9 +98,14 @@ export const repeatableCrypto: readonly string[] = [
   'createECDH',
   'createHash',
   'createHmac',
+  'createPrivateKey',
+  'createPublicKey',
   'createSecretKey',
+  'diffieHellman',
   'getDiffieHellman',
   'hash',
   'hkdfSync',
+  'privateEncrypt',
+  'publicDecrypt',
   'timingSafeEqual',
 ];
