@@ -2,10 +2,13 @@
 export type { ChildSa, EspAlgorithms, EspKeys, EspMode, TrafficSelector } from './child-sa.ts';
 export { createKeyAgreement, groupNumbers, type IkeGroup, type KeyAgreement, publicValueBytes } from './ike/groups.ts';
 export { digest, hashBytes, type IkeHash, prf } from './ike/prf.ts';
+export type { Lifetimes } from './ike/v1/attributes.ts';
 export { CipherChain, type IkeCipher } from './ike/v1/cipher-chain.ts';
+export { FragmentAssembler, splitMessage } from './ike/v1/fragment.ts';
 export { COOKIE_BYTES, Exchange, Flag, HEADER_BYTES, type Header, type ReceivedHeader } from './ike/v1/header.ts';
 export { decodeMessage, encodeEncrypted, encodeMessage, type ReceivedMessage } from './ike/v1/message.ts';
 export { natDetectionHash } from './ike/v1/nat-detection.ts';
+export { type NoneChosen, sideBySide } from './ike/v1/offers.ts';
 export {
   CertificateEncoding,
   decodePayloads,
@@ -33,6 +36,36 @@ export {
   phase2Hash2,
   phase2Hash3,
 } from './ike/v1/phase1-keys.ts';
+export {
+  type Authentication,
+  acceptedPhase1,
+  choosePhase1,
+  type Phase1Chosen,
+  type Phase1Policy,
+  type Phase1Suite,
+  phase1Offer,
+  phase1Policy,
+  phase1Suites,
+} from './ike/v1/phase1-proposal.ts';
 export { deriveEspKeys, type KeymatInputs } from './ike/v1/phase2-keys.ts';
+export {
+  acceptedPhase2,
+  choosePhase2,
+  Encapsulation,
+  espAlgorithms,
+  espOffer,
+  type Phase2Chosen,
+  type Phase2Policy,
+  type Phase2Terms,
+  phase2Offer,
+} from './ike/v1/phase2-proposal.ts';
 export { type Attribute, IPSEC_DOI, type Proposal, ProtocolId, type Transform } from './ike/v1/security-association.ts';
 export { signRsa, verifyRsa } from './ike/v1/signature.ts';
+export {
+  initiatorVendorIds,
+  type PeerAbilities,
+  peerAbilities,
+  responderVendorIds,
+  type VendorIdName,
+  vendorId,
+} from './ike/v1/vendor-id.ts';
