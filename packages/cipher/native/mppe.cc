@@ -18,15 +18,7 @@ struct Link {
   MppeFraming framing;
 };
 
-Link* GetLink(napi_env env, napi_value value) {
-  napi_valuetype type;
-  bool ours = false;
-  void* data = nullptr;
-  if (napi_typeof(env, value, &type) != napi_ok || type != napi_external) return nullptr;
-  if (napi_check_object_type_tag(env, value, &kKeyTag, &ours) != napi_ok || !ours) return nullptr;
-  if (napi_get_value_external(env, value, &data) != napi_ok) return nullptr;
-  return static_cast<Link*>(data);
-}
+Link* GetLink(napi_env env, napi_value value) { return GetTagged<Link>(env, value, kKeyTag); }
 
 // mppeCreate(strength: 128 | 56 | 40, startKey, framing: 1 ACFC + 2 PFC, headroom): external
 napi_value CreateCallback(napi_env env, napi_callback_info info) {
@@ -48,32 +40,32 @@ napi_value CreateCallback(napi_env env, napi_callback_info info) {
   return external;
 }
 
-// mppeSeal(key, cursor, first, count, virtio: 0 | 1, src..., dst...)
+// mppeSeal(key, src, dst, first, count, virtio: 0 | 1)
 napi_value SealCallback(napi_env env, napi_callback_info info) {
-  napi_value v[13];
+  napi_value v[6];
   CallCursor cursor;
   Call call;
   Link* link = nullptr;
   uint32_t virtio = 0;
-  if (!GetArguments(env, info, v) || (link = GetLink(env, v[0])) == nullptr || !TakeCall(env, v + 1, v + 5, &cursor, &call) ||
-      !Get(env, v[4], &virtio))
-    return ThrowType(env, "mppeSeal(key, cursor, first, count, virtio, src..., dst...)");
+  if (!GetArguments(env, info, v) || (link = GetLink(env, v[0])) == nullptr || !TakeCall(env, v + 1, &cursor, &call) ||
+      !Get(env, v[5], &virtio))
+    return ThrowType(env, "mppeSeal(key, src, dst, first, count, virtio)");
   return RunCall(env, cursor, &call, link->key.closed, [&] {
     return virtio == 0 ? SealMppe(&link->key, link->framing, &call) : SealMppeTrains(&link->key, link->framing, &call);
   });
 }
 
-// mppeOpenTrain(key, cursor, first, count, virtio: 0 | 1, join, report: Uint32Array, src..., dst...)
+// mppeOpenTrain(key, src, dst, first, count, virtio: 0 | 1, join, report: Uint32Array)
 napi_value OpenTrainCallback(napi_env env, napi_callback_info info) {
-  napi_value v[15];
+  napi_value v[8];
   CallCursor cursor;
   Call call;
   Link* link = nullptr;
   uint32_t virtio = 0, join = 0;
   Span<uint32_t> report;
-  if (!GetArguments(env, info, v) || (link = GetLink(env, v[0])) == nullptr || !TakeCall(env, v + 1, v + 7, &cursor, &call) ||
-      !Get(env, v[4], &virtio) || !Get(env, v[5], &join) || !Get(env, v[6], &report) || report.size < kMppeReportWords)
-    return ThrowType(env, "mppeOpenTrain(key, cursor, first, count, virtio, join, report, src..., dst...)");
+  if (!GetArguments(env, info, v) || (link = GetLink(env, v[0])) == nullptr || !TakeCall(env, v + 1, &cursor, &call) ||
+      !Get(env, v[5], &virtio) || !Get(env, v[6], &join) || !Get(env, v[7], &report) || report.size < kMppeReportWords)
+    return ThrowType(env, "mppeOpenTrain(key, src, dst, first, count, virtio, join, report)");
   return RunCall(env, cursor, &call, link->key.closed, [&] {
     MppeReport counts = {};
     const int32_t next = OpenMppeTrain(&link->key, &call, virtio == 0 ? 0 : kVirtio, join, &counts);

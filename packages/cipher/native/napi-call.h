@@ -1,6 +1,7 @@
 // The arguments and results that the calls over batches share.
 #pragma once
 
+#include "bound-batch.h"
 #include "napi.h"
 #include "openvpn-batch.h"
 
@@ -28,13 +29,16 @@ struct CallCursor {
   }
 };
 
-// range: cursor, first, count; batches: src and dst.
-inline bool TakeCall(napi_env env, const napi_value* range, const napi_value* batches, CallCursor* cursor, Call* call) {
+// Four arguments that follow each other: src, dst, first, count.
+inline bool TakeCall(napi_env env, const napi_value* values, CallCursor* cursor, Call* call) {
   uint32_t first = 0;
   uint32_t count = 0;
-  if (!Get(env, range[0], &cursor->state) || cursor->state.size < 4 || !Get(env, range[1], &first) ||
-      !Get(env, range[2], &count) || !Get(env, batches, &call->src) || !Get(env, batches + 4, &call->dst))
-    return false;
+  const auto* src = GetTagged<BoundBatch>(env, values[0], kBatchTag);
+  const auto* dst = GetTagged<BoundBatch>(env, values[1], kBatchTag);
+  if (src == nullptr || dst == nullptr || !Get(env, values[2], &first) || !Get(env, values[3], &count)) return false;
+  call->src = src->batch;
+  call->dst = dst->batch;
+  cursor->state = dst->cursor;
   call->first = first;
   call->last = static_cast<size_t>(first) + count;
   cursor->Load(call);

@@ -14,15 +14,7 @@ namespace {
 
 constexpr napi_type_tag kKeyTag = {0x6ab1d6f5c03a4c11, 0x9d0f2f6de8f7b5a2};
 
-OpenvpnKey* GetKey(napi_env env, napi_value value) {
-  napi_valuetype type;
-  bool ours = false;
-  void* data = nullptr;
-  if (napi_typeof(env, value, &type) != napi_ok || type != napi_external) return nullptr;
-  if (napi_check_object_type_tag(env, value, &kKeyTag, &ours) != napi_ok || !ours) return nullptr;
-  if (napi_get_value_external(env, value, &data) != napi_ok) return nullptr;
-  return static_cast<OpenvpnKey*>(data);
-}
+OpenvpnKey* GetKey(napi_env env, napi_value value) { return GetTagged<OpenvpnKey>(env, value, kKeyTag); }
 
 // openvpnAeadCreate(cipher: 0 AES-256-GCM | 1 AES-128-GCM | 2 CHACHA20-POLY1305, key, implicitIv, headerLength: 4 | 1,
 //   engine: 0 the best | 1 OpenSSL | 2 and up an engine of AES-GCM): external
@@ -51,43 +43,43 @@ napi_value CreateCallback(napi_env env, napi_callback_info info) {
   return external;
 }
 
-// openvpnAeadSeal(key, cursor, first, count, virtio: 0 | 1, header, packetId, src arena, offsets, lengths, tags, dst arena, ...)
+// openvpnAeadSeal(key, src, dst, first, count, virtio: 0 | 1, header, packetId)
 napi_value SealCallback(napi_env env, napi_callback_info info) {
-  napi_value v[15];
+  napi_value v[8];
   CallCursor cursor;
   Call call;
   OpenvpnKey* key = nullptr;
   uint32_t virtio = 0, header = 0, packet_id = 0;
-  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, v + 7, &cursor, &call) ||
-      !Get(env, v[4], &virtio) || !Get(env, v[5], &header) || !Get(env, v[6], &packet_id))
-    return ThrowType(env, "openvpnAeadSeal(key, cursor, first, count, virtio, header, packetId, src..., dst...)");
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, &cursor, &call) ||
+      !Get(env, v[5], &virtio) || !Get(env, v[6], &header) || !Get(env, v[7], &packet_id))
+    return ThrowType(env, "openvpnAeadSeal(key, src, dst, first, count, virtio, header, packetId)");
   return RunCall(env, cursor, &call, key->closed, [&] {
     return virtio == 0 ? Seal(key, &call, header, packet_id) : SealTrains(key, &call, header, packet_id);
   });
 }
 
-// openvpnAeadOpen(key, cursor, first, count, src arena, ..., dst arena, ...)
+// openvpnAeadOpen(key, src, dst, first, count)
 napi_value OpenCallback(napi_env env, napi_callback_info info) {
-  napi_value v[12];
+  napi_value v[5];
   CallCursor cursor;
   Call call;
   OpenvpnKey* key = nullptr;
-  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, v + 4, &cursor, &call))
-    return ThrowType(env, "openvpnAeadOpen(key, cursor, first, count, src..., dst...)");
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, &cursor, &call))
+    return ThrowType(env, "openvpnAeadOpen(key, src, dst, first, count)");
   return RunCall(env, cursor, &call, key->closed, [&] { return Open(key, &call); });
 }
 
-// openvpnAeadOpenTrain(key, cursor, first, count, virtio: 0 | 1, join, replay: Uint32Array, report: Uint32Array, src..., dst...)
+// openvpnAeadOpenTrain(key, src, dst, first, count, virtio: 0 | 1, join, replay: Uint32Array, report: Uint32Array)
 napi_value OpenTrainCallback(napi_env env, napi_callback_info info) {
-  napi_value v[16];
+  napi_value v[9];
   CallCursor cursor;
   Call call;
   OpenvpnKey* key = nullptr;
   uint32_t virtio = 0, join = 0;
   Span<uint32_t> replay, report;
-  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, v + 8, &cursor, &call) ||
-      !Get(env, v[4], &virtio) || !Get(env, v[5], &join) || !Get(env, v[6], &replay) || !Get(env, v[7], &report))
-    return ThrowType(env, "openvpnAeadOpenTrain(key, cursor, first, count, virtio, join, replay, report, src..., dst...)");
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, &cursor, &call) ||
+      !Get(env, v[5], &virtio) || !Get(env, v[6], &join) || !Get(env, v[7], &replay) || !Get(env, v[8], &report))
+    return ThrowType(env, "openvpnAeadOpenTrain(key, src, dst, first, count, virtio, join, replay, report)");
   if (!ReplayWindow(replay).IsValid() || report.size < kReportWords)
     return ThrowType(env, "openvpnAeadOpenTrain: not the state of a replay window, or a report too short");
   return RunCall(env, cursor, &call, key->closed, [&] {
@@ -107,24 +99,24 @@ napi_value CloseCallback(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// segmentTrains(cursor, first, count, src..., dst...)
+// segmentTrains(src, dst, first, count)
 napi_value SegmentCallback(napi_env env, napi_callback_info info) {
-  napi_value v[11];
+  napi_value v[4];
   CallCursor cursor;
   Call call;
-  if (!GetArguments(env, info, v) || !TakeCall(env, v, v + 3, &cursor, &call))
-    return ThrowType(env, "segmentTrains(cursor, first, count, src..., dst...)");
+  if (!GetArguments(env, info, v) || !TakeCall(env, v, &cursor, &call))
+    return ThrowType(env, "segmentTrains(src, dst, first, count)");
   return RunCall(env, cursor, &call, false, [&] { return SegmentTrains(&call); });
 }
 
-// joinTrains(cursor, first, count, join, src..., dst...)
+// joinTrains(src, dst, first, count, join)
 napi_value JoinCallback(napi_env env, napi_callback_info info) {
-  napi_value v[12];
+  napi_value v[5];
   CallCursor cursor;
   Call call;
   uint32_t join = 0;
-  if (!GetArguments(env, info, v) || !TakeCall(env, v, v + 4, &cursor, &call) || !Get(env, v[3], &join))
-    return ThrowType(env, "joinTrains(cursor, first, count, join, src..., dst...)");
+  if (!GetArguments(env, info, v) || !TakeCall(env, v, &cursor, &call) || !Get(env, v[4], &join))
+    return ThrowType(env, "joinTrains(src, dst, first, count, join)");
   return RunCall(env, cursor, &call, false, [&] { return JoinTrains(&call, kVirtio, join); });
 }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { createPacketBatch, type PacketBatch } from '@culvert/base';
 import fc from 'fast-check';
+import { createOpenvpnAeadKey } from './index.ts';
 import { loadNative, type Native } from './native.ts';
 import { ReplayWindow } from './replay-window.ts';
 
@@ -20,6 +22,7 @@ const batch = (slots = 4, bytes = 1000): Batch => [
   new Uint32Array(slots),
   new Uint32Array(slots),
 ];
+const bound = (arrays = batch(), cursor = new Uint32Array(4)) => native.bindBatch(...arrays, cursor);
 
 test('the binary throws TypeError for what is no key, no batch or no number, and never crashes', () => {
   const closed = native.openvpnAeadCreate(0, new Uint8Array(32), new Uint8Array(8), 4, 0);
@@ -32,6 +35,7 @@ test('the binary throws TypeError for what is no key, no batch or no number, and
     closedMppe,
     128,
     closed,
+    bound(),
     0,
     1,
     4,
@@ -46,7 +50,7 @@ test('the binary throws TypeError for what is no key, no batch or no number, and
     ...[new Uint8Array(new SharedArrayBuffer(4)), new Uint32Array(0), new Uint8Array(0)],
   );
   const calls = [
-    ...(['openvpnAeadCreate', 'openvpnAeadSeal', 'openvpnAeadOpen'] as const),
+    ...(['bindBatch', 'openvpnAeadCreate', 'openvpnAeadSeal', 'openvpnAeadOpen'] as const),
     ...(['openvpnAeadOpenTrain', 'segmentTrains', 'joinTrains'] as const),
     ...(['tlsCryptSeal', 'tlsCryptOpen'] as const),
     ...(['mppeCreate', 'mppeSeal', 'mppeOpenTrain', 'mppeSkip'] as const),
@@ -72,17 +76,18 @@ test('offsets, lengths, counts and cursors of any value stay inside the arrays',
       const src = batch();
       src[1].set(offsets);
       src[2].set(lengths);
-      const cursor = Uint32Array.of(dstCount, dstUsed, 0, 0);
+      const from = bound(src);
+      const into = () => bound(batch(), Uint32Array.of(dstCount, dstUsed, 0, 0));
       for (const next of [
-        native.openvpnAeadSeal(key, cursor.slice(), first, count, 0, 0x48, 1, ...src, ...batch()),
-        native.openvpnAeadSeal(key, cursor.slice(), first, count, 1, 0x48, 1, ...src, ...batch()),
-        native.openvpnAeadOpenTrain(key, cursor.slice(), first, count, 1, 15, window, report, ...src, ...batch()),
-        native.segmentTrains(cursor.slice(), first, count, ...src, ...batch()),
-        native.joinTrains(cursor.slice(), first, count, 15, ...src, ...batch()),
-        native.openvpnAeadOpen(key, cursor.slice(), first, count, ...src, ...batch()),
-        native.mppeSeal(mppe, cursor.slice(), first, count, 0, ...src, ...batch()),
-        native.mppeSeal(mppe, cursor.slice(), first, count, 1, ...src, ...batch()),
-        native.mppeOpenTrain(mppe, cursor.slice(), first, count, 1, 15, report, ...src, ...batch()),
+        native.openvpnAeadSeal(key, from, into(), first, count, 0, 0x48, 1),
+        native.openvpnAeadSeal(key, from, into(), first, count, 1, 0x48, 1),
+        native.openvpnAeadOpenTrain(key, from, into(), first, count, 1, 15, window, report),
+        native.segmentTrains(from, into(), first, count),
+        native.joinTrains(from, into(), first, count, 15),
+        native.openvpnAeadOpen(key, from, into(), first, count),
+        native.mppeSeal(mppe, from, into(), first, count, 0),
+        native.mppeSeal(mppe, from, into(), first, count, 1),
+        native.mppeOpenTrain(mppe, from, into(), first, count, 1, 15, report),
       ]) {
         assert.ok(next === -1 || (next >= first && next <= 4), `returned ${next}`);
       }
@@ -93,7 +98,7 @@ test('offsets, lengths, counts and cursors of any value stay inside the arrays',
 
 test('only the state of a replay window is taken for one', () => {
   const open = (state: Uint32Array, words = report) =>
-    native.openvpnAeadOpenTrain(key, new Uint32Array(4), 0, 0, 1, 15, state, words, ...batch(), ...batch());
+    native.openvpnAeadOpenTrain(key, bound(), bound(), 0, 0, 1, 15, state, words);
   assert.equal(open(new Uint32Array(window)), 0);
   const odd = [[], [0, 32], [0, 32, 0], [0, 32, 0, 0, 0], [0, 33, 0, 0], [0, 0, 0, 0], [0, 0xffff_ffff, 0, 0]];
   for (const state of odd) assert.throws(() => open(Uint32Array.from(state)), TypeError, `${state}`);
@@ -110,18 +115,59 @@ test('detached, shrunken and shared arrays are read at the size that they have',
   for (const src of [detached, shrunken, noSlots]) {
     src[1][0] = 0;
     src[2][0] = 100;
-    assert.equal(native.openvpnAeadSeal(key, new Uint32Array(4), 0, 1, 0, 0x48, 1, ...src, ...batch()), -1);
+    assert.equal(native.openvpnAeadSeal(key, bound(src), bound(), 0, 1, 0, 0x48, 1), -1);
   }
   for (const dst of [detached, shrunken, noSlots]) {
     const src = batch();
     src[2][0] = 100;
-    const next = native.openvpnAeadSeal(key, new Uint32Array(4), 0, 1, 0, 0x48, 1, ...src, ...dst);
+    const next = native.openvpnAeadSeal(key, bound(src), bound(dst), 0, 1, 0, 0x48, 1);
     assert.equal(next, 0, 'nothing fits');
   }
   const shared = batch();
   shared[0] = new Uint8Array(new SharedArrayBuffer(1000));
   shared[2][0] = 100;
-  assert.equal(native.openvpnAeadSeal(key, new Uint32Array(4), 0, 1, 0, 0x48, 1, ...shared, ...batch()), 1);
+  assert.equal(native.openvpnAeadSeal(key, bound(shared), bound(), 0, 1, 0, 0x48, 1), 1);
+});
+
+test('only an array of four words is taken for a cursor', () => {
+  for (const words of [0, 3]) assert.throws(() => bound(batch(), new Uint32Array(words)), TypeError);
+});
+
+test('an array that is replaced, detached or resized after it was used is looked at anew', () => {
+  const options = { cipher: 'AES-256-GCM', key: new Uint8Array(32), implicitIv: new Uint8Array(8) } as const;
+  const one = createOpenvpnAeadKey({ ...options, format: 'v2', implementation: 'native' });
+  const dst = createPacketBatch(4, 1000);
+  const seal = (src: PacketBatch, into = dst) => {
+    into.count = into.used = 0;
+    src.lengths[0] = 100;
+    src.count = 1;
+    return one.seal(src, 0, into, 0x4800_0000, 1);
+  };
+  const buffer = new ArrayBuffer(1000, { maxByteLength: 2000 });
+  const resized = { ...createPacketBatch(4, 1000), arena: new Uint8Array(buffer) };
+  assert.equal(seal(resized), 1);
+  buffer.resize(50);
+  assert.throws(() => seal(resized), RangeError);
+  buffer.resize(1000);
+  assert.equal(seal(resized), 1);
+
+  for (const field of ['arena', 'offsets', 'lengths', 'tags'] as const) {
+    const [detached, full] = [createPacketBatch(4, 1000), createPacketBatch(4, 1000)];
+    assert.equal(seal(detached, full), 1);
+    for (const batch of [detached, full]) {
+      structuredClone(batch[field], { transfer: [batch[field].buffer as ArrayBuffer] });
+    }
+    assert.throws(() => seal(detached), RangeError, field);
+    assert.equal(seal(createPacketBatch(4, 1000), full), 0, 'nothing fits');
+  }
+
+  const replaced = createPacketBatch(4, 1000);
+  assert.equal(seal(replaced), 1);
+  const before = dst.arena.slice(0, dst.used);
+  Object.assign(replaced, { arena: new Uint8Array(1000).fill(7) });
+  assert.equal(seal(replaced), 1);
+  assert.notDeepEqual(dst.arena.slice(0, dst.used), before);
+  one.close();
 });
 
 test('two threads use the binary at once', async () => {
@@ -132,6 +178,7 @@ test('two threads use the binary at once', async () => {
 
 test('every call of the interface is in the binary', () => {
   const names: Record<keyof Native, true> = {
+    bindBatch: true,
     openvpnAeadCreate: true,
     openvpnAeadSeal: true,
     openvpnAeadOpen: true,

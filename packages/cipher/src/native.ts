@@ -12,13 +12,27 @@ export interface NativeMppe {
   readonly mppe: unique symbol;
 }
 
-type Arrays = [arena: Uint8Array, offsets: Uint32Array, lengths: Uint32Array, tags: Uint32Array];
+/** A batch's arrays inside the binary. */
+export interface NativeBatch {
+  readonly batch: unique symbol;
+}
 
 /**
- * The calls of packages/cipher/native. `cursor` is [dst.count, dst.used, malformed, oversized], before and after. The calls
- * return the index of the first packet that was not consumed, or: -1 out of bounds, -2 closed, -3 the cipher failed.
+ * The calls of packages/cipher/native. Those over batches return the index of the first packet that was not consumed, or: -1 out of bounds, -2 closed, -3 the cipher failed.
  */
 export interface Native {
+  /**
+   * Reads pointers and lengths of a batch's arrays, once. To be made anew before any of them is detached or shrinks.
+   *
+   * @param cursor [dst.count, dst.used, malformed, oversized], before and after each call that fills the batch
+   */
+  bindBatch(
+    arena: Uint8Array,
+    offsets: Uint32Array,
+    lengths: Uint32Array,
+    tags: Uint32Array,
+    cursor: Uint32Array,
+  ): NativeBatch;
   /** @param engine 0: the best; 1: OpenSSL; 2 and up: what `aesGcmEngines` lists */
   openvpnAeadCreate(
     cipher: number,
@@ -30,32 +44,26 @@ export interface Native {
   /** @param virtio 1: packets of src lie behind virtio headers and are cut */
   openvpnAeadSeal(
     key: NativeKey,
-    cursor: Uint32Array,
+    src: NativeBatch,
+    dst: NativeBatch,
     first: number,
     count: number,
     virtio: number,
     header: number,
     packetId: number,
-    ...batches: [...src: Arrays, ...dst: Arrays]
   ): number;
-  openvpnAeadOpen(
-    key: NativeKey,
-    cursor: Uint32Array,
-    first: number,
-    count: number,
-    ...batches: [...src: Arrays, ...dst: Arrays]
-  ): number;
+  openvpnAeadOpen(key: NativeKey, src: NativeBatch, dst: NativeBatch, first: number, count: number): number;
   /** @param virtio 1: packets of dst get virtio headers and may be joined */
   openvpnAeadOpenTrain(
     key: NativeKey,
-    cursor: Uint32Array,
+    src: NativeBatch,
+    dst: NativeBatch,
     first: number,
     count: number,
     virtio: number,
     join: number,
     replay: Uint32Array,
     report: Uint32Array,
-    ...batches: [...src: Arrays, ...dst: Arrays]
   ): number;
   openvpnAeadClose(key: NativeKey): void;
   /** Fills `tagged` (tag and ciphertext). False: OpenSSL failed. */
@@ -65,24 +73,17 @@ export interface Native {
   /** @param framing 1: without address and control, 2: with a short protocol field */
   mppeCreate(strength: number, startKey: Uint8Array, framing: number, headroom: number): NativeMppe;
   /** @param virtio 1: packets of src lie behind virtio headers and are cut */
-  mppeSeal(
-    key: NativeMppe,
-    cursor: Uint32Array,
-    first: number,
-    count: number,
-    virtio: number,
-    ...batches: [...src: Arrays, ...dst: Arrays]
-  ): number;
+  mppeSeal(key: NativeMppe, src: NativeBatch, dst: NativeBatch, first: number, count: number, virtio: number): number;
   /** @param virtio 1: packets of dst get virtio headers and may be joined */
   mppeOpenTrain(
     key: NativeMppe,
-    cursor: Uint32Array,
+    src: NativeBatch,
+    dst: NativeBatch,
     first: number,
     count: number,
     virtio: number,
     join: number,
     report: Uint32Array,
-    ...batches: [...src: Arrays, ...dst: Arrays]
   ): number;
   /** False: the key is closed. */
   mppeSkip(key: NativeMppe, count: number): boolean;
@@ -102,19 +103,8 @@ export interface Native {
     output: Uint8Array,
     tag: Uint8Array,
   ): boolean;
-  segmentTrains(
-    cursor: Uint32Array,
-    first: number,
-    count: number,
-    ...batches: [...src: Arrays, ...dst: Arrays]
-  ): number;
-  joinTrains(
-    cursor: Uint32Array,
-    first: number,
-    count: number,
-    join: number,
-    ...batches: [...src: Arrays, ...dst: Arrays]
-  ): number;
+  segmentTrains(src: NativeBatch, dst: NativeBatch, first: number, count: number): number;
+  joinTrains(src: NativeBatch, dst: NativeBatch, first: number, count: number, join: number): number;
 }
 
 /** The binary. Throws CULVERT_CIPHER_NATIVE, with the loader's error as its cause, where it is missing or does not fit. */

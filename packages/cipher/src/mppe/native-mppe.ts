@@ -1,8 +1,8 @@
 import type { PacketBatch } from '@culvert/base';
+import { BoundBatches } from '../bound-batch.ts';
 import { checkJoin, checkKinds, checkRange, checkReport } from '../check.ts';
 import { CipherError } from '../errors.ts';
 import type { Native, NativeMppe } from '../native.ts';
-import { NativeCursor } from '../native-cursor.ts';
 import { Join, type SkippedPackets } from '../trains/face.ts';
 import type { MppeKey, MppeOptions } from './mppe.ts';
 import { MppeReport } from './report.ts';
@@ -17,16 +17,17 @@ export class NativeMppeKey implements MppeKey {
   readonly implementation = 'native';
   readonly #native: Native;
   readonly #key: NativeMppe;
-  readonly #cursor = new NativeCursor();
+  readonly #batches: BoundBatches;
 
   constructor(native: Native, { strength, startKey, framing }: MppeOptions) {
     this.#native = native;
+    this.#batches = new BoundBatches(native);
     const bits = (framing.acfc ? ACFC : 0) | (framing.pfc ? PFC : 0);
     this.#key = native.mppeCreate(strength, startKey, bits, framing.headroom);
   }
 
   get skipped(): SkippedPackets {
-    return this.#cursor.skipped;
+    return this.#batches.skipped;
   }
 
   seal(src: PacketBatch, first: number, dst: PacketBatch): number {
@@ -35,20 +36,13 @@ export class NativeMppeKey implements MppeKey {
     checkKinds(src, dst, { dst: false });
     const next = this.#native.mppeSeal(
       this.#key,
-      this.#cursor.begin(dst),
+      this.#batches.handleOf(src),
+      this.#batches.begin(dst),
       first,
       count,
       src.virtio === true ? 1 : 0,
-      src.arena,
-      src.offsets,
-      src.lengths,
-      src.tags,
-      dst.arena,
-      dst.offsets,
-      dst.lengths,
-      dst.tags,
     );
-    return this.#cursor.finish(next, dst);
+    return this.#batches.finish(next, dst);
   }
 
   openTrain(
@@ -66,22 +60,15 @@ export class NativeMppeKey implements MppeKey {
     report[MppeReport.waiting] = 0;
     const next = this.#native.mppeOpenTrain(
       this.#key,
-      this.#cursor.begin(dst),
+      this.#batches.handleOf(src),
+      this.#batches.begin(dst),
       first,
       count,
       dst.virtio === true ? 1 : 0,
       join,
       report,
-      src.arena,
-      src.offsets,
-      src.lengths,
-      src.tags,
-      dst.arena,
-      dst.offsets,
-      dst.lengths,
-      dst.tags,
     );
-    return this.#cursor.finish(next, dst);
+    return this.#batches.finish(next, dst);
   }
 
   skip(count: number): void {

@@ -1,8 +1,8 @@
 import type { PacketBatch } from '@culvert/base';
+import { BoundBatches } from '../bound-batch.ts';
 import { checkHeader, checkJoin, checkKinds, checkPacketIds, checkRange, checkReport, mostPackets } from '../check.ts';
 import { Engine } from '../engines.ts';
 import type { Native, NativeKey } from '../native.ts';
-import { NativeCursor } from '../native-cursor.ts';
 import type { ReplayWindow } from '../replay-window.ts';
 import { Join, type SkippedPackets } from '../trains/face.ts';
 import type { OpenvpnAeadKey, OpenvpnAeadOptions } from './aead.ts';
@@ -17,18 +17,19 @@ export class NativeAeadKey implements OpenvpnAeadKey {
   readonly #native: Native;
   readonly #key: NativeKey;
   readonly #headerLength: number;
-  readonly #cursor = new NativeCursor();
+  readonly #batches: BoundBatches;
 
   /** @param engine that of `Engine`, for tests and measurements */
   constructor(native: Native, options: OpenvpnAeadOptions, engine: number = Engine.best) {
     this.#native = native;
+    this.#batches = new BoundBatches(native);
     this.#headerLength = options.format === 'v2' ? 4 : 1;
     const cipher = cipherNumbers[options.cipher];
     this.#key = native.openvpnAeadCreate(cipher, options.key, options.implicitIv, this.#headerLength, engine);
   }
 
   get skipped(): SkippedPackets {
-    return this.#cursor.skipped;
+    return this.#batches.skipped;
   }
 
   seal(src: PacketBatch, first: number, dst: PacketBatch, header: number, packetId: number): number {
@@ -39,22 +40,15 @@ export class NativeAeadKey implements OpenvpnAeadKey {
     checkPacketIds(packetId, mostPackets(src, first, dst));
     const next = this.#native.openvpnAeadSeal(
       this.#key,
-      this.#cursor.begin(dst),
+      this.#batches.handleOf(src),
+      this.#batches.begin(dst),
       first,
       count,
       src.virtio === true ? 1 : 0,
       header,
       packetId,
-      src.arena,
-      src.offsets,
-      src.lengths,
-      src.tags,
-      dst.arena,
-      dst.offsets,
-      dst.lengths,
-      dst.tags,
     );
-    return this.#cursor.finish(next, dst);
+    return this.#batches.finish(next, dst);
   }
 
   open(src: PacketBatch, first: number, count: number, dst: PacketBatch): number {
@@ -62,19 +56,12 @@ export class NativeAeadKey implements OpenvpnAeadKey {
     checkKinds(src, dst, { src: false, dst: false });
     const next = this.#native.openvpnAeadOpen(
       this.#key,
-      this.#cursor.begin(dst),
+      this.#batches.handleOf(src),
+      this.#batches.begin(dst),
       first,
       count,
-      src.arena,
-      src.offsets,
-      src.lengths,
-      src.tags,
-      dst.arena,
-      dst.offsets,
-      dst.lengths,
-      dst.tags,
     );
-    return this.#cursor.finish(next, dst);
+    return this.#batches.finish(next, dst);
   }
 
   openTrain(
@@ -92,23 +79,16 @@ export class NativeAeadKey implements OpenvpnAeadKey {
     checkJoin(join);
     const next = this.#native.openvpnAeadOpenTrain(
       this.#key,
-      this.#cursor.begin(dst),
+      this.#batches.handleOf(src),
+      this.#batches.begin(dst),
       first,
       count,
       dst.virtio === true ? 1 : 0,
       join,
       replay.state,
       report,
-      src.arena,
-      src.offsets,
-      src.lengths,
-      src.tags,
-      dst.arena,
-      dst.offsets,
-      dst.lengths,
-      dst.tags,
     );
-    return this.#cursor.finish(next, dst);
+    return this.#batches.finish(next, dst);
   }
 
   close(): void {

@@ -1,8 +1,8 @@
 /** Cutting and joining trains without protection: for links that carry single packets over devices that take trains. */
 import { type PacketBatch, virtioBytes } from '@culvert/base';
+import { BoundBatches } from '../bound-batch.ts';
 import { checkJoin, checkKinds, checkPlace, checkRange } from '../check.ts';
 import { type Native, nativeOr } from '../native.ts';
-import { NativeCursor } from '../native-cursor.ts';
 import type { SkippedPackets, Trains } from './face.ts';
 import { Joiner } from './joiner.ts';
 import { cutAll } from './segments.ts';
@@ -16,56 +16,35 @@ export function createTrains(implementation?: 'native' | 'portable'): Trains {
 class NativeTrains implements Trains {
   readonly implementation = 'native';
   readonly #native: Native;
-  readonly #cursor = new NativeCursor();
+  readonly #batches: BoundBatches;
 
   constructor(native: Native) {
     this.#native = native;
+    this.#batches = new BoundBatches(native);
   }
 
   get skipped(): SkippedPackets {
-    return this.#cursor.skipped;
+    return this.#batches.skipped;
   }
 
   segment(src: PacketBatch, first: number, dst: PacketBatch): number {
     checkRange(src, first, src.count - first, dst);
     checkKinds(src, dst, { src: true, dst: false });
-    const cursor = this.#cursor.begin(dst);
     const next = this.#native.segmentTrains(
-      cursor,
+      this.#batches.handleOf(src),
+      this.#batches.begin(dst),
       first,
       src.count - first,
-      src.arena,
-      src.offsets,
-      src.lengths,
-      src.tags,
-      dst.arena,
-      dst.offsets,
-      dst.lengths,
-      dst.tags,
     );
-    return this.#cursor.finish(next, dst);
+    return this.#batches.finish(next, dst);
   }
 
   join(src: PacketBatch, first: number, count: number, dst: PacketBatch, join: number): number {
     checkRange(src, first, count, dst);
     checkKinds(src, dst, { src: false, dst: true });
     checkJoin(join);
-    const cursor = this.#cursor.begin(dst);
-    const next = this.#native.joinTrains(
-      cursor,
-      first,
-      count,
-      join,
-      src.arena,
-      src.offsets,
-      src.lengths,
-      src.tags,
-      dst.arena,
-      dst.offsets,
-      dst.lengths,
-      dst.tags,
-    );
-    return this.#cursor.finish(next, dst);
+    const next = this.#native.joinTrains(this.#batches.handleOf(src), this.#batches.begin(dst), first, count, join);
+    return this.#batches.finish(next, dst);
   }
 }
 
