@@ -6,6 +6,18 @@ export type { Lifetimes } from './ike/v1/attributes.ts';
 export { CipherChain, type IkeCipher } from './ike/v1/cipher-chain.ts';
 export { FragmentAssembler, splitMessage } from './ike/v1/fragment.ts';
 export { COOKIE_BYTES, Exchange, Flag, HEADER_BYTES, type Header, type ReceivedHeader } from './ike/v1/header.ts';
+export { IkeEndpoint } from './ike/v1/machine/endpoint.ts';
+export type {
+  ChildRequest,
+  ConnectOptions,
+  IkeEvent,
+  IkeFailure,
+  IkeOptions,
+  IkeWork,
+  IkeWorkResult,
+  OwnCertificate,
+} from './ike/v1/machine/face.ts';
+export { exchangeKeys } from './ike/v1/machine/key-exchange.ts';
 export { decodeMessage, encodeEncrypted, encodeMessage, type ReceivedMessage } from './ike/v1/message.ts';
 export { natDetectionHash } from './ike/v1/nat-detection.ts';
 export { type NoneChosen, sideBySide } from './ike/v1/offers.ts';

@@ -1,0 +1,348 @@
+/**
+ * IKEv1 of one listener or client: every phase 1 SA, by cookies, and the children that they made.
+ *
+ * A sans-IO machine (packages/base, machine.ts), and beside it work: key exchanges and signatures come out of `pollWork` and their results
+ * go in by `handleWorkDone`, so that a thread may do them. Datagrams of port 4500 come and go with their marker (RFC 3948, section 2.2); the
+ * driver keeps those that are ESP.
+ */
+import type { Instant, Machine, Path, Transmit } from '@culvert/base';
+import { WireError } from '@culvert/wire';
+import { Acceptor, keyOf } from './acceptor.ts';
+import { type Child, wantsKeys } from './children.ts';
+import { Context } from './context.ts';
+import {
+  type ChildId,
+  type ChildRequest,
+  type ConnectOptions,
+  type IkeEvent,
+  type IkeOptions,
+  type IkeSaId,
+  type IkeWork,
+  type IkeWorkResult,
+  later,
+} from './face.ts';
+import { IkeSa } from './ike-sa.ts';
+import { Informational } from './informational.ts';
+import { u32 } from './keys.ts';
+import { MainModeInitiator } from './main-mode-initiator.ts';
+import { MainModeResponder } from './main-mode-responder.ts';
+import { COOKIE_BYTES, decodeMessage, Exchange, Flag, type RawMessage } from './message.ts';
+import { deletion } from './notification.ts';
+import { ProtocolId } from './sa-payload.ts';
+import { sameRemote } from './same.ts';
+
+/** An initiator's phase 1 gets new keys when this part of its life is over, or up to a tenth later. */
+const SOFT = 0.85;
+const JITTER = 0.1;
+/** What the peer may be late with its own rekeying. */
+const GRACE = 60_000;
+/** Before a refused rekeying is tried again. */
+const RETRY = 10_000;
+/** Longer than any message of IKE in one datagram. */
+const LONGEST = 65_535;
+
+export class IkeEndpoint implements Machine<IkeEvent> {
+  readonly #context: Context;
+  readonly #acceptor: Acceptor;
+  readonly #informational: Informational;
+  readonly #byCookies = new Map<string, IkeSa>();
+  readonly #byId = new Map<IkeSaId, IkeSa>();
+  /** What we opened, to open it again when its life is over. */
+  readonly #connects = new Map<IkeSaId, ConnectOptions>();
+
+  constructor(options: IkeOptions) {
+    this.#context = new Context(options);
+    this.#acceptor = new Acceptor(this.#context);
+    this.#informational = new Informational(this.#context, this.#byId);
+  }
+
+  get stats(): Readonly<
+    Record<
+      'malformed' | 'unknown' | 'duplicates' | 'retransmits' | 'unauthenticated' | 'refused' | 'tooMany' | 'keepalives',
+      number
+    >
+  > {
+    return this.#context.stats;
+  }
+
+  /** How many of each there are: first messages, phase 1 SAs (also under way), children. */
+  get sizes(): { readonly firstMessages: number; readonly ikeSas: number; readonly children: number } {
+    return { firstMessages: this.#acceptor.first.size, ikeSas: this.#byId.size, children: this.#context.children.size };
+  }
+
+  // In.
+
+  /** Dial. The number of the phase 1, which its events carry. */
+  connect(connect: ConnectOptions, now: Instant): IkeSaId {
+    return this.#open(connect, true, now).id;
+  }
+
+  /** One more child of a phase 1 that stands. Unknown numbers are passed over, here and below: the SA may just have ended. */
+  createChild(ikeSa: IkeSaId, request: ChildRequest, now: Instant): void {
+    const sa = this.#byId.get(ikeSa);
+    if (sa?.established) sa.quickModes.start(request, undefined, now);
+    this.#context.schedule(sa?.deadline());
+  }
+
+  handleDatagram(datagram: Uint8Array, path: Path, now: Instant): void {
+    const bytes = this.#unmark(datagram, path);
+    if (bytes === undefined) return;
+    try {
+      this.#handle(bytes, path, now);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#context.stats.malformed++;
+    }
+  }
+
+  handleWorkDone(id: number, result: IkeWorkResult, now: Instant): void {
+    try {
+      this.#context.workDone(id, result, now);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#context.stats.malformed++;
+    }
+    this.#sweep();
+  }
+
+  /** ESP that came in by a child: its peer lives, and has the keys. Not needed for each packet. */
+  handleTraffic(child: ChildId, bytes: number, now: Instant): void {
+    const { children } = this.#context;
+    const found = children.get(child);
+    if (found === undefined) return;
+    const sa = this.#byId.get(found.ikeSa);
+    sa?.alive(now);
+    children.ready(found);
+    found.bytes += bytes;
+    if (wantsKeys(found, now)) this.#rekey(found, now);
+  }
+
+  /** Bytes that went out by a child. */
+  handleSent(child: ChildId, bytes: number, now: Instant): void {
+    const found = this.#context.children.get(child);
+    if (found === undefined) return;
+    found.bytes += bytes;
+    if (wantsKeys(found, now)) this.#rekey(found, now);
+  }
+
+  closeChild(child: ChildId): void {
+    const found = this.#context.children.get(child);
+    if (found !== undefined) this.#retire(found);
+  }
+
+  /** Deletes the children, then the phase 1, and says so to the peer. */
+  close(ikeSa: IkeSaId): void {
+    const sa = this.#byId.get(ikeSa);
+    if (sa === undefined) return;
+    for (const child of this.#context.children.of(ikeSa)) this.#retire(child);
+    this.#connects.delete(ikeSa);
+    if (sa.established) sa.inform(deletion(ProtocolId.isakmp, sa.cookies));
+    sa.close('closed', 'operator', 'closed by us');
+    this.#sweep();
+  }
+
+  handleTimeout(now: Instant): void {
+    this.#acceptor.first.expire(now);
+    for (const sa of [...this.#byId.values()]) {
+      if ((sa.deadline() ?? now) > now) continue;
+      sa.handleTimeout(now);
+      if (!sa.closed && sa.softAt !== undefined && now >= sa.softAt) this.#renew(sa, now);
+    }
+    const next = this.#context.children.handleTimeout(
+      now,
+      (child) => this.#rekey(child, now),
+      (child) => this.#retire(child),
+    );
+    this.#sweep();
+    this.#context.next = undefined;
+    this.#context.schedule(next);
+    this.#context.schedule(this.#acceptor.first.nextExpiry());
+    for (const sa of this.#byId.values()) this.#context.schedule(sa.deadline());
+  }
+
+  // Out.
+
+  pollTransmit(): Transmit | undefined {
+    return this.#context.transmits.shift();
+  }
+
+  pollEvent(): IkeEvent | undefined {
+    return this.#context.events.shift();
+  }
+
+  pollWork(): IkeWork | undefined {
+    return this.#context.work.shift();
+  }
+
+  pollTimeout(): Instant | undefined {
+    return this.#context.next;
+  }
+
+  // Details.
+
+  #unmark(datagram: Uint8Array, path: Path): Uint8Array | undefined {
+    if (datagram.length > LONGEST) return undefined;
+    if (path.local.port !== this.#context.ports.natTraversal) return datagram.slice();
+    if (datagram.length === 1 && datagram[0] === 0xff) {
+      this.#context.stats.keepalives++;
+      return undefined;
+    }
+    return datagram.subarray(0, 4).every((byte) => byte === 0) ? datagram.slice(4) : undefined;
+  }
+
+  #handle(datagram: Uint8Array, path: Path, now: Instant): void {
+    const message = decodeMessage(datagram);
+    const sa = this.#find(message, path, now);
+    if (sa === undefined) {
+      if (message.responderCookie.every((byte) => byte === 0)) this.#acceptor.handleFirst(message, datagram, path, now);
+      else this.#context.stats.unknown++;
+      return;
+    }
+    try {
+      sa.handleMessage(message, datagram, path, now);
+      this.#adopt(sa);
+    } finally {
+      this.#context.schedule(sa.deadline());
+      this.#sweep();
+    }
+  }
+
+  /** The SA of these cookies: one that stands, ours that waits for the peer's cookie, or a first message whose sender comes back. */
+  #find(message: RawMessage, path: Path, now: Instant): IkeSa | undefined {
+    const { initiatorCookie, responderCookie } = message;
+    const key = keyOf(initiatorCookie, responderCookie);
+    const sa = this.#byCookies.get(key);
+    if (sa !== undefined) return sa;
+    const opening = this.#byCookies.get(keyOf(initiatorCookie, noCookie));
+    if (opening?.role === 'initiator' && opening.path.remote.address === path.remote.address) {
+      // It is taken with the message; a notification brings one too, and proves nothing.
+      if (message.exchange === Exchange.main) opening.offeredCookie = responderCookie;
+      return opening;
+    }
+    const first = this.#acceptor.first.get(key);
+    if (first === undefined || first.source !== path.remote.address || (message.flags & Flag.encrypted) !== 0)
+      return undefined;
+    if (!this.#context.halfOpen.enter(first.source)) {
+      this.#context.stats.tooMany++;
+      return undefined;
+    }
+    this.#acceptor.first.delete(key);
+    const id = this.#context.newId();
+    const made = new IkeSa(this.#context, { id, role: 'responder', initiatorCookie, responderCookie, path, now });
+    made.vendor = first.vendor;
+    made.nat = first.vendor.nat?.dialect;
+    made.mainMode = new MainModeResponder(made, first);
+    this.#keep(made, first.choice.lifeSeconds);
+    return made;
+  }
+
+  /** The initiator took the responder's cookie. */
+  #adopt(sa: IkeSa): void {
+    if (sa.offeredCookie === undefined) return;
+    if (sa.responderCookie === sa.offeredCookie && !sa.closed) {
+      this.#byCookies.delete(keyOf(sa.initiatorCookie, noCookie));
+      this.#byCookies.set(keyOf(sa.initiatorCookie, sa.responderCookie), sa);
+    }
+    sa.offeredCookie = undefined;
+  }
+
+  #open(connect: ConnectOptions, firstContact: boolean, now: Instant): IkeSa {
+    const { random } = this.#context.options;
+    const id = this.#context.newId();
+    const start = {
+      id,
+      role: 'initiator',
+      initiatorCookie: random.bytes(COOKIE_BYTES),
+      responderCookie: noCookie,
+    } as const;
+    const sa = new IkeSa(this.#context, { ...start, path: connect.path, now });
+    this.#keep(sa, undefined);
+    this.#connects.set(id, connect);
+    sa.mainMode = new MainModeInitiator(sa, connect, firstContact, now);
+    this.#context.schedule(sa.deadline());
+    return sa;
+  }
+
+  #keep(sa: IkeSa, lifeSeconds: number | undefined): void {
+    this.#byId.set(sa.id, sa);
+    this.#byCookies.set(keyOf(sa.initiatorCookie, sa.responderCookie), sa);
+    this.#informational.attach(sa);
+    sa.onEstablished = (keys, certificates, now) => {
+      const life = (lifeSeconds || this.#context.lifetimes.phase1Seconds) * 1000;
+      const initiator = sa.role === 'initiator';
+      sa.hardAt = later(now, life + (initiator ? 0 : GRACE));
+      if (initiator) sa.softAt = later(now, life * (SOFT + JITTER * this.#context.draw()));
+      const method = keys.suite.authentication === 'pre-shared-key' ? 'pre-shared-key' : 'certificate';
+      this.#announce(sa, method, certificates, now);
+      this.#context.schedule(sa.deadline());
+    };
+  }
+
+  #announce(
+    sa: IkeSa,
+    authentication: 'pre-shared-key' | 'certificate',
+    certificates: readonly Uint8Array[],
+    now: Instant,
+  ): void {
+    const { id, role, path, identity, localBehindNat, remoteBehindNat } = sa;
+    if (identity === undefined) return;
+    const old = [...this.#byId.values()].find(
+      (other) => other !== sa && other.established && !other.closed && this.#samePeer(sa, other),
+    );
+    const about = { ikeSa: id, role, path, identity, authentication, certificates, localBehindNat, remoteBehindNat };
+    this.#context.emit({ kind: 'established', ...about, replaces: old?.id });
+    if (old !== undefined) this.#context.children.move(old.id, id);
+    const connect = this.#connects.get(id);
+    if (role !== 'initiator' || connect === undefined) return;
+    if (sa.renews === undefined) sa.quickModes.start(connect.child, undefined, now);
+    else this.#retireIkeSa(sa.renews);
+  }
+
+  /** Same address, port and identity: two clients behind one NAT differ in the port. */
+  #samePeer(a: IkeSa, b: IkeSa): boolean {
+    if (a.role !== b.role || a.identity === undefined || b.identity === undefined) return false;
+    const identities = a.identity.type === b.identity.type && Buffer.compare(a.identity.data, b.identity.data) === 0;
+    return identities && sameRemote(a.path, b.path);
+  }
+
+  #renew(sa: IkeSa, now: Instant): void {
+    sa.softAt = undefined;
+    const connect = this.#connects.get(sa.id);
+    if (connect === undefined) return;
+    const renewed = this.#open({ ...connect, path: sa.encapsulates ? connect.natPath : connect.path }, false, now);
+    renewed.renews = sa.id;
+  }
+
+  #retireIkeSa(id: IkeSaId): void {
+    const old = this.#byId.get(id);
+    if (old === undefined) return;
+    old.inform(deletion(ProtocolId.isakmp, old.cookies));
+    this.#connects.delete(id);
+    old.close('closed', 'replaced', 'a new phase 1 took its place');
+  }
+
+  #rekey(child: Child, now: Instant): void {
+    const sa = this.#byId.get(child.ikeSa);
+    if (sa === undefined || !sa.established || child.request === undefined) return;
+    child.rekeying = true;
+    child.notBefore = later(now, RETRY);
+    sa.quickModes.start(child.request, child.id, now);
+    this.#context.schedule(sa.deadline());
+  }
+
+  #retire(child: Child): void {
+    const sa = this.#byId.get(child.ikeSa);
+    if (sa?.established && !sa.closed) sa.inform(deletion(ProtocolId.esp, u32(child.sa.inbound.spi)));
+    this.#context.children.delete(child, 'us');
+  }
+
+  #sweep(): void {
+    for (let sa = this.#context.ended.pop(); sa !== undefined; sa = this.#context.ended.pop()) {
+      this.#byId.delete(sa.id);
+      this.#connects.delete(sa.id);
+      this.#byCookies.delete(keyOf(sa.initiatorCookie, sa.responderCookie));
+    }
+  }
+}
+
+const noCookie = new Uint8Array(COOKIE_BYTES);

@@ -1,0 +1,192 @@
+/**
+ * Main mode as initiator (RFC 2409, section 5).
+ *
+ *   SA, VID...                      ->
+ *                                   <-   SA, VID...
+ *   KE, Ni, NAT-D, NAT-D            ->
+ *                                   <-   KE, Nr, NAT-D, NAT-D [, CERTREQ]
+ *   ID, HASH or CERT and SIG        ->                                        from port 4500 if there is a NAT; encrypted
+ *                                   <-   ID, HASH or CERT and SIG
+ */
+import type { Instant, Path } from '@culvert/base';
+import { certificatePayloads, certificateRequests, signOurs, verifyPeer } from './certificates.ts';
+import type { ConnectOptions, IkeFailure } from './face.ts';
+import { decodeIdentification } from './identification.ts';
+import type { IkeSa, MainMode } from './ike-sa.ts';
+import { drawSeed } from './key-exchange.ts';
+import {
+  authenticationHash,
+  findNat,
+  finish,
+  keyExchangeOf,
+  keysOf,
+  NONCE_BYTES,
+  natPayloadsOf,
+  nonceOf,
+  ownIdentityBody,
+  type Sides,
+  type Suspicion,
+} from './main-mode.ts';
+import { bodyOf, type Payload, PayloadType } from './message.ts';
+import { NotifyType, notify } from './notification.ts';
+import { choosePhase1, describePhase1, offerPhase1, type Phase1Choice } from './phase1-proposal.ts';
+import { decodeSa, encodeSa, type Proposal, ProtocolId } from './sa-payload.ts';
+import { sameSecret } from './same.ts';
+import { initiatorVendorIds, readVendorIds } from './vendor-ids.ts';
+
+export class MainModeInitiator implements MainMode {
+  suspicion: Suspicion = { code: 'timeout', detail: 'the peer does not answer' };
+  readonly #sa: IkeSa;
+  readonly #connect: ConnectOptions;
+  readonly #firstContact: boolean;
+  readonly #offer: Proposal;
+  readonly #saBody: Uint8Array;
+  #choice: Phase1Choice | undefined;
+  #seed: Uint8Array = new Uint8Array(0);
+  #ownPublic: Uint8Array = new Uint8Array(0);
+  #ownNonce: Uint8Array = new Uint8Array(0);
+  #sides: Sides | undefined;
+
+  constructor(sa: IkeSa, connect: ConnectOptions, firstContact: boolean, now: Instant) {
+    this.#sa = sa;
+    this.#connect = connect;
+    this.#firstContact = firstContact;
+    const { options, lifetimes } = sa.context;
+    const key = options.certificate?.key ?? 'rsa';
+    const signs = key === 'rsa' ? 'rsa-signature' : key;
+    const method = connect.authentication === 'pre-shared-key' ? 'pre-shared-key' : signs;
+    this.#offer = offerPhase1(method, lifetimes.phase1Seconds, options.algorithms ?? {});
+    this.#saBody = encodeSa([this.#offer]);
+    const vendorIds = initiatorVendorIds().map((body) => ({ type: PayloadType.vendorId, body }));
+    sa.sendMain([{ type: PayloadType.securityAssociation, body: this.#saBody }, ...vendorIds], false, 'request', now);
+  }
+
+  suspect(code: IkeFailure, detail: string): void {
+    this.suspicion = {
+      code,
+      detail: code === 'no-proposal' ? `${detail}; we offered ${describePhase1([this.#offer])}` : detail,
+    };
+  }
+
+  handle(list: readonly Payload[], accept: () => void, path: Path, now: Instant): void {
+    if (this.#choice === undefined) this.#handleChoice(list, accept);
+    else if (this.#sides === undefined) this.#handleKeyExchange(list, accept, path);
+    else this.#handleIdentity(list, accept, now);
+  }
+
+  #handleChoice(list: readonly Payload[], accept: () => void): void {
+    const sa = this.#sa;
+    const { random, algorithms } = sa.context.options;
+    const answer = decodeSa(bodyOf(list, PayloadType.securityAssociation) ?? new Uint8Array(0));
+    const choice = choosePhase1(answer, sa.context.authentications(sa.source), algorithms ?? {});
+    if (choice === undefined || answer.length !== 1) {
+      sa.close('no-proposal', 'refused', `the peer chose what we did not offer: ${describePhase1(answer)}`);
+      return;
+    }
+    accept();
+    sa.responderCookie = sa.offeredCookie ?? sa.responderCookie;
+    this.#choice = choice;
+    sa.vendor = readVendorIds(list.filter(({ type }) => type === PayloadType.vendorId).map(({ body }) => body));
+    sa.nat = sa.vendor.nat?.dialect;
+    this.#seed = drawSeed(random);
+    this.#ownNonce = random.bytes(NONCE_BYTES);
+    sa.working = true;
+    sa.context.exchangeKeys({ group: choice.suite.group, seed: this.#seed }, (result, now) => {
+      if (sa.closed || result === undefined) return;
+      sa.working = false;
+      this.#ownPublic = result.publicValue;
+      const request = [
+        { type: PayloadType.keyExchange, body: this.#ownPublic },
+        { type: PayloadType.nonce, body: this.#ownNonce },
+        ...natPayloadsOf(sa, choice.suite),
+      ];
+      sa.sendMain(request, false, 'request', now);
+    });
+  }
+
+  #handleKeyExchange(list: readonly Payload[], accept: () => void, path: Path): void {
+    const sa = this.#sa;
+    const { suite } = this.#choice ?? {};
+    if (suite === undefined) return;
+    const responderPublic = keyExchangeOf(list);
+    const responderNonce = nonceOf(list);
+    accept();
+    findNat(sa, suite, list, path);
+    sa.working = true;
+    const request = { group: suite.group, seed: this.#seed, peerValue: responderPublic };
+    sa.context.exchangeKeys(request, (result, now) => {
+      if (sa.closed) return;
+      sa.working = false;
+      if (result === undefined)
+        return sa.close('protocol', 'protocol', "the peer's key exchange value is no member of the group");
+      const sides = {
+        initiatorPublic: this.#ownPublic,
+        initiatorNonce: this.#ownNonce,
+        responderPublic,
+        responderNonce,
+      };
+      const keys = keysOf(sa, suite, result.sharedSecret, sides);
+      if (keys === undefined) return sa.close('no-key', 'refused', 'there is no pre-shared key for this address');
+      this.#sides = sides;
+      sa.keys = keys;
+      if (sa.nat !== undefined && sa.encapsulates) sa.path = this.#connect.natPath;
+      this.#sendIdentity(sides, now);
+    });
+  }
+
+  #sendIdentity(sides: Sides, now: Instant): void {
+    const sa = this.#sa;
+    const { keys } = sa;
+    if (keys === undefined) return;
+    const idBody = ownIdentityBody(sa, keys.suite);
+    const hash = authenticationHash(sa, keys, 'initiator', { sides, saBody: this.#saBody, idBody });
+    const id = { type: PayloadType.identification, body: idBody };
+    const contact = this.#firstContact ? [notify(NotifyType.initialContact, ProtocolId.isakmp, sa.cookies)] : [];
+    if (keys.suite.authentication === 'pre-shared-key') {
+      this.suspicion = {
+        code: 'wrong-key',
+        detail: 'the peer does not answer to our identity: most likely the pre-shared key differs',
+      };
+      sa.sendMain([id, { type: PayloadType.hash, body: hash }, ...contact], true, 'request', now);
+      return;
+    }
+    this.suspicion = {
+      code: 'authentication',
+      detail: 'the peer does not answer to our certificate: it may not trust it',
+    };
+    const { certificate } = sa.context.options;
+    signOurs(sa, hash, (signature, at) => {
+      const rest = [...certificatePayloads(certificate), signature, ...certificateRequests(certificate), ...contact];
+      sa.sendMain([id, ...rest], true, 'request', at);
+    });
+  }
+
+  #handleIdentity(list: readonly Payload[], accept: () => void, now: Instant): void {
+    const sa = this.#sa;
+    const { keys } = sa;
+    const sides = this.#sides;
+    const idBody = bodyOf(list, PayloadType.identification)?.slice();
+    if (keys === undefined || sides === undefined) return;
+    if (idBody === undefined || idBody.length < 4) {
+      this.suspect('wrong-key', 'the pre-shared key differs');
+      sa.countFailure();
+      return;
+    }
+    const hash = authenticationHash(sa, keys, 'responder', { sides, saBody: this.#saBody, idBody });
+    if (keys.suite.authentication === 'pre-shared-key') {
+      if (!sameSecret(hash, bodyOf(list, PayloadType.hash) ?? new Uint8Array(0))) {
+        this.suspect('wrong-key', 'the pre-shared key differs');
+        sa.countFailure();
+        return;
+      }
+      accept();
+      finish(sa, keys, { identity: decodeIdentification(idBody), certificates: [] }, now);
+      return;
+    }
+    verifyPeer(sa, list, hash, (proof, at) => {
+      if (typeof proof === 'string') return sa.close('authentication', 'refused', proof);
+      accept();
+      finish(sa, keys, proof, at);
+    });
+  }
+}

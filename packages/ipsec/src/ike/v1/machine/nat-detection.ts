@@ -1,0 +1,66 @@
+/**
+ * NAT detection (RFC 3947, section 3.2): each side hashes both ends as it sees them; a hash that the other does not find tells of a NAT.
+ *
+ *   NAT-D body   hash(initiator cookie | responder cookie | address | port)      the receiver's end first, then the sender's own
+ */
+import type { Endpoint, Path } from '@culvert/base';
+import { parseAddress } from '@culvert/wire';
+import { digest, join } from './keys.ts';
+import type { Payload } from './message.ts';
+import type { Phase1Suite } from './phase1-proposal.ts';
+import type { NatDialect } from './phase2-proposal.ts';
+
+/** Payload types of each dialect: NAT-D and NAT-OA. */
+export const natPayloads: Readonly<Record<NatDialect, { readonly detection: number; readonly original: number }>> = {
+  rfc: { detection: 20, original: 21 },
+  draft: { detection: 130, original: 131 },
+  apple: { detection: 15, original: 16 },
+};
+
+export interface NatContext {
+  readonly suite: Phase1Suite;
+  readonly cookies: Uint8Array;
+  readonly dialect: NatDialect;
+}
+
+/**
+ * Our two. With `force` the first one, for the peer's end, is wrong: it then takes itself to be behind a NAT and encapsulates in UDP.
+ * Were ours the wrong one, Windows would refuse a server that seems to be behind NAT.
+ */
+export function natDetection(context: NatContext, path: Path, force: boolean): Payload[] {
+  const type = natPayloads[context.dialect].detection;
+  const theirs = hashOf(context, path.remote);
+  if (force) theirs[0] = (theirs[0] ?? 0) ^ 0xff;
+  return [
+    { type, body: theirs },
+    { type, body: hashOf(context, path.local) },
+  ];
+}
+
+/** Undefined when the peer sent none: it does not do NAT traversal after all. */
+export function detectNat(
+  context: NatContext,
+  path: Path,
+  list: readonly Payload[],
+): { readonly localBehindNat: boolean; readonly remoteBehindNat: boolean } | undefined {
+  const bodies = list.filter(({ type }) => type === natPayloads[context.dialect].detection).map(({ body }) => body);
+  const [ours, ...theirs] = bodies;
+  if (ours === undefined || theirs.length === 0) return undefined;
+  const remote = hashOf(context, path.remote);
+  return {
+    localBehindNat: !equal(ours, hashOf(context, path.local)),
+    remoteBehindNat: !theirs.some((body) => equal(body, remote)),
+  };
+}
+
+function hashOf({ suite, cookies }: NatContext, { address, port }: Endpoint): Uint8Array {
+  return digest(suite, join(cookies, addressBytes(address), Uint8Array.of(port >>> 8, port)));
+}
+
+export function addressBytes(address: string): Uint8Array {
+  return parseAddress(address.split('%')[0] ?? '').bytes;
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,231 @@
+/** Quick mode as initiator; the chart is in quick-mode-responder.ts. */
+import type { Instant, Path } from '@culvert/base';
+import { formatAddress } from '@culvert/wire';
+import { type ChildId, type ChildRequest, type IkeFailure, later } from './face.ts';
+import { encodeIdentification, identificationOfSelector } from './identification.ts';
+import type { IkeSa } from './ike-sa.ts';
+import { drawSeed } from './key-exchange.ts';
+import { join, u32 } from './keys.ts';
+import { keyExchangeOf, NONCE_BYTES, nonceOf } from './main-mode.ts';
+import {
+  bodyOf,
+  Exchange,
+  encodePayloads,
+  type Payload,
+  type Payloads,
+  PayloadType,
+  type RawMessage,
+} from './message.ts';
+import { addressBytes } from './nat-detection.ts';
+import { choosePhase2, describePhase2, offerPhase2, type Phase2Choice } from './phase2-proposal.ts';
+import { makeChild, originalAddresses, peerOriginal, quickHash, quickHash3 } from './quick-mode.ts';
+import { KEPT, type QuickMode } from './quick-modes.ts';
+import { Retransmission } from './retransmission.ts';
+import { decodeSa, encodeSa, type Proposal } from './sa-payload.ts';
+
+export interface QuickModeStart {
+  readonly messageId: number;
+  readonly request: ChildRequest;
+  readonly replaces: ChildId | undefined;
+  readonly now: Instant;
+}
+
+export class QuickModeInitiator implements QuickMode {
+  deadline: Instant;
+  over = false;
+  readonly authenticated = true;
+  readonly #sa: IkeSa;
+  readonly #messageId: number;
+  readonly #request: ChildRequest;
+  readonly #replaces: ChildId | undefined;
+  readonly #spi: number;
+  readonly #nonce: Uint8Array;
+  readonly #seed: Uint8Array | undefined;
+  readonly #offer: readonly Proposal[];
+  #state: 'working' | 'asked' | 'done' = 'working';
+  #retransmission: Retransmission | undefined;
+  #iv: Uint8Array | undefined;
+  #answerDigest = '';
+  #last: Uint8Array | undefined;
+
+  constructor(sa: IkeSa, { messageId, request, replaces, now }: QuickModeStart) {
+    this.#sa = sa;
+    this.#messageId = messageId;
+    this.#request = request;
+    this.#replaces = replaces;
+    this.deadline = later(now, KEPT);
+    const { options, lifetimes } = sa.context;
+    const { mode, group } = request;
+    this.#spi = options.allocateSpi();
+    this.#nonce = options.random.bytes(NONCE_BYTES);
+    const nat = sa.encapsulates ? (sa.nat ?? 'rfc') : undefined;
+    const lifeSeconds = lifetimes.phase2Seconds;
+    this.#offer = offerPhase2({ ...options.algorithms, spi: u32(this.#spi), mode, nat, group, lifeSeconds });
+    if (group === undefined) {
+      this.#ask(undefined, now);
+      return;
+    }
+    this.#seed = drawSeed(options.random);
+    sa.context.exchangeKeys({ group, seed: this.#seed }, (result, at) => {
+      if (!this.over && !sa.closed && result !== undefined) this.#ask(result.publicValue, at);
+    });
+  }
+
+  get pending(): boolean {
+    return this.#state !== 'done' && !this.over;
+  }
+
+  handle(message: RawMessage, digest: string, path: Path, now: Instant): void {
+    if (digest === this.#answerDigest) {
+      this.#confirmAgain();
+      return;
+    }
+    if (this.#state !== 'asked') return;
+    const sa = this.#sa;
+    const opened = sa.open(message, this.#iv);
+    const expected = opened && quickHash(sa, this.#messageId, this.#nonce, opened.payloads.afterFirst);
+    if (opened === undefined || expected === undefined || !sa.sameHash(expected, opened.hash)) {
+      sa.context.stats.unauthenticated++;
+      return;
+    }
+    sa.heard(path, now);
+    this.#handleAnswer(opened.payloads, opened.iv, digest, now);
+  }
+
+  handleTimeout(now: Instant): void {
+    const due = this.#retransmission?.due(now);
+    if (due === 'send' && this.#retransmission !== undefined) {
+      this.#sa.context.stats.retransmits++;
+      this.#sa.transmit(this.#retransmission.datagram);
+    }
+    if (due === 'give-up') {
+      this.refuse('timeout', 'the peer does not answer to quick mode');
+      return;
+    }
+    if (this.#retransmission !== undefined) this.deadline = this.#retransmission.at;
+    else this.close();
+  }
+
+  close(): void {
+    if (this.pending) this.#sa.context.options.releaseSpi?.(this.#spi);
+    this.over = true;
+  }
+
+  /** It came to nothing. */
+  refuse(code: IkeFailure, detail: string): void {
+    const { context, id } = this.#sa;
+    this.close();
+    const old = this.#replaces === undefined ? undefined : context.children.get(this.#replaces);
+    if (old !== undefined) old.rekeying = false;
+    const offer = code === 'no-proposal' ? `; we offered ${describePhase2(this.#offer)}` : '';
+    context.emit({ kind: 'child-failed', ikeSa: id, code, detail: `${detail}${offer}` });
+  }
+
+  #ask(publicValue: Uint8Array | undefined, now: Instant): void {
+    const sa = this.#sa;
+    const { local, remote, mode } = this.#request;
+    const nat = sa.encapsulates && mode === 'transport';
+    const addresses = [addressBytes(sa.path.local.address), addressBytes(sa.path.remote.address)] as const;
+    const payloads: Payload[] = [
+      { type: PayloadType.securityAssociation, body: encodeSa(this.#offer) },
+      { type: PayloadType.nonce, body: this.#nonce },
+      ...(publicValue ? [{ type: PayloadType.keyExchange, body: publicValue }] : []),
+      ...[local, remote].map(identificationPayload),
+      ...(nat ? originalAddresses(sa, ...addresses) : []),
+    ];
+    const hash = quickHash(sa, this.#messageId, encodePayloads(payloads));
+    const { datagram, iv } = sa.seal(Exchange.quick, this.#messageId, undefined, hash, payloads);
+    this.#iv = iv;
+    this.#state = 'asked';
+    this.#retransmission = new Retransmission(datagram, sa.path, now);
+    this.deadline = this.#retransmission.at;
+    sa.context.schedule(this.deadline);
+    sa.transmit(datagram);
+  }
+
+  #handleAnswer({ list }: Payloads, iv: Uint8Array, digest: string, now: Instant): void {
+    const sa = this.#sa;
+    const { group, mode, local, remote } = this.#request;
+    const answer = decodeSa(bodyOf(list, PayloadType.securityAssociation)?.slice() ?? new Uint8Array(0));
+    const wishes = { ...sa.context.options.algorithms, encapsulate: sa.encapsulates, tunnel: mode === 'tunnel' };
+    const choice = answer.length === 1 ? choosePhase2(answer, wishes) : undefined;
+    if (choice === undefined || choice.group !== group || choice.mode !== mode) {
+      this.refuse('no-proposal', `the peer chose what we did not offer: ${describePhase2(answer)}`);
+      return;
+    }
+    const ids = list.filter(({ type }) => type === PayloadType.identification);
+    const ours = [local, remote].map(identificationPayload);
+    const same =
+      ids.length === 0 || ours.every(({ body }, i) => Buffer.compare(body, ids[i]?.body ?? new Uint8Array(0)) === 0);
+    // Windows answers to transport mode with its own idea of the addresses.
+    if (!same && mode === 'tunnel') {
+      this.refuse('selectors', 'the peer answered with other networks than we asked for');
+      return;
+    }
+    const nonces = join(this.#nonce, nonceOf(list));
+    const original = peerOriginal(sa, list)?.slice();
+    this.#answerDigest = digest;
+    this.#retransmission = undefined;
+    this.#state = 'working';
+    this.deadline = later(now, KEPT);
+    if (group === undefined || this.#seed === undefined) {
+      this.#confirm(choice, { nonces, iv, original, sharedSecret: new Uint8Array(0) }, now);
+      return;
+    }
+    const request = { group, seed: this.#seed, peerValue: keyExchangeOf(list) };
+    sa.context.exchangeKeys(request, (result, at) => {
+      if (this.over || sa.closed) return;
+      if (result === undefined)
+        return this.refuse('protocol', "the peer's key exchange value is no member of the group");
+      this.#confirm(choice, { nonces, iv, original, sharedSecret: result.sharedSecret }, at);
+    });
+  }
+
+  #confirm(
+    choice: Phase2Choice,
+    {
+      nonces,
+      iv,
+      original,
+      sharedSecret,
+    }: { nonces: Uint8Array; iv: Uint8Array; original: Uint8Array | undefined; sharedSecret: Uint8Array },
+    now: Instant,
+  ): void {
+    const sa = this.#sa;
+    const { children } = sa.context;
+    const hash = quickHash3(sa, this.#messageId, nonces);
+    this.#last = sa.seal(Exchange.quick, this.#messageId, iv, hash, []).datagram;
+    this.#state = 'done';
+    this.deadline = later(now, KEPT);
+    sa.transmit(this.#last);
+    const { local, remote } = this.#request;
+    const outboundSpi = choice.proposal.spi;
+    const made = makeChild(sa, { choice, inboundSpi: this.#spi, outboundSpi, sharedSecret, nonces, local, remote });
+    const replaces = this.#replaces;
+    const { lifeSeconds = sa.context.lifetimes.phase2Seconds, lifeKilobytes } = choice;
+    const child = children.create(
+      {
+        ikeSa: sa.id,
+        sa: made,
+        path: sa.path,
+        peerOriginal: original && formatAddress(original),
+        request: this.#request,
+        lifeSeconds,
+        lifeKilobytes,
+        replaces,
+      },
+      now,
+    );
+    children.ready(child);
+    if (replaces !== undefined) children.retire(replaces, now);
+  }
+
+  #confirmAgain(): void {
+    this.#sa.context.stats.duplicates++;
+    if (this.#last !== undefined) this.#sa.transmit(this.#last);
+  }
+}
+
+function identificationPayload(selector: ChildRequest['local']): Payload {
+  return { type: PayloadType.identification, body: encodeIdentification(identificationOfSelector(selector)) };
+}

@@ -1,0 +1,255 @@
+/**
+ * Quick mode as responder (RFC 2409, section 5.5).
+ *
+ *   HASH(1), SA, Ni [, KE] [, IDci, IDcr] [, NAT-OA, NAT-OA]    ->
+ *                                                               <-   HASH(2), SA, Nr [, KE] [, IDci, IDcr] [, NAT-OA, NAT-OA]
+ *   HASH(3)                                                     ->
+ *
+ * The identifications go back byte for byte: what Windows, macOS and Android put into them differs, and none takes another.
+ */
+import type { Instant, Path } from '@culvert/base';
+import { formatAddress, WireError } from '@culvert/wire';
+import { type ChildId, type IkeFailure, later } from './face.ts';
+import type { IkeSa } from './ike-sa.ts';
+import { drawSeed } from './key-exchange.ts';
+import { join, u32 } from './keys.ts';
+import { keyExchangeOf, NONCE_BYTES, nonceOf } from './main-mode.ts';
+import { Exchange, encodePayloads, type Payload, type Payloads, PayloadType, type RawMessage } from './message.ts';
+import { addressBytes } from './nat-detection.ts';
+import { NotifyType, notify } from './notification.ts';
+import { choosePhase2, describePhase2, type Phase2Choice } from './phase2-proposal.ts';
+import { makeChild, originalAddresses, peerOriginal, quickHash, quickHash3, selectorOf } from './quick-mode.ts';
+import { KEPT, type QuickMode } from './quick-modes.ts';
+import { Retransmission } from './retransmission.ts';
+import { decodeSa, encodeSa, ProtocolId } from './sa-payload.ts';
+
+const MOST_RESENDS = 5;
+
+interface Request {
+  readonly choice: Phase2Choice;
+  readonly initiatorNonce: Uint8Array;
+  readonly identities: readonly Payload[];
+  readonly original: Uint8Array | undefined;
+  readonly peerValue: Uint8Array | undefined;
+  readonly iv: Uint8Array;
+}
+
+export class QuickModeResponder implements QuickMode {
+  deadline: Instant;
+  over = false;
+  authenticated = false;
+  readonly #sa: IkeSa;
+  readonly #messageId: number;
+  #state: 'new' | 'working' | 'answered' | 'done' = 'new';
+  #digest = '';
+  #reply: { readonly datagram: Uint8Array; readonly iv: Uint8Array } | undefined;
+  #nonces: Uint8Array = new Uint8Array(0);
+  #retransmission: Retransmission | undefined;
+  #resends = 0;
+  #child: ChildId | undefined;
+
+  constructor(sa: IkeSa, messageId: number, now: Instant) {
+    this.#sa = sa;
+    this.#messageId = messageId;
+    this.deadline = later(now, KEPT);
+  }
+
+  get pending(): boolean {
+    return this.#state !== 'done' && !this.over;
+  }
+
+  handle(message: RawMessage, digest: string, path: Path, now: Instant): void {
+    if (digest === this.#digest) {
+      this.#answerAgain();
+      return;
+    }
+    if (this.#state === 'new') this.#handleRequest(message, digest, path, now);
+    else if (this.#state === 'answered') this.#handleLast(message, path, now);
+  }
+
+  handleTimeout(now: Instant): void {
+    const confirmed = this.#child !== undefined && this.#sa.context.children.get(this.#child)?.ready;
+    if (confirmed && this.#state === 'answered') this.#done(now);
+    const due = this.#state === 'answered' ? this.#retransmission?.due(now) : undefined;
+    if (due === 'send' && this.#retransmission !== undefined) {
+      this.#sa.context.stats.retransmits++;
+      this.#sa.transmit(this.#retransmission.datagram);
+      this.deadline = this.#retransmission.at;
+    } else if (due === 'give-up') {
+      this.#dropChild();
+      this.over = true;
+    } else if (this.#state !== 'answered') this.over = true;
+    else if (this.#retransmission !== undefined) this.deadline = this.#retransmission.at;
+  }
+
+  close(): void {
+    this.over = true;
+  }
+
+  #handleRequest(message: RawMessage, digest: string, path: Path, now: Instant): void {
+    const sa = this.#sa;
+    const opened = sa.open(message);
+    const expected = opened && quickHash(sa, this.#messageId, opened.payloads.afterFirst);
+    if (opened === undefined || expected === undefined || !sa.sameHash(expected, opened.hash)) {
+      sa.context.stats.unauthenticated++;
+      this.over = true;
+      return;
+    }
+    this.authenticated = true;
+    this.#digest = digest;
+    sa.heard(path, now);
+    const request = this.#read(opened.payloads, opened.iv);
+    if (request === undefined) return;
+    const { group } = request.choice;
+    if (group === undefined) {
+      this.#answer(request, undefined, now);
+      return;
+    }
+    this.#state = 'working';
+    const seed = drawSeed(sa.context.options.random);
+    sa.context.exchangeKeys({ group, seed, peerValue: request.peerValue }, (result, at) => {
+      if (this.over || sa.closed) return;
+      if (result === undefined)
+        return this.#refuse('protocol', NotifyType.invalidKey, 'the key exchange value is no member of the group');
+      this.#answer(request, result, at);
+    });
+  }
+
+  /** Undefined: refused. Throws WireError. */
+  #read({ list }: Payloads, iv: Uint8Array): Request | undefined {
+    const sa = this.#sa;
+    const { options } = sa.context;
+    const proposals = decodeSa(
+      list[1]?.type === PayloadType.securityAssociation ? list[1].body.slice() : new Uint8Array(0),
+    );
+    const wishes = {
+      ...options.algorithms,
+      encapsulate: sa.encapsulates,
+      tunnel: options.acceptSelectors !== undefined,
+    };
+    const choice = choosePhase2(proposals, wishes);
+    const offers = `the peer offered ${describePhase2(proposals)}`;
+    if (choice === undefined) {
+      const why = sa.encapsulates ? ' in UDP' : '';
+      return this.#refuse(
+        'no-proposal',
+        NotifyType.noProposalChosen,
+        `${offers}; we take AES-GCM and AES-CBC with SHA-1 or SHA-2${why}`,
+      );
+    }
+    if (choice.group !== undefined && !list.some(({ type }) => type === PayloadType.keyExchange))
+      return this.#refuse('no-proposal', NotifyType.noProposalChosen, `${offers}, and no key exchange`);
+    const identities = list.filter(({ type }) => type === PayloadType.identification).map(copy);
+    if (identities.length !== 0 && identities.length !== 2)
+      throw new WireError('CULVERT_WIRE_VALUE', 'one identification or three');
+    return {
+      choice,
+      identities,
+      iv,
+      initiatorNonce: nonceOf(list),
+      original: peerOriginal(sa, list)?.slice(),
+      peerValue: choice.group === undefined ? undefined : keyExchangeOf(list),
+    };
+  }
+
+  #answer(
+    request: Request,
+    exchanged: { publicValue: Uint8Array; sharedSecret: Uint8Array } | undefined,
+    now: Instant,
+  ): void {
+    const sa = this.#sa;
+    const { context, path } = sa;
+    const { choice, identities, original } = request;
+    const transport = choice.mode === 'transport';
+    const remote = selectorOf(identities[0]?.body, path.remote.address, transport);
+    const local = selectorOf(identities[1]?.body, path.local.address, transport);
+    if (context.options.acceptSelectors?.({ mode: choice.mode, local, remote }) === false)
+      return void this.#refuse(
+        'selectors',
+        NotifyType.invalidId,
+        `the peer wants ${remote.network} to ${local.network}`,
+      );
+    const inboundSpi = context.options.allocateSpi();
+    const nonce = context.options.random.bytes(NONCE_BYTES);
+    this.#nonces = join(request.initiatorNonce, nonce);
+    const { number, protocol, spi: outboundSpi } = choice.proposal;
+    const spi = u32(inboundSpi);
+    const originals = original === undefined ? [] : originalAddresses(sa, original, addressBytes(path.local.address));
+    const answer = [
+      {
+        type: PayloadType.securityAssociation,
+        body: encodeSa([{ number, protocol, spi, transforms: [choice.transform] }]),
+      },
+      { type: PayloadType.nonce, body: nonce },
+      ...(exchanged ? [{ type: PayloadType.keyExchange, body: exchanged.publicValue }] : []),
+      ...identities,
+      ...originals,
+    ];
+    const hash = quickHash(sa, this.#messageId, request.initiatorNonce, encodePayloads(answer));
+    this.#reply = sa.seal(Exchange.quick, this.#messageId, request.iv, hash, answer);
+    const sharedSecret = exchanged?.sharedSecret ?? new Uint8Array(0);
+    const child = makeChild(sa, { choice, inboundSpi, outboundSpi, sharedSecret, nonces: this.#nonces, local, remote });
+    const { lifeSeconds, lifeKilobytes } = choice;
+    const replaces = context.children.alike(sa.id, child)?.id;
+    const from = {
+      ikeSa: sa.id,
+      sa: child,
+      path,
+      peerOriginal: original && formatAddress(original),
+      lifeSeconds,
+      lifeKilobytes,
+      replaces,
+    };
+    this.#child = context.children.create({ ...from, request: undefined }, now).id;
+    this.#state = 'answered';
+    this.#retransmission = new Retransmission(this.#reply.datagram, path, now);
+    this.deadline = this.#retransmission.at;
+    context.schedule(this.deadline);
+    sa.transmit(this.#reply.datagram);
+  }
+
+  #handleLast(message: RawMessage, path: Path, now: Instant): void {
+    const sa = this.#sa;
+    const opened = sa.open(message, this.#reply?.iv);
+    if (opened === undefined || !sa.sameHash(quickHash3(sa, this.#messageId, this.#nonces), opened.hash)) {
+      sa.context.stats.unauthenticated++;
+      return;
+    }
+    sa.heard(path, now);
+    const child = this.#child === undefined ? undefined : sa.context.children.get(this.#child);
+    if (child !== undefined) sa.context.children.ready(child);
+    this.#done(now);
+  }
+
+  #done(now: Instant): void {
+    this.#state = 'done';
+    this.#retransmission = undefined;
+    this.deadline = later(now, KEPT);
+  }
+
+  #answerAgain(): void {
+    this.#sa.context.stats.duplicates++;
+    if (this.#reply === undefined || this.#state !== 'answered' || this.#resends >= MOST_RESENDS) return;
+    this.#resends++;
+    this.#sa.context.stats.retransmits++;
+    this.#sa.transmit(this.#reply.datagram);
+  }
+
+  #refuse(code: IkeFailure, type: number, detail: string): undefined {
+    const sa = this.#sa;
+    this.over = true;
+    sa.context.stats.refused++;
+    sa.context.emit({ kind: 'child-failed', ikeSa: sa.id, code, detail });
+    sa.inform(notify(type, ProtocolId.esp));
+    return undefined;
+  }
+
+  #dropChild(): void {
+    const child = this.#child === undefined ? undefined : this.#sa.context.children.get(this.#child);
+    if (child !== undefined && !child.ready) this.#sa.context.children.delete(child, 'expiry');
+  }
+}
+
+function copy({ type, body }: Payload): Payload {
+  return { type, body: body.slice() };
+}
