@@ -1,10 +1,12 @@
 /**
  * How much is under way to the peer, and how long its acknowledgements take (RFC 2637, sections 4.3 and 4.4).
  *
- * The window limits nothing unless it is enforced. No peer of today waits at its own or looks at ours but Linux's kernel; windows of 3
- * (pptp-linux) or 1 (poptop) would hold a link to a few packets a round trip; and Windows sends no acknowledgement that one could wait
- * for. TCP inside the tunnel does what the window was meant for. Enforced, it never stalls either: when the adaptive time-out passes
- * without an acknowledgement, what is under way counts as lost.
+ * The window that a peer tells is no use: windows of 3 (pptp-linux, poptop) would hold a link to a few packets a round trip, Windows
+ * looks at none. But a peer whose program handles packets one by one has a socket's buffer for about ninety of them, and each that is
+ * lost there makes pptp-linux and poptop wait 0.3 s for its sequence number. So what may be under way follows the peer: it grows while
+ * acknowledgements come as fast as they ever did, and shrinks when packets lie in the peer's queue (the way of TCP Vegas). Nobody waits for
+ * acknowledgements that do not come: when none came for the adaptive time-out nothing is limited until the next one. A peer that tells
+ * a large window is taken at its word, and not limited.
  *
  * One packet a round trip is timed, as there is no room for a time each.
  */
@@ -14,31 +16,44 @@ import type { Instant, Millis } from '@culvert/base';
 const ALPHA = 1 / 8;
 const BETA = 1 / 4;
 const CHI = 4;
-const DELTA = 2;
 const INITIAL_TIMEOUT: Millis = 1_000;
-const MIN_TIMEOUT: Millis = 100;
+/** pptp-linux acknowledges a packet that comes alone after 500 ms. */
+const MIN_TIMEOUT: Millis = 600;
 const MAX_TIMEOUT: Millis = 10_000;
+
+/** Windows from here on are meant. */
+const TRUSTED = 1_024;
+const MIN_WINDOW = 12;
+const FIRST_WINDOW = 24;
+/** Packets that may lie in the peer's queue: fewer, and the window grows; more, and it shrinks. */
+const FEW_QUEUED = 8;
+const MANY_QUEUED = 20;
+/** The shortest round trip is forgotten after so long: the way may have become longer. */
+const SHORTEST_HOLDS: Millis = 10_000;
 
 export class AckWindow {
   /** Times that acknowledgements did not come in time. */
   timeouts = 0;
-  readonly #most: number;
-  #window: number;
+  readonly #isTrusted: boolean;
+  #window = FIRST_WINDOW;
   #roundTrip: Millis | undefined;
   #deviation: Millis = 0;
   #timeout: Millis = INITIAL_TIMEOUT;
+  #shortest: Millis = Number.POSITIVE_INFINITY;
+  #shortestSince = 0;
   /** The next sequence number, and the highest that was acknowledged (both int32). */
   #next = 0;
   #acknowledged = -1;
-  #sinceGrowth = 0;
   #timed: number | undefined;
   #timedAt = 0;
+  #timedUnderWay = 0;
   #lastProgress = 0;
+  /** Acknowledgements come. */
+  #answers = false;
 
-  /** @param most the peer's receive window; 0 counts as 1 */
-  constructor(most: number) {
-    this.#most = Math.max(1, most);
-    this.#window = Math.max(1, this.#most >>> 1);
+  /** @param peerWindow the peer's receive window */
+  constructor(peerWindow: number) {
+    this.#isTrusted = peerWindow >= TRUSTED;
   }
 
   /** Milliseconds; undefined until something was acknowledged. */
@@ -54,9 +69,10 @@ export class AckWindow {
     return (this.#next - 1 - this.#acknowledged) | 0;
   }
 
-  /** How many packets an enforced window lets go now. */
+  /** How many packets may go now; Infinity where nothing is known. */
   room(now: Instant): number {
     if (this.underWay > 0 && now >= this.#lastProgress + this.#timeout) this.#giveUp();
+    if (this.#isTrusted || !this.#answers) return Number.POSITIVE_INFINITY;
     return Math.max(0, this.#window - this.underWay);
   }
 
@@ -67,6 +83,7 @@ export class AckWindow {
     if (this.#timed !== undefined) return;
     this.#timed = (this.#next - 1) | 0;
     this.#timedAt = now;
+    this.#timedUnderWay = this.underWay;
   }
 
   /** What the peer says to have received; nonsense is passed over. Returns whether it told something new. */
@@ -75,32 +92,42 @@ export class AckWindow {
     if (newly <= 0 || ((this.#next - 1 - sequence) | 0) < 0) return false;
     this.#acknowledged = sequence;
     this.#lastProgress = now;
+    this.#answers = true;
     if (this.#timed !== undefined && ((sequence - this.#timed) | 0) >= 0) {
-      this.#sample(now - this.#timedAt);
+      this.#sample(now - this.#timedAt, now);
       this.#timed = undefined;
-    }
-    this.#sinceGrowth += newly;
-    if (this.#sinceGrowth >= this.#window) {
-      this.#sinceGrowth = 0;
-      this.#window = Math.min(this.#most, this.#window + 1);
     }
     return true;
   }
 
-  #sample(sample: Millis): void {
+  #sample(sample: Millis, now: Instant): void {
     const difference = sample - (this.#roundTrip ?? sample);
     this.#deviation += BETA * (Math.abs(difference) - this.#deviation);
     this.#roundTrip = (this.#roundTrip ?? sample) + ALPHA * difference;
     this.#setTimeout(this.#roundTrip + CHI * this.#deviation);
+    if (sample <= this.#shortest || now >= this.#shortestSince + SHORTEST_HOLDS) {
+      this.#shortest = sample;
+      this.#shortestSince = now;
+    }
+    this.#follow(sample);
+  }
+
+  /** Of what was under way with the packet that was timed, the share of its round trip above the shortest one lay in a queue. */
+  #follow(sample: Millis): void {
+    const underWay = this.#timedUnderWay;
+    const queued = sample > 0 ? underWay * (1 - this.#shortest / sample) : 0;
+    if (queued > MANY_QUEUED) this.#window = Math.max(MIN_WINDOW, this.#window - Math.ceil(queued - FEW_QUEUED));
+    else if (queued < FEW_QUEUED && 2 * underWay >= this.#window) {
+      this.#window = Math.min(TRUSTED, this.#window + Math.max(1, this.#window >>> 2));
+    }
   }
 
   #giveUp(): void {
     this.timeouts++;
     this.#acknowledged = (this.#next - 1) | 0;
     this.#timed = undefined;
-    this.#sinceGrowth = 0;
-    this.#window = Math.max(1, this.#window >>> 1);
-    this.#setTimeout(DELTA * this.#timeout);
+    this.#answers = false;
+    this.#window = Math.max(MIN_WINDOW, this.#window >>> 1);
   }
 
   #setTimeout(timeout: Millis): void {

@@ -29,10 +29,8 @@ import { ReorderBuffer } from './reorder-buffer.ts';
 export interface GreTunnelOptions {
   /** The peer's, which goes into our packets. */
   readonly peerCallId: number;
-  /** Packets that the peer said to take without acknowledging. */
+  /** Packets that the peer said to take without acknowledging: see `AckWindow`. */
   readonly peerWindow: number;
-  /** Drop what exceeds the peer's window rather than send it. @default false: see `AckWindow` */
-  readonly enforceWindow?: boolean | undefined;
   /** How long a frame waits for those before it, at most 300. @default 40 */
   readonly reorderWait?: Millis | undefined;
   /** The longest frame that may wait. @default 1_600 */
@@ -70,7 +68,7 @@ export class GreTunnel {
     duplicates: 0,
     /** Too far ahead to be believed at once. */
     far: 0,
-    /** Did not fit into an enforced window. */
+    /** More than the peer keeps up with: not sent. */
     windowFull: 0,
     acksOut: 0,
   };
@@ -105,13 +103,19 @@ export class GreTunnel {
 
   // In: what happened.
 
+  /** Drops, from the end of slots `from` to `batch.count - 1`, what the peer does not keep up with. For frames of data, before `wrap`. */
+  limit(batch: PacketBatch, from: number, now: Instant): void {
+    const most = from + this.window.room(now);
+    if (batch.count <= most) return;
+    this.stats.windowFull += batch.count - most;
+    batch.count = most;
+  }
+
   /**
    * Writes the header of each packet in slots `from` to `batch.count - 1`. A slot comes as GRE_HEADER_BYTES that are nobody's and a
-   * frame behind them, as sealing leaves it; where the header is shorter the packet starts later. A window that is enforced may lower
-   * `batch.count`.
+   * frame behind them, as sealing leaves it; where the header is shorter the packet starts later.
    */
   wrap(batch: PacketBatch, from: number, now: Instant): void {
-    if (this.#options.enforceWindow === true) this.#keepToWindow(batch, from, now);
     const count = batch.count - from;
     if (count <= 0) return;
     this.window.sent(this.#sequence, count, now);
@@ -291,12 +295,5 @@ export class GreTunnel {
     this.#unacknowledged = 0;
     this.#ackAt = undefined;
     this.#ackIsDue = false;
-  }
-
-  #keepToWindow(batch: PacketBatch, from: number, now: Instant): void {
-    const most = from + this.window.room(now);
-    if (batch.count <= most) return;
-    this.stats.windowFull += batch.count - most;
-    batch.count = most;
   }
 }

@@ -14,13 +14,15 @@ const MIN_SPEED = 300;
 const MAX_SPEED = 100_000_000;
 /** Every control character is mapped: what Windows says, and what means "not yet negotiated". It has no effect on GRE. */
 const ALL_CHARACTERS = 0xffff_ffff;
+/** Not what a server of ours tells: see where it is compared. */
+const WINDOW = 4_096;
 
 export class PnsConnection extends ControlConnection {
   protected readonly lateDetail = 'the server made no call in time';
   readonly #serial: number;
 
   constructor(options: PnsOptions) {
-    super(options);
+    super({ ...options, window: options.window ?? WINDOW });
     this.#serial = options.serial;
     const texts = { hostName: '', vendor: '' };
     this.send({
@@ -93,7 +95,8 @@ export class PnsConnection extends ControlConnection {
       return true;
     }
     this.note('the server took the call', { callId, speed, window });
-    this.callIsUp(callId, window);
+    // poptop says what it was told, which says nothing about it.
+    this.callIsUp(callId, window === this.window ? 0 : window);
     const accm = { sendAccm: ALL_CHARACTERS, receiveAccm: ALL_CHARACTERS };
     this.send({ kind: 'setLinkInfo', peerCallId: callId, ...accm });
     return true;

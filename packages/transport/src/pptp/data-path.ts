@@ -186,10 +186,18 @@ export class DataPath {
     const from = out.count;
     const next = key.seal(batch, first, out);
     this.stats.droppedOut += skipped.malformed + skipped.oversized - before;
-    for (let slot = from; slot < out.count; slot++) this.stats.bytesOut += (out.lengths[slot] ?? 0) - this.#overhead;
-    this.stats.packetsOut += out.count - from;
-    if (out.count > from) this.#commit(from, now);
+    if (out.count > from) this.#commitData(from, now);
     return next;
+  }
+
+  #commitData(from: number, now: Instant): void {
+    const out = this.#options.outbox.batch;
+    const sealed = out.count;
+    this.tunnel.limit(out, from, now);
+    this.stats.droppedOut += sealed - out.count;
+    this.stats.packetsOut += out.count - from;
+    for (let slot = from; slot < out.count; slot++) this.stats.bytesOut += (out.lengths[slot] ?? 0) - this.#overhead;
+    if (out.count > from) this.#commit(from, now);
   }
 
   #commit(from: number, now: Instant): void {
