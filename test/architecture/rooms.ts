@@ -70,7 +70,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   store: { may: ['base'], why: 'durable state behind an interface' },
   gateway: {
-    may: [...native, 'openvpn', 'core', 'transport', 'config', 'store', 'host', 'terminal'],
+    may: [...native, 'openvpn', 'ppp', 'core', 'transport', 'config', 'store', 'host', 'terminal'],
     why: 'culvertd wires all together, save the other programs and the CA',
   },
   client: {

@@ -13,6 +13,7 @@ export function checkMeaning(config: GatewayConfig): Finding[] {
     ...checkAuth(config),
     ...checkKeepalive(config),
     ...checkListen(config),
+    ...checkPptp(config),
   ];
 }
 
@@ -121,6 +122,38 @@ function checkListen({ transports }: GatewayConfig): Finding[] {
       );
     }
     seen.push({ key, address, index });
+  }
+  return findings;
+}
+
+function checkPptp({ auth, network, transports: { pptp } }: GatewayConfig): Finding[] {
+  if (!pptp.enabled) return [];
+  const findings: Finding[] = [];
+  if (!pptp.acceptInsecure) {
+    findings.push(
+      mistake(
+        ['transports', 'pptp', 'enabled'],
+        'true',
+        'false, or acceptInsecure: true beside it: PPTP keeps no secret from whoever records it (docs/pptp.md)',
+      ),
+    );
+  }
+  const [weak] = pptp.strengths.filter((strength) => strength < 128);
+  if (weak !== undefined) {
+    findings.push(
+      doubt(['transports', 'pptp', 'strengths'], String(weak), '128 alone: shorter keys are read within hours'),
+    );
+  }
+  for (const [key, wrong, right] of [
+    ['certificate', 'required', 'optional or none'],
+    ['password', 'none', 'required or optional'],
+  ] as const) {
+    if (auth[key] === wrong) {
+      findings.push(mistake(['auth', key], `"${wrong}"`, `${right}: PPTP's clients have a password and nothing else`));
+    }
+  }
+  if (network.threads > 1) {
+    findings.push(mistake(['network', 'threads'], String(network.threads), '1: PPTP is carried by one thread'));
   }
   return findings;
 }

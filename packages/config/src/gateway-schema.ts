@@ -1,6 +1,7 @@
 /** The shape of culvertd.yaml: every key, its default and its sentence. The published JSON schema is made from it. */
 import { z } from 'zod';
 import { openvpnSection } from './openvpn-transport.ts';
+import { pptpSection } from './pptp-transport.ts';
 import {
   address,
   deviceName,
@@ -158,7 +159,7 @@ export const gatewaySchema = z.strictObject({
   push: pushSection.prefault({}),
   tls: tlsSection,
   auth: authSection.prefault({}),
-  transports: z.strictObject({ openvpn: openvpnSection }),
+  transports: z.strictObject({ openvpn: openvpnSection, pptp: pptpSection.prefault({}) }),
   keepalive: z
     .strictObject({
       interval: duration('1s', '10m').prefault('10s').describe('Send a sign of life after so long a silence'),

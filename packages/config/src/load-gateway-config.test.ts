@@ -126,3 +126,32 @@ test('the published JSON schema is the one in use (scripts/node scripts/write-co
   );
   assert.deepEqual(published, JSON.parse(JSON.stringify(gatewayJsonSchema())));
 });
+
+test('PPTP is off by default, and on only for who says twice that it may be', () => {
+  const { config } = checkGatewayConfig(minimal, 'culvertd.yaml');
+  assert.deepEqual(config?.transports.pptp, {
+    enabled: false,
+    acceptInsecure: false,
+    listen: [{ port: 1723 }],
+    strengths: [128],
+  });
+  const withPptp = (pptp: string, more = '') => mistakes(minimal.replace('none }', `none }, pptp: { ${pptp} }`) + more);
+  const password = 'auth: { certificate: optional, password: required }\n';
+  assert.deepEqual(withPptp('enabled: true', password), [
+    'culvertd.yaml:4: transports.pptp.enabled: found true, expected false, or acceptInsecure: true beside it: PPTP keeps no secret from whoever records it (docs/pptp.md)',
+  ]);
+  assert.deepEqual(withPptp('enabled: true, acceptInsecure: true', password), []);
+  assert.deepEqual(withPptp('enabled: true, acceptInsecure: true'), [
+    'culvertd.yaml:2: auth.certificate: found "required", expected optional or none: PPTP\'s clients have a password and nothing else',
+    'culvertd.yaml:2: auth.password: found "none", expected required or optional: PPTP\'s clients have a password and nothing else',
+  ]);
+  assert.deepEqual(
+    withPptp('enabled: true, acceptInsecure: true, strengths: [128, 40], listen: [{ address: "::1" }]', password),
+    [
+      'culvertd.yaml:4: transports.pptp.listen[0].address: found "::1", expected an IPv4 address: PPTP has no other outside',
+    ],
+  );
+  assert.deepEqual(withPptp('enabled: true, acceptInsecure: true, strengths: [128, 40]', password), [
+    'culvertd.yaml:4: warning: transports.pptp.strengths: found 40, expected 128 alone: shorter keys are read within hours',
+  ]);
+});

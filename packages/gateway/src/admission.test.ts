@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CloseReason, Instant } from '@culvert/base';
 import { type Admitted, LeasePool, type Link, MemoryLeaseStore, type Refused } from '@culvert/core';
@@ -6,13 +9,16 @@ import { nullLogger } from '@culvert/testkit';
 import { certificateOf, claimOf, configOf, openTestStore } from '../test/fixtures.ts';
 import { GatewayAdmission } from './admission.ts';
 import { KnownUsers } from './known-users.ts';
+import { NtHashes } from './nt-hashes.ts';
 import { Sessions } from './sessions.ts';
 
 const never = new AbortController().signal;
 const gone: CloseReason = { cause: 'lost', detail: 'gone' };
 
+const pptp = 'auth: { certificate: optional, password: required }\n';
+
 /** An admission under `more` of the configuration, with its parts at hand. */
-function open(more = '') {
+function open(more = '', ntHashes?: NtHashes) {
   const test = openTestStore();
   const sessions = new Sessions();
   const users = new KnownUsers();
@@ -30,6 +36,7 @@ function open(more = '') {
     store: test.store,
     users,
     hasher: test.hasher,
+    ntHashes,
     pool,
     sessions,
     clock,
@@ -262,14 +269,49 @@ test('passwords guessed all at once get no further than one after the other', as
   assert.match(reasonOf(answers.at(-1) as Refused), /too many failures from 192\.0\.2\.1/);
 });
 
-test('an answer to a challenge, which nothing here can check, lets nobody in', async () => {
+const hex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'));
+/** RFC 2759, section 9.2: what a client answers for user "User", password "clientPass". The name is part of it. */
+const responseOf = (username: string) =>
+  ({
+    kind: 'mschapv2',
+    username,
+    authenticatorChallenge: hex('5b5d7c7d7b3f2f3e3c2c602132262628'),
+    peerChallenge: hex('21402324255e262a28295f2b3a337c7e'),
+    ntResponse: hex('82309ecd8d708b5ea08faa3981cd83544233114a3d85d6df'),
+  }) as const;
+
+test('an answer to a challenge lets nobody in where PPTP is off, or a certificate is required', async () => {
   await using gateway = open();
-  await gateway.store.addUser('alice', {});
-  const zeros = (length: number) => new Uint8Array(length);
-  const hashes = { authenticatorChallenge: zeros(16), peerChallenge: zeros(16), ntResponse: zeros(24) };
-  const answer = await gateway.admit({
-    certificate: certificateOf('alice'),
-    response: { kind: 'mschapv2', username: 'alice', ...hashes },
-  });
-  assert.match(reasonOf(answer), /mschapv2 challenge cannot be checked/);
+  await gateway.store.addUser('User', {});
+  const answer = await gateway.admit({ certificate: certificateOf('User'), response: responseOf('User') });
+  assert.equal(reasonOf(answer), 'no certificate was shown');
+  await using off = open(pptp);
+  assert.match(reasonOf(await off.admit({ response: responseOf('User') })), /no PPTP transport is on/);
+});
+
+test('MS-CHAPv2 lets in who knows the password, with the keys; it is limited and told like a password', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'culvert-admission-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const ntHashes = new NtHashes(join(folder, 'secret.key'));
+  await using gateway = open(`${pptp}limits: { failedAttempts: { perSource: 5, perUser: 100 } }`, ntHashes);
+  const seal = (name: string) => ({ passwordHash: 'x', ntHash: ntHashes.seal(name, 'clientPass') });
+  await gateway.store.addUser('User', { groups: ['staff'], ...seal('User') });
+  await gateway.store.addUser('alice', seal('alice'));
+  await gateway.store.addUser('bob', { passwordHash: 'x' });
+  const { principal, material } = admitted(await gateway.admit({ response: responseOf('OFFICE\\User') }));
+  assert.deepEqual([principal.user, principal.groups, principal.proofs], ['User', ['staff'], ['password']]);
+  assert.equal(material?.authenticatorResponse, 'S=407A5589115FD0D6209F510FE9C04566932CDA56');
+  assert.equal(material?.mppeMasterKey?.length, 16);
+  for (const [username, reason] of [
+    ['alice', 'wrong password for alice'],
+    ['bob', 'bob has no NT hash, which PPTP needs: culvertd user passwd bob'],
+    ['carol', 'there is no user carol'],
+    ['a/b', 'the name "a/b" cannot be a user\'s'],
+  ] as const) {
+    const answer = (await gateway.admit({ response: responseOf(username) })) as Refused;
+    assert.deepEqual([answer.reason, answer.tell], [reason, 'authentication failed']);
+  }
+  await gateway.store.changeUser('User', { passwordHash: 'y' });
+  assert.match(reasonOf(await gateway.admit({ response: responseOf('User') })), /User has no NT hash/);
+  assert.match(reasonOf(await gateway.admit({ response: responseOf('User') })), /too many failures/);
 });

@@ -10,7 +10,8 @@ import type { Admission, Admitted, Claim, LeasePool, Link, LinkConfig, Refused }
 import { type PasswordHasher, type Store, StoreError, type User } from '@culvert/store';
 import { FailureLimits, sourceKey } from './failure-limits.ts';
 import type { KnownUsers } from './known-users.ts';
-import { checkPassword, nameOf, type Proven, refused } from './proof.ts';
+import type { NtHashes } from './nt-hashes.ts';
+import { checkPassword, checkResponse, nameOf, type Proven, refused } from './proof.ts';
 import type { Session, Sessions } from './sessions.ts';
 
 /**
@@ -25,6 +26,8 @@ export interface AdmissionOptions {
   readonly store: Store;
   readonly users: KnownUsers;
   readonly hasher: PasswordHasher;
+  /** Where a transport is on that proves passwords by MS-CHAPv2. */
+  readonly ntHashes?: NtHashes | undefined;
   readonly pool: LeasePool;
   readonly sessions: Sessions;
   readonly clock: MonotonicClock;
@@ -81,12 +84,12 @@ export class GatewayAdmission implements Admission {
     const source = sourceKey(claim.remote.address);
     const unheard = this.#tooManyFrom(source);
     if (unheard !== undefined) return unheard;
-    const proven = nameOf(claim, this.#options.config().auth);
-    if (proven.kind === 'refused') return this.#failure(proven, source, claim.password?.username);
-    const unread = this.#tooManyFor(proven);
+    const named = nameOf(claim, this.#options.config().auth);
+    if (named.kind === 'refused') return this.#failure(named, source, claim.password?.username);
+    const unread = this.#tooManyFor(named);
     if (unread !== undefined) return unread;
-    const wrong = await this.#checkPassword(proven, claim, signal);
-    if (wrong !== undefined) return this.#failure(wrong, source, proven.user);
+    const proven = await this.#check(named, claim, signal);
+    if (proven.kind === 'refused') return this.#failure(proven, source, named.user);
     // Guesses sent all at once were each within the limits when they came: the right one among them must not tell itself.
     return this.#tooManyFrom(source) ?? this.#tooManyFor(proven) ?? proven;
   }
@@ -102,9 +105,11 @@ export class GatewayAdmission implements Admission {
     return refused(`too many failures for ${user}: wait a minute`);
   }
 
-  async #checkPassword(proven: Proven, claim: Claim, signal: AbortSignal): Promise<Refused | undefined> {
+  async #check(named: Proven, claim: Claim, signal: AbortSignal): Promise<Proven | Refused> {
+    const { store, ntHashes } = this.#options;
+    if (claim.response?.kind === 'mschapv2') return await checkResponse(named, claim.response, { store, ntHashes });
     try {
-      return await checkPassword(proven, claim, { ...this.#options, signal });
+      return (await checkPassword(named, claim, { ...this.#options, signal })) ?? named;
     } catch (error) {
       if (error instanceof StoreError && error.code === 'CULVERT_STORE_OVERLOADED') {
         return refused(error.message, 'the gateway is busy, try again');
@@ -173,7 +178,7 @@ export class GatewayAdmission implements Admission {
     if (sessions.count(proven.user) >= config().limits.sessionsPerUser) return this.#tooMany(proven.user);
     const lease = pool.lease(proven.user);
     if (lease.kind !== 'leased') return refused(lease.reason, 'no address is free');
-    const { certificate, proofs, user } = proven;
+    const { certificate, proofs, user, material } = proven;
     const session = sessions.add({
       principal: { user, groups: record?.groups ?? [], certificate, proofs },
       config: linkConfig(config(), lease, record?.networksBehind ?? []),
@@ -184,6 +189,7 @@ export class GatewayAdmission implements Admission {
       kind: 'admitted',
       principal: session.principal,
       config: session.config,
+      ...(material && { material }),
       release: this.#releaseOnce(session, lease),
     };
   }

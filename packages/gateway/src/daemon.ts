@@ -16,8 +16,9 @@ import { Gateway } from './gateway.ts';
 import { GatewayHost } from './gateway-host.ts';
 import { GatewayTls, type ReadText } from './gateway-tls.ts';
 import { type LeaseMemory, openLeaseMemory } from './lease-memory.ts';
+import { NtHashes } from './nt-hashes.ts';
 import { openPacketPath, type PacketPath } from './packet-path.ts';
-import { journalFile, usersFile } from './paths.ts';
+import { journalFile, secretKeyFile, usersFile } from './paths.ts';
 import { makeDirectories, mayConfigureNetwork } from './privileges.ts';
 import { compareConfigs, type ReloadReport, withoutRestart } from './reload.ts';
 
@@ -32,6 +33,8 @@ export interface DaemonOptions {
   load(): LoadedConfig;
 }
 
+const insecurePptp =
+  'transports.pptp is on: whoever records a PPTP session can find its password and read all that went through; move its users to another transport';
 const shutdown: CloseReason = { cause: 'shutdown', detail: 'the gateway stops' };
 
 /**
@@ -83,6 +86,7 @@ class Daemon {
     await daemon.#openControl(opened);
     const store = await openStoreThread(usersFile(config), () => void daemon.#gateway?.handleUsersChanged());
     opened.defer(() => store.close());
+    const ntHashes = await daemon.#openNtHashes(store, early);
     const packets = await openPacketPath({
       ...options,
       tls,
@@ -100,7 +104,7 @@ class Daemon {
     opened.defer(() => host.close());
     const leases = await openLeaseMemory(store, log);
     opened.defer(() => leases.close());
-    daemon.#gateway = daemon.#createGateway({ store, leases, packets, host });
+    daemon.#gateway = daemon.#createGateway({ store, leases, packets, host, ntHashes });
     opened.defer(() => daemon.#gateway?.stop(shutdown));
     for (const message of early) daemon.warn(message);
     await daemon.#gateway.start();
@@ -131,13 +135,15 @@ class Daemon {
     readonly leases: LeaseMemory;
     readonly packets: PacketPath;
     readonly host: GatewayHost;
+    readonly ntHashes: NtHashes | undefined;
   }): Gateway {
-    const { store, leases, packets, host } = parts;
+    const { store, leases, packets, host, ntHashes } = parts;
     const { config, log, version } = this.#options;
     return new Gateway({
       config,
       store,
       hasher: new PasswordHasher(),
+      ntHashes,
       leases,
       carrier: packets.carrier,
       deviceName: packets.deviceName,
@@ -148,6 +154,18 @@ class Daemon {
       isRevoked: (der) => this.#tls.isRevoked(der),
       setNetworksBehind: (networks) => host.setNetworksBehind(networks),
     });
+  }
+
+  /** NT hashes are kept where PPTP is on, and nowhere else. */
+  async #openNtHashes(store: Store, warnings: string[]): Promise<NtHashes | undefined> {
+    const { pptp } = this.#config.transports;
+    if (pptp.enabled) {
+      warnings.push(insecurePptp);
+      return new NtHashes(secretKeyFile(this.#config));
+    }
+    const forgotten = await store.forgetNtHashes();
+    if (forgotten > 0) this.#log.info('NT hashes forgotten, as PPTP is off', { users: forgotten });
+    return undefined;
   }
 
   async #openControl(opened: AsyncDisposableStack): Promise<void> {

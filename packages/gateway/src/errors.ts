@@ -12,6 +12,7 @@ export const sentences = {
   CULVERT_GATEWAY_STATE: 'the state directory cannot be used',
   CULVERT_GATEWAY_RELOAD: 'the configuration was not taken, the one before stays in force',
   CULVERT_GATEWAY_THREAD: 'a packet thread ended',
+  CULVERT_GATEWAY_SECRET_KEY: 'the key that seals NT hashes cannot be used',
 } as const;
 
 export type GatewayErrorCode = keyof typeof sentences;
@@ -20,6 +21,7 @@ const exitCodes: Partial<Record<GatewayErrorCode, number>> = {
   CULVERT_GATEWAY_NOT_RUNNING: ExitCode.notRunning,
   CULVERT_GATEWAY_PRIVILEGE: ExitCode.permission,
   CULVERT_GATEWAY_STATE: ExitCode.permission,
+  CULVERT_GATEWAY_SECRET_KEY: ExitCode.permission,
   CULVERT_GATEWAY_RELOAD: ExitCode.configuration,
   CULVERT_GATEWAY_SERVICE_USER: ExitCode.configuration,
 };

@@ -20,6 +20,7 @@ import { GatewayAdmission } from './admission.ts';
 import type { Carrier } from './carrier.ts';
 import { filterPolicy } from './filter-policy.ts';
 import { KnownUsers } from './known-users.ts';
+import type { NtHashes } from './nt-hashes.ts';
 import { Refusals } from './refusals.ts';
 import { type Session, Sessions } from './sessions.ts';
 import {
@@ -43,6 +44,8 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly store: Store;
   readonly hasher: PasswordHasher;
+  /** Where a transport is on that proves passwords by MS-CHAPv2. */
+  readonly ntHashes?: NtHashes | undefined;
   readonly leases: LeaseStore;
   readonly carrier: Carrier;
   readonly deviceName: string;

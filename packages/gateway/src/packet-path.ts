@@ -1,7 +1,13 @@
 /** Opens what carries packets as the configuration wants it: the device and the transports, on this thread or on several. */
 import type { Logger } from '@culvert/base';
 import { type GatewayConfig, parseStaticKey, parseTlsCryptV2ServerKey } from '@culvert/config';
-import { createOpenvpnTransport, joinFor, type OpenvpnListenOptions, systemClock } from '@culvert/transport';
+import {
+  createOpenvpnTransport,
+  createPptpTransport,
+  joinFor,
+  type OpenvpnListenOptions,
+  systemClock,
+} from '@culvert/transport';
 import { openTun, type TunDevice } from '@culvert/tun-tap';
 import type { Carrier } from './carrier.ts';
 import type { Listening } from './gateway.ts';
@@ -46,11 +52,23 @@ function openOneThread(options: PacketPathOptions): PacketPath {
   return {
     deviceName: device.name,
     carrier,
-    transports: [{ transport: transport.name, listen: (on) => transport.listen(listenOptions, on) }],
+    transports: [
+      { transport: transport.name, listen: (on) => transport.listen(listenOptions, on) },
+      ...pptpListening(config, joinFor(device)),
+    ],
     reloadTls: () => {},
     setCrl: () => {},
     close: () => device.close(),
   };
+}
+
+function pptpListening({ transports: { pptp }, limits }: GatewayConfig, join: number): Listening[] {
+  if (!pptp.enabled) return [];
+  const transport = createPptpTransport();
+  const { strengths } = pptp;
+  const listen = pptp.listen.map(({ address, port }) => ({ address, port }));
+  const options = { listen, strengths, join, maxLinks: limits.links };
+  return [{ transport: transport.name, listen: (on) => transport.listen(options, on) }];
 }
 
 async function openThreads(options: PacketPathOptions): Promise<PacketPath> {

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import type { GatewayConfig } from '@culvert/config';
 import { GatewayError } from './errors.ts';
 import type { Inherited } from './inputs.ts';
-import { journalFile, usersFile } from './paths.ts';
+import { journalFile, secretKeyFile, usersFile } from './paths.ts';
 
 /** Holds `Inherited` as JSON in the process that stepped down. */
 export const inheritedVariable = 'CULVERTD_INHERITED';
@@ -61,6 +61,7 @@ function giveDirectories(config: GatewayConfig, account: Account): void {
   const give = (path: string) =>
     lstatSync(path, { throwIfNoEntry: false }) && lchownSync(path, account.uid, account.gid);
   for (const suffix of ['', '-wal', '-shm']) give(`${usersFile(config)}${suffix}`);
+  give(secretKeyFile(config));
   give(journalFile(config));
   for (const directory of [config.state, dirname(config.control)]) if (!isShared(directory)) give(directory);
 }

@@ -1,14 +1,18 @@
 /** Who a peer is, by what it showed: certificate, password or both, as the policy wants. */
 import type { PeerCertificate } from '@culvert/base';
 import type { GatewayConfig } from '@culvert/config';
-import type { Claim, Principal, Refused } from '@culvert/core';
+import type { AuthMaterial, Claim, Principal, Refused } from '@culvert/core';
+import { withoutDomain } from '@culvert/ppp';
 import type { PasswordHasher, Store } from '@culvert/store';
+import type { NtHashes } from './nt-hashes.ts';
 
 export interface Proven {
   readonly kind: 'proven';
   readonly user: string;
   readonly certificate: PeerCertificate | undefined;
   readonly proofs: Principal['proofs'];
+  /** Where the proof was an MS-CHAPv2 response. */
+  readonly material?: AuthMaterial;
 }
 
 /** What every stranger may hear. */
@@ -23,8 +27,7 @@ export function refused(reason: string, tell = failed): Refused {
 
 /** The user that the claim names, before any password is checked; a refusal where the policy is not met. */
 export function nameOf(claim: Claim, auth: GatewayConfig['auth']): Proven | Refused {
-  // Nothing here holds what such an answer is checked with.
-  if (claim.response !== undefined) return refused(`an answer to a ${claim.response.kind} challenge cannot be checked`);
+  if (claim.response !== undefined) return nameOfResponse(claim.response, auth);
   const certificate = auth.certificate === 'none' ? undefined : claim.certificate;
   const password = auth.password === 'none' ? undefined : claim.password;
   if (auth.certificate === 'required' && certificate === undefined) return refused('no certificate was shown');
@@ -43,6 +46,38 @@ export function nameOf(claim: Claim, auth: GatewayConfig['auth']): Proven | Refu
     ...(password === undefined ? [] : (['password'] as const)),
   ];
   return { kind: 'proven', user, certificate, proofs };
+}
+
+function nameOfResponse(
+  { kind, username }: NonNullable<Claim['response']>,
+  auth: GatewayConfig['auth'],
+): Proven | Refused {
+  // Nothing here holds what other answers are checked with.
+  if (kind !== 'mschapv2') return refused(`an answer to a ${kind} challenge cannot be checked`);
+  if (auth.certificate === 'required') return refused('no certificate was shown');
+  if (auth.password === 'none') return refused('a password was proven, and auth.password is none');
+  const user = withoutDomain(username);
+  if (!namePattern.test(user)) return refused(`the name ${JSON.stringify(user.slice(0, 80))} cannot be a user's`);
+  return { kind: 'proven', user, certificate: undefined, proofs: ['password'] };
+}
+
+/** Checks an MS-CHAPv2 response; takes as long for a user who is unknown. `proven` with what only the password's holder computes. */
+export async function checkResponse(
+  proven: Proven,
+  response: Extract<NonNullable<Claim['response']>, { kind: 'mschapv2' }>,
+  { store, ntHashes }: { readonly store: Store; readonly ntHashes: NtHashes | undefined },
+): Promise<Proven | Refused> {
+  if (ntHashes === undefined) return refused('an MS-CHAPv2 response cannot be checked: no PPTP transport is on');
+  const { user } = proven;
+  const sealed = await store.ntHash(user);
+  const material = ntHashes.verify(user, sealed, response);
+  if (material === 'unreadable') return refused(`${user} has an NT hash of another key: culvertd user passwd ${user}`);
+  if (material !== undefined) return { ...proven, material };
+  if (sealed !== undefined) return refused(`wrong password for ${user}`);
+  const known = (await store.user(user)) !== undefined;
+  return refused(
+    known ? `${user} has no NT hash, which PPTP needs: culvertd user passwd ${user}` : `there is no user ${user}`,
+  );
 }
 
 /** Checks the password, where one counts. Takes as long for a user who is unknown. */

@@ -9,7 +9,7 @@ const network = configOf().network;
 
 function user(name: string, fields: Partial<User> = {}): User {
   const nothing = { ipv4: undefined, ipv6: undefined, networksBehind: [], groups: [] };
-  return { name, enabled: true, hasPassword: false, created: 0, ...nothing, ...fields };
+  return { name, enabled: true, hasPassword: false, hasNtHash: false, created: 0, ...nothing, ...fields };
 }
 
 for (const [address, mistake] of [

@@ -50,6 +50,8 @@ function storeFrom(call: (method: keyof Store, args: readonly unknown[]) => Prom
     changeUser: method('changeUser'),
     removeUser: method('removeUser'),
     passwordHash: method('passwordHash'),
+    ntHash: method('ntHash'),
+    forgetNtHashes: method('forgetNtHashes'),
     leases: method('leases'),
     putLeases: method('putLeases'),
     close: method('close'),

@@ -31,6 +31,7 @@ const steps: readonly string[] = [
      user TEXT NOT NULL,
      UNIQUE (version, address)
    ) STRICT;`,
+  'ALTER TABLE users ADD COLUMN nt_hash TEXT;',
 ];
 
 /** Brings the tables to this version's shape, each step whole or not at all. Two processes may do this at once. */

@@ -32,6 +32,7 @@ for (const [where, open] of Object.entries(opened)) {
         name: 'alice',
         enabled: true,
         hasPassword: true,
+        hasNtHash: false,
         groups: ['admins', 'staff'],
         ipv4: '10.88.0.9',
         ipv6: undefined,
@@ -63,6 +64,25 @@ for (const [where, open] of Object.entries(opened)) {
     assert.equal((await store.users()).length, 1, 'bob was not half added');
   });
 }
+
+test('an NT hash belongs to one password, and all can be forgotten', async () => {
+  await using store = closing(openStore(path));
+  await store.addUser('alice', { passwordHash: 'a', ntHash: 'sealed' });
+  await store.addUser('bob', { passwordHash: 'b' });
+  assert.deepEqual(
+    (await store.users()).map(({ name, hasNtHash }) => [name, hasNtHash]),
+    [
+      ['alice', true],
+      ['bob', false],
+    ],
+  );
+  assert.deepEqual([await store.ntHash('alice'), await store.ntHash('bob')], ['sealed', undefined]);
+  await store.changeUser('alice', { passwordHash: 'new' });
+  assert.equal(await store.ntHash('alice'), undefined, 'it was of the password before');
+  await store.changeUser('alice', { passwordHash: 'newer', ntHash: 'sealed again' });
+  assert.deepEqual([await store.forgetNtHashes(), await store.forgetNtHashes()], [1, 0]);
+  assert.equal((await store.user('alice'))?.hasNtHash, false);
+});
 
 test('leases come back in the order of their use, one an address, and go with their user', async () => {
   await using store = closing(openStore(path));

@@ -65,6 +65,20 @@ export class SqliteStore implements SyncStore {
     });
   }
 
+  ntHash(name: string): string | undefined {
+    return this.#guard(() => {
+      return textOf(this.#db.prepare('SELECT nt_hash FROM users WHERE name = ?').get(name)?.['nt_hash']);
+    });
+  }
+
+  forgetNtHashes(): number {
+    // What is overwritten stays in no free page either.
+    return this.#guard(() => {
+      this.#db.exec('PRAGMA secure_delete = ON');
+      return this.#run('UPDATE users SET nt_hash = NULL WHERE nt_hash IS NOT NULL');
+    });
+  }
+
   leases(version: 4 | 6): readonly StoredLease[] {
     return this.#guard(() =>
       this.#db
@@ -95,7 +109,8 @@ export class SqliteStore implements SyncStore {
   }
 
   #select(rest: string, ...values: SQLInputValue[]): User[] {
-    const columns = 'name, enabled, password_hash IS NOT NULL AS has_password, ipv4, ipv6, created';
+    const has = 'password_hash IS NOT NULL AS has_password, nt_hash IS NOT NULL AS has_nt_hash';
+    const columns = `name, enabled, ${has}, ipv4, ipv6, created`;
     return this.#db
       .prepare(`SELECT ${columns} FROM users ${rest}`)
       .all(...values)
@@ -105,6 +120,7 @@ export class SqliteStore implements SyncStore {
           name,
           enabled: row['enabled'] === 1,
           hasPassword: row['has_password'] === 1,
+          hasNtHash: row['has_nt_hash'] === 1,
           groups: this.#list('SELECT name AS entry FROM user_groups WHERE user = ? ORDER BY name', name),
           ipv4: textOf(row['ipv4']),
           ipv6: textOf(row['ipv6']),
@@ -115,9 +131,12 @@ export class SqliteStore implements SyncStore {
   }
 
   #apply(name: string, change: UserChange): void {
-    const { enabled, groups, ipv4, ipv6, networksBehind, passwordHash } = change;
+    const { enabled, groups, ipv4, ipv6, networksBehind, passwordHash, ntHash } = change;
     if (enabled !== undefined) this.#run('UPDATE users SET enabled = ? WHERE name = ?', enabled ? 1 : 0, name);
-    if (passwordHash !== undefined) this.#run('UPDATE users SET password_hash = ? WHERE name = ?', passwordHash, name);
+    if (passwordHash !== undefined) {
+      this.#run('UPDATE users SET password_hash = ?, nt_hash = NULL WHERE name = ?', passwordHash, name);
+    }
+    if (ntHash !== undefined) this.#run('UPDATE users SET nt_hash = ? WHERE name = ?', ntHash, name);
     if (ipv4 !== undefined) this.#setAddress('ipv4', name, ipv4);
     if (ipv6 !== undefined) this.#setAddress('ipv6', name, ipv6);
     if (groups !== undefined) {

@@ -5,6 +5,8 @@ export interface User {
   readonly name: string;
   readonly enabled: boolean;
   readonly hasPassword: boolean;
+  /** MS-CHAPv2 can be checked: there is a sealed NT hash of the password. */
+  readonly hasNtHash: boolean;
   readonly groups: readonly string[];
   /** The inner addresses that this user always has, canonical text. */
   readonly ipv4: string | undefined;
@@ -22,8 +24,10 @@ export interface UserChange {
   readonly ipv4?: string | null;
   readonly ipv6?: string | null;
   readonly networksBehind?: readonly string[];
-  /** As PasswordHasher made it; null takes the password away. */
+  /** As PasswordHasher made it; null takes the password away. Either takes the NT hash away that is not told with it. */
   readonly passwordHash?: string | null;
+  /** Of the same password, sealed by the caller: whoever has an NT hash needs no password. */
+  readonly ntHash?: string;
 }
 
 export interface StoredLease {
@@ -48,6 +52,10 @@ export interface Store {
   /** Also forgets the user's leases. CULVERT_STORE_NO_USER. */
   removeUser(name: string): Promise<void>;
   passwordHash(name: string): Promise<string | undefined>;
+  /** Sealed, as it was told. */
+  ntHash(name: string): Promise<string | undefined>;
+  /** Of all users. Returns how many had one. */
+  forgetNtHashes(): Promise<number>;
   /** Who last held which address, the one used longest ago first. */
   leases(version: 4 | 6): Promise<readonly StoredLease[]>;
   /** Each user holds its address from now on, in this order; whoever held it before is forgotten. One write for all of them, or for none. */

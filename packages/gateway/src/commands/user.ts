@@ -4,7 +4,8 @@ import type { GatewayConfig } from '@culvert/config';
 import { openStore, PasswordHasher, type Store, StoreError, type User, type UserChange } from '@culvert/store';
 import { type Argv, askSecret, type CommandModule, printJson, printTable, UsageError } from '@culvert/terminal';
 import { formatAddress, formatNetwork, parseAddress, parseNetwork } from '@culvert/wire';
-import { usersFile } from '../paths.ts';
+import { NtHashes } from '../nt-hashes.ts';
+import { secretKeyFile, usersFile } from '../paths.ts';
 import { makeDirectories, serviceAccount } from '../privileges.ts';
 import { addressMistake } from '../users.ts';
 import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';
@@ -52,8 +53,10 @@ const add: CommandModule<unknown, FieldArguments & PasswordArguments> = {
       ),
   handler: (args) =>
     withStore(args, async (store, config) => {
-      const passwordHash = await newPassword(args, config);
-      await store.addUser(checkName(args.name), { ...fieldsOf(args, config), ...(passwordHash && { passwordHash }) });
+      const name = checkName(args.name);
+      const password = await newPassword(args, config);
+      const hashes = password === undefined ? {} : await hashesOf(name, password, config);
+      await store.addUser(name, { ...fieldsOf(args, config), ...hashes });
       await report(args, store, 'added');
     }),
 };
@@ -82,11 +85,14 @@ const passwd: CommandModule<unknown, NameArguments & PasswordArguments> = {
       .example('$0 user passwd alice', 'asks for it')
       .example('pwgen 20 1 | $0 user passwd alice --password-file -', 'from another program'),
   handler: (args) =>
-    withStore(args, async (store) => {
+    withStore(args, async (store, config) => {
       if ((await store.user(args.name)) === undefined) throw new StoreError('CULVERT_STORE_NO_USER', args.name);
-      const passwordHash = args['no-password'] ? null : await hashOf(await readPassword(args['password-file']));
-      await store.changeUser(args.name, { passwordHash });
-      await report(args, store, `has ${passwordHash === null ? 'no password' : 'a new password'}`);
+      const none = args['no-password'] === true;
+      const change = none
+        ? { passwordHash: null }
+        : await hashesOf(args.name, await readPassword(args['password-file']), config);
+      await store.changeUser(args.name, change);
+      await report(args, store, `has ${none ? 'no password' : 'a new password'}`);
     }),
 };
 
@@ -151,7 +157,7 @@ function row(user: User): string[] {
   return [
     user.name,
     user.enabled ? 'enabled' : 'disabled',
-    user.hasPassword ? 'yes' : 'no',
+    user.hasPassword ? `yes${user.hasNtHash ? ', PPTP' : ''}` : 'no',
     or(user.groups.join(',')),
     or(addresses.join(',')),
     or(user.networksBehind.join(',')),
@@ -237,11 +243,14 @@ function networkBehind(text: string): string {
 /** Undefined: none was wanted. */
 async function newPassword(args: PasswordArguments, config: GatewayConfig): Promise<string | undefined> {
   if (args['no-password'] || (config.auth.password === 'none' && args['password-file'] === undefined)) return undefined;
-  return hashOf(await readPassword(args['password-file']));
+  return readPassword(args['password-file']);
 }
 
-function hashOf(password: string): Promise<string> {
-  return new PasswordHasher().hash(password);
+/** What the store keeps of a password: an NT hash only where a transport needs one. */
+async function hashesOf(user: string, password: string, config: GatewayConfig): Promise<UserChange> {
+  const passwordHash = await new PasswordHasher().hash(password);
+  if (!config.transports.pptp.enabled) return { passwordHash };
+  return { passwordHash, ntHash: new NtHashes(secretKeyFile(config)).seal(user, password) };
 }
 
 async function readPassword(file: string | undefined): Promise<string> {
