@@ -60,14 +60,14 @@ export function createKeyAgreement(group: IkeGroup, random: RandomSource): KeyAg
 export function publicValueBytes(group: IkeGroup): number {
   if (group === 'curve25519') return 32;
   const curve = curves[group as keyof typeof curves];
-  return curve === undefined ? modpParameters(group as ModpGroup).prime.length : curve.bytes * 2;
+  return curve === undefined ? primeOf(group as ModpGroup).length : curve.bytes * 2;
 }
 
 type ModpGroup = keyof typeof modpGroups;
 
 /** Exponents by the larger estimate of RFC 3526, section 8, and for the two old groups by RFC 2409's strength, in whole words. */
 const modpGroups = {
-  modp1024: { name: 'modp2', exponentBytes: 32 },
+  modp1024: { name: undefined, exponentBytes: 32 },
   modp1536: { name: 'modp5', exponentBytes: 32 },
   modp2048: { name: 'modp14', exponentBytes: 40 },
   modp3072: { name: 'modp15', exponentBytes: 56 },
@@ -83,26 +83,26 @@ const curves = {
 const GENERATOR = Uint8Array.of(2);
 const UNCOMPRESSED = 4;
 
-interface ModpParameters {
-  readonly prime: Uint8Array;
-  readonly algorithm: Uint8Array;
+/** RFC 2409, section 6.2. OpenSSL knows the other primes and tests this one, 25 ms each time it is asked for. */
+const MODP1024 =
+  'ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404dd' +
+  'ef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6f44c42e9a637ed6b0bff5cb6f406b7ed' +
+  'ee386bfb5a899fa5ae9f24117c4b1fe649286651ece65381ffffffffffffffff';
+
+function primeOf(group: ModpGroup): Uint8Array {
+  const { name } = modpGroups[group];
+  return Uint8Array.from(name === undefined ? Buffer.from(MODP1024, 'hex') : getDiffieHellman(name).getPrime());
 }
 
-const parameters = new Map<ModpGroup, ModpParameters>();
-
-/** The DER of dhKeyAgreement with the group's prime (PKCS #3, section 9): a DiffieHellman object would test the prime, for seconds. */
-function modpParameters(group: ModpGroup): ModpParameters {
-  const known = parameters.get(group);
-  if (known !== undefined) return known;
-  const prime = Uint8Array.from(getDiffieHellman(modpGroups[group].name).getPrime());
-  const dhKeyAgreement = objectIdentifier(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x03, 0x01);
-  const made = { prime, algorithm: sequence(dhKeyAgreement, sequence(integer(prime), integer(GENERATOR))) };
-  parameters.set(group, made);
-  return made;
+/** dhKeyAgreement with the group's prime (PKCS #3, section 9). Keys by it are not tested; a DiffieHellman object tests its prime, for seconds. */
+function dhKeyAgreement(prime: Uint8Array): Uint8Array {
+  const identifier = objectIdentifier(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x03, 0x01);
+  return sequence(identifier, sequence(integer(prime), integer(GENERATOR)));
 }
 
 function modp(group: ModpGroup, random: RandomSource): KeyAgreement {
-  const { prime, algorithm } = modpParameters(group);
+  const prime = primeOf(group);
+  const algorithm = dhKeyAgreement(prime);
   const exponent = random.bytes(modpGroups[group].exponentBytes);
   // Zero and one give the secret away; with entropy they do not occur.
   if (exponent.every((byte, n) => byte === 0 || n === exponent.length - 1)) throw new RangeError('not random');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { phase1Offers, phase2Offers, windowsPeer } from '../../../test/peers.ts';
 import { datagrams, plain } from '../../../test/strongswan.ts';
 import { decodeMessage } from './message.ts';
@@ -149,6 +150,7 @@ test('a client takes from the responder what it offered, alone', () => {
   assert.equal(acceptedPhase1(offer, suites).kind, 'none', 'all of it is no answer');
   assert.equal(acceptedPhase1(choice.answer, suites.slice(1)).kind, 'none', 'never offered');
   assert.equal(acceptedPhase1([], suites).kind, 'none');
+  assert.equal(acceptedPhase1([...choice.answer, ...choice.answer], suites).kind, 'none', 'two proposals');
   assert.deepEqual(decodeSecurityAssociation(encodeSecurityAssociation(offer)), offer);
   for (const group of [undefined, 'ecp256'] as const) {
     const terms = { algorithms: espOffer(false), encapsulation: Encapsulation.udpTransport, group };
@@ -259,6 +261,62 @@ test('3DES for ESP is taken behind the switch, DES and MD5 never', () => {
   ] as const) {
     assert.equal(only(id, hash, bits), 'none', `${id} ${hash}`);
   }
+});
+
+test('whatever is offered, what is taken was offered and is accepted', () => {
+  const outcomes = { chosen: 0, none: 0 };
+  const value = (...values: number[]) => fc.constantFrom(...values);
+  const attributes = (types: Readonly<Record<number, fc.Arbitrary<number>>>) =>
+    fc
+      .tuple(...Object.entries(types).map(([type, each]) => each.map((one) => ({ type: Number(type), value: one }))))
+      .chain((all) => fc.shuffledSubarray(all, { minLength: all.length - 1 }));
+  const proposals = (protocol: number, ids: fc.Arbitrary<number>, all: ReturnType<typeof attributes>) =>
+    fc.array(
+      fc.record({
+        number: value(1, 2, 3, 4),
+        protocol: fc.constant(protocol),
+        spi: fc.constant(Uint8Array.of(1, 2, 3, 4)),
+        transforms: fc.array(fc.record({ number: fc.nat(9), id: ids, attributes: all }), {
+          minLength: 1,
+          maxLength: 4,
+        }),
+      }),
+      { maxLength: 4 },
+    );
+  const suite = attributes({
+    1: value(1, 5, 7),
+    2: value(1, 2, 4, 5),
+    3: value(1, 3),
+    4: value(1, 2, 14, 19, 31),
+    14: value(128, 256, 512),
+  });
+  const esp = attributes({ 4: value(1, 2, 4), 5: value(1, 2, 5), 6: value(128, 256), 11: value(1) });
+  fc.assert(
+    fc.property(proposals(1, fc.constant(1), suite), proposals(3, value(2, 3, 11, 12, 20), esp), (first, second) => {
+      for (const [offer, choice] of [
+        [first, choosePhase1(first, strong)],
+        [second, choosePhase2(second, accepting(Encapsulation.transport))],
+      ] as const) {
+        outcomes[choice.kind]++;
+        if (choice.kind === 'none') continue;
+        const [answer] = typeof choice.answer === 'function' ? choice.answer(Uint8Array.of(1, 2, 3, 4)) : choice.answer;
+        const [transform] = answer?.transforms ?? [];
+        const values = Object.fromEntries(transform?.attributes.map(({ type, value: one }) => [type, one]) ?? []);
+        assert.ok(offer.some((each) => each.number === answer?.number && each.transforms.includes(transform as never)));
+        if (offer === first) {
+          assert.ok(
+            values[1] === 7 && values[2] !== 1 && values[3] === 1 && Number(values[4]) > 2,
+            JSON.stringify(values),
+          );
+        } else {
+          assert.ok(values[4] === 2 && values[5] !== 1 && values[11] === undefined, JSON.stringify(values));
+          assert.ok(transform?.id === 12 || transform?.id === 20);
+        }
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(outcomes.chosen > 100 && outcomes.none > 100, JSON.stringify(outcomes));
 });
 
 test('vendor ids are the MD5 of their sentences', () => {

@@ -206,6 +206,43 @@ test('a key shorter than a hash is its beginning; signatures make SKEYID of the 
   assert.deepEqual(chains[1]?.open(sealed).slice(0, 36), plain.mm5);
 });
 
+test('with signatures and SHA-384 the keys are those of NIST (CAVP for SP 800-135, IKEv1)', () => {
+  const bytes = (hex: string) => Uint8Array.from(Buffer.from(hex, 'hex'));
+  const nist = {
+    hash: 'sha2-384',
+    cipher: aes256,
+    initiatorCookie: bytes('1c8aba986a00af0f'),
+    responderCookie: bytes('b049d9672f73c920'),
+    initiatorNonce: bytes('cec89d845add83ef'),
+    responderNonce: bytes('cebd43ab71d17db9'),
+    initiatorValue: offer,
+    responderValue: offer,
+    sharedSecret: bytes('1724dbd893523764bfef8c6fa927856fccfb77ae254358cce29c2769a32915c1'),
+  } as const;
+  const { skeyid, skeyidD, skeyidA, encryptionKey } = derivePhase1Keys({ ...nist, preSharedKey: undefined });
+  const expected = {
+    skeyid: '6e4514610bf82d0ab7bf0260096f6146a153c712071abb633ced813c572156c783e36874a65a64690ca701d40d56ea18',
+    skeyidD: 'b083234e9ed7745911f93eb31faa66fcf88906266830eb17ef166d295cb1f86a3543b8b8efa5df918533df537e9c809c',
+    skeyidA: '938295a374aceb4147a8024c9a007dd313403fd8fd7070dbd0cfbe1ccd308dbfbb7b9e9c64049e4df44ff551016cb7b5',
+    encryptionKey: '8595b249dc1fa8599729f87eb6b9dd13bfbfdfd4f9ebd78929bab6ecc402539a',
+  };
+  const found = Object.entries({ skeyid, skeyidD, skeyidA, encryptionKey });
+  assert.deepEqual(
+    Object.fromEntries(found.map(([name, value]) => [name, Buffer.from(value).toString('hex')])),
+    expected,
+  );
+  const preShared = derivePhase1Keys({
+    ...nist,
+    initiatorNonce: bytes('d6596b7e5b398534'),
+    responderNonce: bytes('136fbdfa8d0ceb8e'),
+    preSharedKey: bytes('9e'),
+  });
+  assert.equal(
+    Buffer.from(preShared.skeyid).toString('hex'),
+    'b54fa27cb4251051e44a659d73591845691d11f1874bf4e4088e5df6462d28e57a3a2af3ab4f9b746a8f5766f8785f2b',
+  );
+});
+
 test('an RSA signature is over the hash alone, and another hash, key or length is refused', () => {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
