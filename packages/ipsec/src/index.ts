@@ -72,7 +72,7 @@ export {
   phase2Offer,
 } from './ike/v1/phase2-proposal.ts';
 export { type Attribute, IPSEC_DOI, type Proposal, ProtocolId, type Transform } from './ike/v1/security-association.ts';
-export { signRsa, verifyRsa } from './ike/v1/signature.ts';
+export { authenticationHash, signRsa, verifyRsa } from './ike/v1/signature.ts';
 export {
   initiatorVendorIds,
   type PeerAbilities,

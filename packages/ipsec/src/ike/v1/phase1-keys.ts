@@ -69,7 +69,7 @@ function lengthen(hash: IkeHash, skeyidE: Uint8Array, length: number): Uint8Arra
 }
 
 export interface AuthenticatedByHash {
-  /** The negotiated hash; with ECDSA signatures that of the curve instead (RFC 4754, section 3). */
+  /** By `authenticationHash`. */
   readonly hash: IkeHash;
   readonly skeyid: Uint8Array;
   /** Public value and cookie of the end that proves itself, then those of the other. */

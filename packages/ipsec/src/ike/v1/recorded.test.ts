@@ -11,7 +11,7 @@ import { natDetectionHash } from './nat-detection.ts';
 import { decodePayloads, type ReceivedPayload } from './payload.ts';
 import { derivePhase1Keys, phase1Hash, phase2Hash1, phase2Hash2, phase2Hash3 } from './phase1-keys.ts';
 import { deriveEspKeys } from './phase2-keys.ts';
-import { signRsa, verifyRsa } from './signature.ts';
+import { authenticationHash, signRsa, verifyRsa } from './signature.ts';
 
 const aes256 = { name: 'aes-cbc', keyBytes: 32, blockBytes: 16 } as const satisfies IkeCipher;
 
@@ -253,4 +253,12 @@ test('an RSA signature is over the hash alone, and another hash, key or length i
   assert.ok(!verifyRsa(stranger.publicKey, secrets.hashI, signature));
   assert.ok(!verifyRsa(publicKey, secrets.hashI, signature.slice(1)));
   assert.ok(!verifyRsa(publicKey, secrets.hashI, new Uint8Array()));
+});
+
+test('with ECDSA the curve decides by which hash an end proves itself', () => {
+  assert.equal(authenticationHash('pre-shared-key', 'sha1'), 'sha1');
+  assert.equal(authenticationHash('rsa-signature', 'sha2-384'), 'sha2-384');
+  assert.equal(authenticationHash('ecdsa-256', 'sha1'), 'sha2-256');
+  assert.equal(authenticationHash('ecdsa-384', 'sha1'), 'sha2-384');
+  assert.equal(authenticationHash('ecdsa-521', 'sha1'), 'sha2-512');
 });
