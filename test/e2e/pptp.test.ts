@@ -5,7 +5,7 @@ import { type Guest, type HostProcess, labIsPossible, missingForLab } from '@cul
 import { callers, inner, labPrograms, PptpLab, password } from './pptp/lab.ts';
 import { expectedHash } from './traffic.ts';
 
-const BYTES = 10_000_000;
+const BYTES = 100_000_000;
 /** For those: a guest handles two to three megabytes a second. */
 const TRANSFER = 120_000;
 /** What goes through where one packet in ten is lost: enough for some losses each way. */
