@@ -209,6 +209,31 @@ test('hostile bytes end in an error of the wire and in nothing else', () => {
   assert.ok(outcomes.read > 1000 && outcomes.refused > 1000, JSON.stringify(outcomes));
 });
 
+test('hostile bodies of every type are read or refused, and none is missed', () => {
+  const random = seededRandom(21);
+  const read: Record<string, number> = {};
+  const refused: Record<number, number> = {};
+  const types = Object.values(PayloadType).filter((type) => type !== PayloadType.none);
+  for (let round = 0; round < 30_000; round++) {
+    const type = types[random.integer(types.length)] ?? 1;
+    const body = random.bytes(random.integer(40));
+    // Small numbers, so that counts and lengths are often plausible.
+    for (let n = 0; n < body.length && n < 12; n++) if (random.chance(0.8)) body[n] = random.integer(3);
+    try {
+      const [payload] = decodePayloads(type, Uint8Array.of(0, 0, 0, body.length + 4, ...body)).payloads;
+      assert.ok(payload !== undefined);
+      if (payload.kind !== 'securityAssociation') assert.deepEqual(payload.body, body);
+      read[payload.kind] = (read[payload.kind] ?? 0) + 1;
+    } catch (error) {
+      assert.ok(error instanceof WireError, String(error));
+      refused[type] = (refused[type] ?? 0) + 1;
+    }
+  }
+  const kinds = Object.keys(PayloadType).filter((name) => !/^none$|Draft$|Apple$|^securityAssociation$/.test(name));
+  for (const kind of kinds) assert.ok((read[kind] ?? 0) > 20, `${kind}: ${JSON.stringify(read)}`);
+  for (const type of [1, 5, 6, 7, 10, 11, 12, 16, 21, 131, 132]) assert.ok((refused[type] ?? 0) > 20, String(type));
+});
+
 function patched(bytes: Uint8Array, ...places: number[]): Uint8Array {
   const copy = bytes.slice();
   for (let n = 0; n < places.length; n += 2) copy[places[n] ?? 0] = places[n + 1] ?? 0;
