@@ -107,3 +107,16 @@ function readAttributes(avps: readonly Avp[]): { values: Attributes; problem: Pr
 function refusal(error: number, text: string): Problem {
   return { error, text };
 }
+
+/** Who begins a tunnel with this SCCRQ, by the id that it gave the tunnel; undefined for anything else. Never throws. */
+export function starterOf(body: Uint8Array, secret: Uint8Array | undefined): number | undefined {
+  // The Message Type comes first, so what is no SCCRQ costs no more than this look.
+  if (body.length < 8 || body[6] !== 0 || body[7] !== kinds.SCCRQ.type) return undefined;
+  try {
+    const { message } = decodeMessage(body, secret);
+    return message?.kind === 'SCCRQ' ? message.assignedTunnelId : undefined;
+  } catch (error) {
+    if (error instanceof WireError) return undefined;
+    throw error;
+  }
+}

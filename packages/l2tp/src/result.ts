@@ -1,6 +1,10 @@
 /** Result and error codes (RFC 2661, section 4.4.2), and what they say. */
 import type { Outcome } from './attribute.ts';
 
+/** Of StopCCN. */
+export const StopResult = { clear: 1, generalError: 2, notAuthorized: 4, version: 5, shutdown: 6 } as const;
+/** Of CDN. */
+export const CallResult = { carrierLost: 1, generalError: 2, administrative: 3, temporary: 4, permanent: 5 } as const;
 /** General errors, where the result is 2. */
 export const GeneralError = { length: 2, value: 3, resources: 4, sessionId: 5, unknownMandatory: 8 } as const;
 
