@@ -9,6 +9,10 @@
  */
 import { createHmac } from 'node:crypto';
 import type { Instant, Path } from '@culvert/base';
+import { sideBySide } from '../offers.ts';
+import { choosePhase1, phase1Policy } from '../phase1-proposal.ts';
+import { decodeSecurityAssociation, encodeSecurityAssociation, ProtocolId } from '../security-association.ts';
+import { peerAbilities, responderVendorIds, vendorId } from '../vendor-id.ts';
 import type { Context } from './context.ts';
 import type { IkeFailure } from './face.ts';
 import { type FirstMessage, FirstMessages } from './half-open.ts';
@@ -24,10 +28,7 @@ import {
   type RawMessage,
 } from './message.ts';
 import { NotifyType, notify } from './notification.ts';
-import { choosePhase1, describePhase1, offerPhase1 } from './phase1-proposal.ts';
-import { decodeSa, encodeSa, ProtocolId } from './sa-payload.ts';
 import { digestOf } from './same.ts';
-import { readVendorIds, responderVendorIds } from './vendor-ids.ts';
 
 /** Against a lost answer; more would serve whoever forges the address. */
 const MOST_RESENDS = 3;
@@ -81,29 +82,26 @@ export class Acceptor {
   ): void {
     const { list } = decodePayloads(message.firstPayload, message.rest);
     const saBody = bodyOf(list, PayloadType.securityAssociation)?.slice() ?? new Uint8Array(0);
-    const proposals = decodeSa(saBody);
+    const proposals = decodeSecurityAssociation(saBody);
     const { options } = this.#context;
     const authentications = this.#context.authentications(path.remote.address);
-    const choice = choosePhase1(proposals, authentications, options.algorithms ?? {});
-    if (choice === undefined) {
-      const ours = [...authentications].map((method) =>
-        describePhase1([offerPhase1(method, 0, options.algorithms ?? {})]),
-      );
-      const detail = `the peer offered ${describePhase1(proposals)}; we take such as ${ours.join(', ') || 'nothing from this address: it has no key'}`;
+    const choice = choosePhase1(proposals, phase1Policy([...authentications], options.algorithms?.weak === true));
+    if (choice.kind === 'none') {
+      const keyless = authentications.size === 0 ? '; there is no key for this address' : '';
+      const detail = `${sideBySide(choice)}${keyless}`;
       const code = authentications.size === 0 ? 'no-key' : 'no-proposal';
       this.#refuse(message, path, { code, type: NotifyType.noProposalChosen, detail }, now);
       return;
     }
-    const vendor = readVendorIds(list.filter(({ type }) => type === PayloadType.vendorId).map(({ body }) => body));
-    const { number, protocol, spi } = choice.proposal;
+    const vendor = peerAbilities(list.filter(({ type }) => type === PayloadType.vendorId).map(({ body }) => body));
     const payloads: Payload[] = [
       {
         type: PayloadType.securityAssociation,
-        body: encodeSa([{ number, protocol, spi, transforms: [choice.transform] }]),
+        body: encodeSecurityAssociation(choice.answer),
       },
     ];
     let room = length - HEADERS - 4 - (payloads[0]?.body.length ?? 0);
-    for (const body of responderVendorIds(vendor)) {
+    for (const body of responderVendorIds(vendor).map(vendorId)) {
       room -= body.length + 4;
       if (room >= 0) payloads.push({ type: PayloadType.vendorId, body });
     }

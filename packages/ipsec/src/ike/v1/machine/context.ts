@@ -1,5 +1,6 @@
 /** What all IKE SAs of an endpoint share: options, outputs, work under way, and the next deadline. */
 import type { Instant, Path, Transmit } from '@culvert/base';
+import type { Authentication } from '../phase1-proposal.ts';
 import { Children } from './children.ts';
 import {
   type DeadPeerDetection,
@@ -17,7 +18,6 @@ import { HalfOpenCount } from './half-open.ts';
 import type { IkeSa } from './ike-sa.ts';
 import type { KeyExchange, KeyExchangeResult } from './key-exchange.ts';
 import { join } from './keys.ts';
-import type { Authentication } from './phase1-proposal.ts';
 
 const NON_ESP_MARKER = new Uint8Array(4);
 

@@ -79,9 +79,9 @@ test('two clients behind one NAT have a phase 1 each, with the same inner ports'
   assert.equal(b.endpoint.sizes.children, 2);
 });
 
-for (const group of [14, 19, 31]) {
+for (const group of ['modp2048', 'ecp256', 'curve25519'] as const) {
   test(`perfect forward secrecy by group ${group}`, () => {
-    const bed = new IkeBed(group);
+    const bed = new IkeBed();
     const [a, b] = [bed.host(client), bed.host(server)];
     const selector = (address: string) => ({ network: `${address}/32`, protocol: 17, port: 1701 });
     const child = {
@@ -132,9 +132,12 @@ test('no common proposal is told with both offers', () => {
   bed.connect(a, b);
   bed.run(60_000);
   assert.equal(b.of('refused')[0]?.code, 'no-key');
-  assert.match(b.of('refused')[0]?.detail ?? '', /AES256-SHA256-ECP384-pre-shared-key/);
+  assert.match(
+    b.of('refused')[0]?.detail ?? '',
+    /the peer offers aes256-sha2-256-ecp384.*accepted here: .*no key for this address/,
+  );
   assert.equal(a.one('closed').code, 'no-proposal');
-  assert.match(a.one('closed').reason.detail, /we offered AES256-SHA256-ECP384/);
+  assert.match(a.one('closed').reason.detail, /we offered aes256-sha2-256-ecp384/);
 });
 
 test('nobody there: a clear end in half a minute', () => {

@@ -7,6 +7,7 @@
  */
 import type { Instant, Machine, Path, Transmit } from '@culvert/base';
 import { WireError } from '@culvert/wire';
+import { ProtocolId } from '../security-association.ts';
 import { Acceptor, keyOf } from './acceptor.ts';
 import { type Child, wantsKeys } from './children.ts';
 import { Context } from './context.ts';
@@ -28,7 +29,6 @@ import { MainModeInitiator } from './main-mode-initiator.ts';
 import { MainModeResponder } from './main-mode-responder.ts';
 import { COOKIE_BYTES, decodeMessage, Exchange, Flag, type RawMessage } from './message.ts';
 import { deletion } from './notification.ts';
-import { ProtocolId } from './sa-payload.ts';
 import { sameRemote } from './same.ts';
 
 /** An initiator's phase 1 gets new keys when this part of its life is over, or up to a tenth later. */
@@ -230,9 +230,9 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     const id = this.#context.newId();
     const made = new IkeSa(this.#context, { id, role: 'responder', initiatorCookie, responderCookie, path, now });
     made.vendor = first.vendor;
-    made.nat = first.vendor.nat?.dialect;
+    made.nat = first.vendor.nat?.flavour;
     made.mainMode = new MainModeResponder(made, first);
-    this.#keep(made, first.choice.lifeSeconds);
+    this.#keep(made, first.choice.lifetimes.seconds);
     return made;
   }
 

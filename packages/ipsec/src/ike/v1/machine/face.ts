@@ -1,13 +1,20 @@
 /** What the driver gives an IKE endpoint and takes from it. */
 import type { CloseReason, Instant, Logger, Millis, Path, RandomSource } from '@culvert/base';
 import type { ChildSa, EspMode, TrafficSelector } from '../../../child-sa.ts';
+import type { IkeGroup } from '../../groups.ts';
 import type { Identification } from './identification.ts';
 import type { KeyExchange, KeyExchangeResult } from './key-exchange.ts';
-import type { AlgorithmPolicy } from './phase1-proposal.ts';
 
 /** Numbers of ours, never used twice by one endpoint. */
 export type IkeSaId = number;
 export type ChildId = number;
+
+export interface AlgorithmPolicy {
+  /** Also 3DES, MODP-1536 and MODP-1024: weak, for old Androids and Windows. @default false */
+  readonly weak?: boolean | undefined;
+  /** HMAC-SHA-256 cut to 96 bits, as old Androids do. @default false */
+  readonly truncatedSha256?: boolean | undefined;
+}
 
 export interface OwnCertificate {
   /** Ours first, then intermediates, in DER. */
@@ -86,8 +93,8 @@ export interface ChildRequest {
   readonly mode: EspMode;
   readonly local: TrafficSelector;
   readonly remote: TrafficSelector;
-  /** A Diffie-Hellman group for perfect forward secrecy. @default none: Windows and macOS refuse it */
-  readonly group?: number | undefined;
+  /** For perfect forward secrecy. @default none: Windows and macOS refuse it */
+  readonly group?: IkeGroup | undefined;
 }
 
 export interface ConnectOptions {

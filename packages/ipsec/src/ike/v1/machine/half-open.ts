@@ -6,9 +6,9 @@
  * are not pushed out: there the bound of each source holds against a single host.
  */
 import type { Instant } from '@culvert/base';
+import type { Phase1Chosen } from '../phase1-proposal.ts';
+import type { PeerAbilities } from '../vendor-id.ts';
 import type { IkeLimits } from './face.ts';
-import type { Phase1Choice } from './phase1-proposal.ts';
-import type { PeerVendor } from './vendor-ids.ts';
 
 /** All that is kept of a first message. */
 export interface FirstMessage {
@@ -17,8 +17,8 @@ export interface FirstMessage {
   readonly responderCookie: Uint8Array;
   /** The peer's SA payload as it came: the hashes cover it. */
   readonly saBody: Uint8Array;
-  readonly choice: Phase1Choice;
-  readonly vendor: PeerVendor;
+  readonly choice: Phase1Chosen;
+  readonly vendor: PeerAbilities;
   readonly digest: string;
   readonly reply: Uint8Array;
   readonly source: string;

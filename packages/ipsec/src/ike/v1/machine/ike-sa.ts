@@ -6,11 +6,16 @@
  */
 import type { Instant, Path } from '@culvert/base';
 import { WireError } from '@culvert/wire';
+import { digest, prf } from '../../prf.ts';
+import { FragmentAssembler, splitMessage } from '../fragment.ts';
+import type { NatFlavour } from '../payload.ts';
+import { decodePayloads as decodeFragments } from '../payload.ts';
+import { ProtocolId } from '../security-association.ts';
+import { type PeerAbilities, peerAbilities } from '../vendor-id.ts';
 import type { Context } from './context.ts';
 import { type IkeFailure, type IkeSaId, later } from './face.ts';
-import { fragment, Reassembly } from './fragments.ts';
 import type { Identification } from './identification.ts';
-import { decrypt, encrypt, join, lastBlock, type Phase1Keys, phase2Iv, prf, u32 } from './keys.ts';
+import { decrypt, encrypt, join, lastBlock, type Phase1Keys, u32 } from './keys.ts';
 import { Liveness } from './liveness.ts';
 import {
   decodeMessage,
@@ -25,12 +30,9 @@ import {
   type RawMessage,
 } from './message.ts';
 import { aliveness, NotifyType, notify } from './notification.ts';
-import type { NatDialect } from './phase2-proposal.ts';
 import { QuickModes } from './quick-modes.ts';
 import { Retransmission } from './retransmission.ts';
-import { ProtocolId } from './sa-payload.ts';
 import { digestOf, samePath, sameSecret } from './same.ts';
-import type { PeerVendor } from './vendor-ids.ts';
 
 /** Answers that a peer without a proven key gets again. */
 const MOST_RESENDS = 5;
@@ -68,9 +70,9 @@ export class IkeSa {
   responderCookie: Uint8Array;
   path: Path;
   mainMode: MainMode | undefined;
-  vendor: PeerVendor = { nat: undefined, deadPeerDetection: false, fragmentation: false, microsoft: false };
+  vendor: PeerAbilities = peerAbilities([]);
   keys: Phase1Keys | undefined;
-  nat: NatDialect | undefined;
+  nat: NatFlavour | undefined;
   localBehindNat = false;
   remoteBehindNat = false;
   identity: Identification | undefined;
@@ -99,7 +101,7 @@ export class IkeSa {
   #retransmission: Retransmission | undefined;
   #keepaliveAt: Instant | undefined;
   readonly #liveness: Liveness;
-  readonly #reassembly = new Reassembly();
+  readonly #reassembly = new FragmentAssembler();
   readonly #seen = new Set<number>();
   #fragmentId = 0;
 
@@ -133,8 +135,8 @@ export class IkeSa {
   /** `datagram` without marker. Throws WireError. */
   handleMessage(message: RawMessage, datagram: Uint8Array, path: Path, now: Instant): void {
     if (message.firstPayload === PayloadType.fragment) {
-      const { list } = decodePayloads(PayloadType.fragment, message.rest);
-      const whole = this.#reassembly.add(list[0]?.body ?? new Uint8Array(0));
+      const [piece] = decodeFragments(PayloadType.fragment, message.rest).payloads;
+      const whole = piece?.kind === 'fragment' ? this.#reassembly.add(piece) : undefined;
       if (whole !== undefined) this.#handleWhole(whole, path, now);
       return;
     }
@@ -183,7 +185,7 @@ export class IkeSa {
   sendMain(payloads: readonly Payload[], encrypted: boolean, kind: 'request' | 'reply', now: Instant): void {
     const plain = encodePayloads(payloads);
     const keys = encrypted ? this.keys : undefined;
-    const rest = keys ? encrypt(keys, this.#iv ?? keys.iv, plain) : plain;
+    const rest = keys ? encrypt(keys, this.#iv ?? keys.initialIv, plain) : plain;
     if (keys) this.#iv = lastBlock(keys, rest);
     const flags = keys ? Flag.encrypted : 0;
     const datagram = encodeMessage(this.#header(Exchange.main, flags, 0), payloads[0]?.type ?? 0, rest);
@@ -198,7 +200,7 @@ export class IkeSa {
   seal(exchange: number, messageId: number, iv: Uint8Array | undefined, hash: Uint8Array, rest: readonly Payload[]) {
     const keys = this.#ready();
     const payloads = [{ type: PayloadType.hash, body: hash }, ...rest];
-    const start = iv ?? phase2Iv(keys, this.#iv ?? keys.iv, messageId);
+    const start = iv ?? this.#phase2Iv(keys, messageId);
     const ciphertext = encrypt(keys, start, encodePayloads(payloads));
     const header = this.#header(exchange, Flag.encrypted, messageId);
     return { datagram: encodeMessage(header, PayloadType.hash, ciphertext), iv: lastBlock(keys, ciphertext) };
@@ -208,7 +210,7 @@ export class IkeSa {
   open(message: RawMessage, iv?: Uint8Array): { payloads: Payloads; hash: Uint8Array; iv: Uint8Array } | undefined {
     const { keys } = this;
     if (keys === undefined || (message.flags & Flag.encrypted) === 0) return undefined;
-    const plain = decrypt(keys, iv ?? phase2Iv(keys, this.#iv ?? keys.iv, message.messageId), message.rest);
+    const plain = decrypt(keys, iv ?? this.#phase2Iv(keys, message.messageId), message.rest);
     const payloads = plain && tryDecode(message.firstPayload, plain);
     const first = payloads?.list[0];
     if (payloads === undefined || first?.type !== PayloadType.hash) return undefined;
@@ -219,7 +221,7 @@ export class IkeSa {
   inform(payload: Payload): void {
     const keys = this.#ready();
     const messageId = this.newMessageId();
-    const hash = prf(keys.suite, keys.skeyidA, join(u32(messageId), encodePayloads([payload])));
+    const hash = prf(keys.suite.hash, keys.skeyidA, join(u32(messageId), encodePayloads([payload])));
     this.transmit(this.seal(Exchange.informational, messageId, undefined, hash, [payload]).datagram);
   }
 
@@ -235,7 +237,7 @@ export class IkeSa {
       return;
     }
     this.#fragmentId = (this.#fragmentId + 1) & 0xffff;
-    for (const piece of fragment(datagram, this.#fragmentId, LARGEST_DATAGRAM)) this.context.transmit(piece, path);
+    for (const piece of splitMessage(datagram, this.#fragmentId, LARGEST_DATAGRAM)) this.context.transmit(piece, path);
   }
 
   newMessageId(): number {
@@ -317,7 +319,7 @@ export class IkeSa {
     const encrypted = (message.flags & Flag.encrypted) !== 0;
     if (encrypted !== (keys !== undefined))
       throw new WireError('CULVERT_WIRE_VALUE', 'encrypted too early, or not at all');
-    const plain = keys ? decrypt(keys, this.#iv ?? keys.iv, message.rest) : message.rest;
+    const plain = keys ? decrypt(keys, this.#iv ?? keys.initialIv, message.rest) : message.rest;
     const payloads =
       plain && (keys ? tryDecode(message.firstPayload, plain) : decodePayloads(message.firstPayload, plain));
     if (payloads === undefined) {
@@ -376,7 +378,7 @@ export class IkeSa {
       this.context.stats.unauthenticated++;
       return;
     }
-    const expected = prf(keys.suite, keys.skeyidA, join(u32(message.messageId), opened.payloads.afterFirst));
+    const expected = prf(keys.suite.hash, keys.skeyidA, join(u32(message.messageId), opened.payloads.afterFirst));
     if (!this.sameHash(expected, opened.hash) || this.#seen.has(message.messageId)) {
       this.context.stats.unauthenticated++;
       return;
@@ -425,6 +427,11 @@ export class IkeSa {
       return;
     }
     this.fail();
+  }
+
+  /** Of a message that opens an exchange of phase 2 (RFC 2409, appendix B). */
+  #phase2Iv({ suite, initialIv }: Phase1Keys, messageId: number): Uint8Array {
+    return digest(suite.hash, this.#iv ?? initialIv, u32(messageId)).subarray(0, suite.cipher.blockBytes);
   }
 
   #ready(): Phase1Keys {

@@ -1,11 +1,12 @@
 /** Informational exchanges: what a notification or a delete changes (RFC 2409, section 5.7; RFC 3706). Without our keys on it, nothing. */
+
+import { ProtocolId } from '../security-association.ts';
 import type { Context } from './context.ts';
 import type { IkeSaId } from './face.ts';
 import type { IkeSa } from './ike-sa.ts';
 import { type Payload, PayloadType } from './message.ts';
 import { aliveness, decodeDeletion, decodeNotification, type Notification, NotifyType } from './notification.ts';
 import { spiNumber } from './quick-mode.ts';
-import { ProtocolId } from './sa-payload.ts';
 import { sameRemote } from './same.ts';
 
 export class Informational {

@@ -2,11 +2,10 @@
 import { hkdfSync } from 'node:crypto';
 import type { RandomSource } from '@culvert/base';
 import { WireError } from '@culvert/wire';
-import { createKeyAgreement, groupNumbers, type IkeGroup } from '../../groups.ts';
+import { createKeyAgreement, type IkeGroup } from '../../groups.ts';
 
 export interface KeyExchange {
-  /** By its IKE number. */
-  readonly group: number;
+  readonly group: IkeGroup;
   /** What the private value is made of. Secret. */
   readonly seed: Uint8Array;
   /** Of the KE payload. Absent: our public value alone is wanted. */
@@ -21,17 +20,14 @@ export interface KeyExchangeResult {
 
 /** Of the strength of the largest group. */
 const SEED_BYTES = 48;
-const names = new Map(Object.entries(groupNumbers).map(([name, number]) => [number, name as IkeGroup]));
 
 export function drawSeed(random: RandomSource): Uint8Array {
   return random.bytes(SEED_BYTES);
 }
 
-/** The costly part. Undefined when the peer's value is no member of the group, or the group none of ours. */
+/** The costly part. Undefined when the peer's value is no member of the group. */
 export function exchangeKeys({ group, seed, peerValue }: KeyExchange): KeyExchangeResult | undefined {
-  const name = names.get(group);
-  if (name === undefined) return undefined;
-  const agreement = createKeyAgreement(name, expanded(seed));
+  const agreement = createKeyAgreement(group, expanded(seed));
   try {
     const sharedSecret = peerValue === undefined ? new Uint8Array(0) : agreement.agree(peerValue);
     return { publicValue: agreement.publicValue, sharedSecret };

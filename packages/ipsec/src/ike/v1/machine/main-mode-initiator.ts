@@ -9,6 +9,14 @@
  *                                   <-   ID, HASH or CERT and SIG
  */
 import type { Instant, Path } from '@culvert/base';
+import { acceptedPhase1, type Phase1Chosen, type Phase1Suite, phase1Offer, phase1Suites } from '../phase1-proposal.ts';
+import {
+  decodeSecurityAssociation,
+  encodeSecurityAssociation,
+  type Proposal,
+  ProtocolId,
+} from '../security-association.ts';
+import { initiatorVendorIds, peerAbilities, vendorId } from '../vendor-id.ts';
 import { certificatePayloads, certificateRequests, signOurs, verifyPeer } from './certificates.ts';
 import type { ConnectOptions, IkeFailure } from './face.ts';
 import { decodeIdentification } from './identification.ts';
@@ -29,19 +37,18 @@ import {
 } from './main-mode.ts';
 import { bodyOf, type Payload, PayloadType } from './message.ts';
 import { NotifyType, notify } from './notification.ts';
-import { choosePhase1, describePhase1, offerPhase1, type Phase1Choice } from './phase1-proposal.ts';
-import { decodeSa, encodeSa, type Proposal, ProtocolId } from './sa-payload.ts';
+import { describePhase1 } from './proposals.ts';
 import { sameSecret } from './same.ts';
-import { initiatorVendorIds, readVendorIds } from './vendor-ids.ts';
 
 export class MainModeInitiator implements MainMode {
   suspicion: Suspicion = { code: 'timeout', detail: 'the peer does not answer' };
   readonly #sa: IkeSa;
   readonly #connect: ConnectOptions;
   readonly #firstContact: boolean;
-  readonly #offer: Proposal;
+  readonly #suites: readonly Phase1Suite[];
+  readonly #offer: readonly Proposal[];
   readonly #saBody: Uint8Array;
-  #choice: Phase1Choice | undefined;
+  #choice: Phase1Chosen | undefined;
   #seed: Uint8Array = new Uint8Array(0);
   #ownPublic: Uint8Array = new Uint8Array(0);
   #ownNonce: Uint8Array = new Uint8Array(0);
@@ -55,16 +62,17 @@ export class MainModeInitiator implements MainMode {
     const key = options.certificate?.key ?? 'rsa';
     const signs = key === 'rsa' ? 'rsa-signature' : key;
     const method = connect.authentication === 'pre-shared-key' ? 'pre-shared-key' : signs;
-    this.#offer = offerPhase1(method, lifetimes.phase1Seconds, options.algorithms ?? {});
-    this.#saBody = encodeSa([this.#offer]);
-    const vendorIds = initiatorVendorIds().map((body) => ({ type: PayloadType.vendorId, body }));
+    this.#suites = phase1Suites(method, options.algorithms?.weak === true);
+    this.#offer = phase1Offer(this.#suites, lifetimes.phase1Seconds);
+    this.#saBody = encodeSecurityAssociation(this.#offer);
+    const vendorIds = initiatorVendorIds.map((name) => ({ type: PayloadType.vendorId, body: vendorId(name) }));
     sa.sendMain([{ type: PayloadType.securityAssociation, body: this.#saBody }, ...vendorIds], false, 'request', now);
   }
 
   suspect(code: IkeFailure, detail: string): void {
     this.suspicion = {
       code,
-      detail: code === 'no-proposal' ? `${detail}; we offered ${describePhase1([this.#offer])}` : detail,
+      detail: code === 'no-proposal' ? `${detail}; we offered ${describePhase1(this.#offer)}` : detail,
     };
   }
 
@@ -76,18 +84,18 @@ export class MainModeInitiator implements MainMode {
 
   #handleChoice(list: readonly Payload[], accept: () => void): void {
     const sa = this.#sa;
-    const { random, algorithms } = sa.context.options;
-    const answer = decodeSa(bodyOf(list, PayloadType.securityAssociation) ?? new Uint8Array(0));
-    const choice = choosePhase1(answer, sa.context.authentications(sa.source), algorithms ?? {});
-    if (choice === undefined || answer.length !== 1) {
+    const { random } = sa.context.options;
+    const answer = decodeSecurityAssociation(bodyOf(list, PayloadType.securityAssociation) ?? new Uint8Array(0));
+    const choice = acceptedPhase1(answer, this.#suites);
+    if (choice.kind === 'none') {
       sa.close('no-proposal', 'refused', `the peer chose what we did not offer: ${describePhase1(answer)}`);
       return;
     }
     accept();
     sa.responderCookie = sa.offeredCookie ?? sa.responderCookie;
     this.#choice = choice;
-    sa.vendor = readVendorIds(list.filter(({ type }) => type === PayloadType.vendorId).map(({ body }) => body));
-    sa.nat = sa.vendor.nat?.dialect;
+    sa.vendor = peerAbilities(list.filter(({ type }) => type === PayloadType.vendorId).map(({ body }) => body));
+    sa.nat = sa.vendor.nat?.flavour;
     this.#seed = drawSeed(random);
     this.#ownNonce = random.bytes(NONCE_BYTES);
     sa.working = true;

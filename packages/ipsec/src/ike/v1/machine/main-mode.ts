@@ -1,14 +1,15 @@
 /** What both roles of main mode share (RFC 2409, sections 5 and 5.1). */
 import type { Instant, Path } from '@culvert/base';
 import { WireError } from '@culvert/wire';
+import type { IkeHash } from '../../prf.ts';
+import { derivePhase1Keys, phase1Hash } from '../phase1-keys.ts';
+import type { Phase1Suite } from '../phase1-proposal.ts';
 import type { IkeFailure } from './face.ts';
-
 import { addressIdentification, encodeIdentification, type Identification, IdType } from './identification.ts';
 import type { IkeSa } from './ike-sa.ts';
-import { derivePhase1Keys, join, type Phase1Keys, prf } from './keys.ts';
+import type { Phase1Keys } from './keys.ts';
 import { bodyOf, type Payload, PayloadType } from './message.ts';
 import { detectNat, natDetection } from './nat-detection.ts';
-import type { Phase1Suite } from './phase1-proposal.ts';
 
 export const NONCE_BYTES = 32;
 
@@ -43,7 +44,14 @@ export function keysOf(sa: IkeSa, suite: Phase1Suite, sharedSecret: Uint8Array, 
   const presharedKey = preShared ? sa.context.options.presharedKey?.(sa.source) : undefined;
   if (preShared && presharedKey === undefined) return undefined;
   const { initiatorCookie, responderCookie } = sa;
-  return derivePhase1Keys({ suite, presharedKey, sharedSecret, initiatorCookie, responderCookie, ...sides });
+  const { hash, cipher } = suite;
+  const { initiatorNonce, responderNonce, initiatorPublic: initiatorValue, responderPublic: responderValue } = sides;
+  const cookies = { initiatorCookie, responderCookie };
+  const values = { initiatorNonce, responderNonce, initiatorValue, responderValue };
+  return {
+    suite,
+    ...derivePhase1Keys({ hash, cipher, preSharedKey: presharedKey, sharedSecret, ...cookies, ...values }),
+  };
 }
 
 /** HASH_I or HASH_R, by whose identification it is. */
@@ -54,11 +62,26 @@ export function authenticationHash(
   { sides, saBody, idBody }: { sides: Sides; saBody: Uint8Array; idBody: Uint8Array },
 ): Uint8Array {
   const { initiatorPublic, responderPublic } = sides;
-  const both =
-    of === 'initiator'
-      ? [initiatorPublic, responderPublic, sa.initiatorCookie, sa.responderCookie]
-      : [responderPublic, initiatorPublic, sa.responderCookie, sa.initiatorCookie];
-  return prf(keys.suite, keys.skeyid, join(...both, saBody, idBody));
+  const initiator = { value: initiatorPublic, cookie: sa.initiatorCookie };
+  const responder = { value: responderPublic, cookie: sa.responderCookie };
+  const [own, other] = of === 'initiator' ? [initiator, responder] : [responder, initiator];
+  return phase1Hash({
+    hash: signatureHash(keys.suite),
+    skeyid: keys.skeyid,
+    ownValue: own.value,
+    otherValue: other.value,
+    ownCookie: own.cookie,
+    otherCookie: other.cookie,
+    offer: saBody,
+    identity: idBody,
+  });
+}
+
+/** With ECDSA signatures the hash is that of the curve (RFC 4754, section 3). */
+function signatureHash({ hash, authentication }: Phase1Suite): IkeHash {
+  if (authentication === 'ecdsa-256') return 'sha2-256';
+  if (authentication === 'ecdsa-384') return 'sha2-384';
+  return authentication === 'ecdsa-521' ? 'sha2-512' : hash;
 }
 
 /** The identification that we show. */
@@ -77,12 +100,12 @@ export function ownIdentityBody(sa: IkeSa, suite: Phase1Suite): Uint8Array {
 export function natPayloadsOf(sa: IkeSa, suite: Phase1Suite): Payload[] {
   if (sa.nat === undefined) return [];
   const force = sa.context.options.forceEncapsulation === true;
-  return natDetection({ suite, cookies: sa.cookies, dialect: sa.nat }, sa.path, force);
+  return natDetection({ suite, cookies: [sa.initiatorCookie, sa.responderCookie], dialect: sa.nat }, sa.path, force);
 }
 
 export function findNat(sa: IkeSa, suite: Phase1Suite, list: readonly Payload[], path: Path): void {
   if (sa.nat === undefined) return;
-  const found = detectNat({ suite, cookies: sa.cookies, dialect: sa.nat }, path, list);
+  const found = detectNat({ suite, cookies: [sa.initiatorCookie, sa.responderCookie], dialect: sa.nat }, path, list);
   if (found === undefined) {
     sa.nat = undefined;
     return;

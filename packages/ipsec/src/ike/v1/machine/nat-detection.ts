@@ -5,13 +5,13 @@
  */
 import type { Endpoint, Path } from '@culvert/base';
 import { parseAddress } from '@culvert/wire';
-import { digest, join } from './keys.ts';
+import { natDetectionHash } from '../nat-detection.ts';
+import type { NatFlavour } from '../payload.ts';
+import type { Phase1Suite } from '../phase1-proposal.ts';
 import type { Payload } from './message.ts';
-import type { Phase1Suite } from './phase1-proposal.ts';
-import type { NatDialect } from './phase2-proposal.ts';
 
 /** Payload types of each dialect: NAT-D and NAT-OA. */
-export const natPayloads: Readonly<Record<NatDialect, { readonly detection: number; readonly original: number }>> = {
+export const natPayloads: Readonly<Record<NatFlavour, { readonly detection: number; readonly original: number }>> = {
   rfc: { detection: 20, original: 21 },
   draft: { detection: 130, original: 131 },
   apple: { detection: 15, original: 16 },
@@ -19,8 +19,8 @@ export const natPayloads: Readonly<Record<NatDialect, { readonly detection: numb
 
 export interface NatContext {
   readonly suite: Phase1Suite;
-  readonly cookies: Uint8Array;
-  readonly dialect: NatDialect;
+  readonly cookies: readonly [initiator: Uint8Array, responder: Uint8Array];
+  readonly dialect: NatFlavour;
 }
 
 /**
@@ -54,7 +54,7 @@ export function detectNat(
 }
 
 function hashOf({ suite, cookies }: NatContext, { address, port }: Endpoint): Uint8Array {
-  return digest(suite, join(cookies, addressBytes(address), Uint8Array.of(port >>> 8, port)));
+  return natDetectionHash(suite.hash, ...cookies, addressBytes(address), port);
 }
 
 export function addressBytes(address: string): Uint8Array {

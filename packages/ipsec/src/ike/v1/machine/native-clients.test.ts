@@ -132,6 +132,22 @@ for (const client of clients) {
   });
 }
 
+test('of what Windows offers the life in seconds and in kilobytes both hold', () => {
+  const bed = new IkeBed();
+  const host = bed.host({ address: server, presharedKey: () => Buffer.from('secret') });
+  const [windows] = clients;
+  assert.ok(windows);
+  const peer = mainMode(bed, host, windows, 1025);
+  const from = { address: publicAddress, port: 1026, local: 4500 };
+  bed.inject(host, Buffer.concat([marker, peer.quickFirst(1, phase2Offers.windows(4), [])]), from);
+  peer.takeQuickSecond(last(bed).subarray(4));
+  bed.inject(host, Buffer.concat([marker, peer.quickThird(1)]), from);
+  bed.run(3_600_000 - 1000);
+  assert.equal(host.of('child-deleted').length, 0);
+  bed.run(60_000);
+  assert.equal(host.one('child-deleted').by, 'expiry');
+});
+
 test('a first message or a delete that comes a second time makes and ends nothing', () => {
   const bed = new IkeBed();
   const host = bed.host({ address: server, presharedKey: () => Buffer.from('secret') });

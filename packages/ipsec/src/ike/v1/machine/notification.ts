@@ -5,9 +5,9 @@
  *   delete         | DOI = 1 (4) | protocol | SPI size | count (2) | SPI ...
  */
 import { Reader, WireError, Writer } from '@culvert/wire';
+import { ProtocolId } from '../security-association.ts';
 import { u32 } from './keys.ts';
 import { type Payload, PayloadType } from './message.ts';
-import { ProtocolId } from './sa-payload.ts';
 
 export const NotifyType = {
   invalidExchange: 7,

@@ -1,11 +1,13 @@
 /** Quick mode as initiator; the chart is in quick-mode-responder.ts. */
 import type { Instant, Path } from '@culvert/base';
 import { formatAddress } from '@culvert/wire';
+import { acceptedPhase2, espOffer, type Phase2Chosen, type Phase2Terms, phase2Offer } from '../phase2-proposal.ts';
+import { decodeSecurityAssociation, encodeSecurityAssociation, type Proposal } from '../security-association.ts';
 import { type ChildId, type ChildRequest, type IkeFailure, later } from './face.ts';
 import { encodeIdentification, identificationOfSelector } from './identification.ts';
 import type { IkeSa } from './ike-sa.ts';
 import { drawSeed } from './key-exchange.ts';
-import { join, u32 } from './keys.ts';
+import { u32 } from './keys.ts';
 import { keyExchangeOf, NONCE_BYTES, nonceOf } from './main-mode.ts';
 import {
   bodyOf,
@@ -17,11 +19,10 @@ import {
   type RawMessage,
 } from './message.ts';
 import { addressBytes } from './nat-detection.ts';
-import { choosePhase2, describePhase2, offerPhase2, type Phase2Choice } from './phase2-proposal.ts';
-import { makeChild, originalAddresses, peerOriginal, quickHash, quickHash3 } from './quick-mode.ts';
+import { describePhase2, encapsulationOf } from './proposals.ts';
+import { makeChild, type Nonces, originalAddresses, peerOriginal, quickHash, quickHash3 } from './quick-mode.ts';
 import { KEPT, type QuickMode } from './quick-modes.ts';
 import { Retransmission } from './retransmission.ts';
-import { decodeSa, encodeSa, type Proposal } from './sa-payload.ts';
 
 export interface QuickModeStart {
   readonly messageId: number;
@@ -41,6 +42,7 @@ export class QuickModeInitiator implements QuickMode {
   readonly #spi: number;
   readonly #nonce: Uint8Array;
   readonly #seed: Uint8Array | undefined;
+  readonly #terms: Phase2Terms;
   readonly #offer: readonly Proposal[];
   #state: 'working' | 'asked' | 'done' = 'working';
   #retransmission: Retransmission | undefined;
@@ -59,8 +61,9 @@ export class QuickModeInitiator implements QuickMode {
     this.#spi = options.allocateSpi();
     this.#nonce = options.random.bytes(NONCE_BYTES);
     const nat = sa.encapsulates ? (sa.nat ?? 'rfc') : undefined;
-    const lifeSeconds = lifetimes.phase2Seconds;
-    this.#offer = offerPhase2({ ...options.algorithms, spi: u32(this.#spi), mode, nat, group, lifeSeconds });
+    const algorithms = espOffer(options.algorithms?.weak === true);
+    this.#terms = { algorithms, encapsulation: encapsulationOf(mode, nat), group };
+    this.#offer = phase2Offer(this.#terms, u32(this.#spi), lifetimes.phase2Seconds);
     if (group === undefined) {
       this.#ask(undefined, now);
       return;
@@ -127,7 +130,7 @@ export class QuickModeInitiator implements QuickMode {
     const nat = sa.encapsulates && mode === 'transport';
     const addresses = [addressBytes(sa.path.local.address), addressBytes(sa.path.remote.address)] as const;
     const payloads: Payload[] = [
-      { type: PayloadType.securityAssociation, body: encodeSa(this.#offer) },
+      { type: PayloadType.securityAssociation, body: encodeSecurityAssociation(this.#offer) },
       { type: PayloadType.nonce, body: this.#nonce },
       ...(publicValue ? [{ type: PayloadType.keyExchange, body: publicValue }] : []),
       ...[local, remote].map(identificationPayload),
@@ -146,10 +149,11 @@ export class QuickModeInitiator implements QuickMode {
   #handleAnswer({ list }: Payloads, iv: Uint8Array, digest: string, now: Instant): void {
     const sa = this.#sa;
     const { group, mode, local, remote } = this.#request;
-    const answer = decodeSa(bodyOf(list, PayloadType.securityAssociation)?.slice() ?? new Uint8Array(0));
-    const wishes = { ...sa.context.options.algorithms, encapsulate: sa.encapsulates, tunnel: mode === 'tunnel' };
-    const choice = answer.length === 1 ? choosePhase2(answer, wishes) : undefined;
-    if (choice === undefined || choice.group !== group || choice.mode !== mode) {
+    const answer = decodeSecurityAssociation(
+      bodyOf(list, PayloadType.securityAssociation)?.slice() ?? new Uint8Array(0),
+    );
+    const choice = acceptedPhase2(answer, this.#terms);
+    if (choice.kind === 'none') {
       this.refuse('no-proposal', `the peer chose what we did not offer: ${describePhase2(answer)}`);
       return;
     }
@@ -162,14 +166,14 @@ export class QuickModeInitiator implements QuickMode {
       this.refuse('selectors', 'the peer answered with other networks than we asked for');
       return;
     }
-    const nonces = join(this.#nonce, nonceOf(list));
+    const nonces = { initiator: this.#nonce, responder: nonceOf(list) };
     const original = peerOriginal(sa, list)?.slice();
     this.#answerDigest = digest;
     this.#retransmission = undefined;
     this.#state = 'working';
     this.deadline = later(now, KEPT);
     if (group === undefined || this.#seed === undefined) {
-      this.#confirm(choice, { nonces, iv, original, sharedSecret: new Uint8Array(0) }, now);
+      this.#confirm(choice, { nonces, iv, original, sharedSecret: undefined }, now);
       return;
     }
     const request = { group, seed: this.#seed, peerValue: keyExchangeOf(list) };
@@ -182,13 +186,13 @@ export class QuickModeInitiator implements QuickMode {
   }
 
   #confirm(
-    choice: Phase2Choice,
+    choice: Phase2Chosen,
     {
       nonces,
       iv,
       original,
       sharedSecret,
-    }: { nonces: Uint8Array; iv: Uint8Array; original: Uint8Array | undefined; sharedSecret: Uint8Array },
+    }: { nonces: Nonces; iv: Uint8Array; original: Uint8Array | undefined; sharedSecret: Uint8Array | undefined },
     now: Instant,
   ): void {
     const sa = this.#sa;
@@ -199,10 +203,9 @@ export class QuickModeInitiator implements QuickMode {
     this.deadline = later(now, KEPT);
     sa.transmit(this.#last);
     const { local, remote } = this.#request;
-    const outboundSpi = choice.proposal.spi;
-    const made = makeChild(sa, { choice, inboundSpi: this.#spi, outboundSpi, sharedSecret, nonces, local, remote });
+    const made = makeChild(sa, { choice, inboundSpi: this.#spi, sharedSecret, nonces, local, remote });
     const replaces = this.#replaces;
-    const { lifeSeconds = sa.context.lifetimes.phase2Seconds, lifeKilobytes } = choice;
+    const { seconds: lifeSeconds = sa.context.lifetimes.phase2Seconds, kilobytes: lifeKilobytes } = choice.lifetimes;
     const child = children.create(
       {
         ikeSa: sa.id,

@@ -9,24 +9,34 @@
  */
 import type { Instant, Path } from '@culvert/base';
 import { formatAddress, WireError } from '@culvert/wire';
+import { sideBySide } from '../offers.ts';
+import type { Phase2Chosen } from '../phase2-proposal.ts';
+import { decodeSecurityAssociation, encodeSecurityAssociation, ProtocolId } from '../security-association.ts';
 import { type ChildId, type IkeFailure, later } from './face.ts';
 import type { IkeSa } from './ike-sa.ts';
 import { drawSeed } from './key-exchange.ts';
-import { join, u32 } from './keys.ts';
+import { u32 } from './keys.ts';
 import { keyExchangeOf, NONCE_BYTES, nonceOf } from './main-mode.ts';
 import { Exchange, encodePayloads, type Payload, type Payloads, PayloadType, type RawMessage } from './message.ts';
 import { addressBytes } from './nat-detection.ts';
 import { NotifyType, notify } from './notification.ts';
-import { choosePhase2, describePhase2, type Phase2Choice } from './phase2-proposal.ts';
-import { makeChild, originalAddresses, peerOriginal, quickHash, quickHash3, selectorOf } from './quick-mode.ts';
+import { answerPhase2 } from './proposals.ts';
+import {
+  makeChild,
+  type Nonces,
+  originalAddresses,
+  peerOriginal,
+  quickHash,
+  quickHash3,
+  selectorOf,
+} from './quick-mode.ts';
 import { KEPT, type QuickMode } from './quick-modes.ts';
 import { Retransmission } from './retransmission.ts';
-import { decodeSa, encodeSa, ProtocolId } from './sa-payload.ts';
 
 const MOST_RESENDS = 5;
 
 interface Request {
-  readonly choice: Phase2Choice;
+  readonly choice: Phase2Chosen;
   readonly initiatorNonce: Uint8Array;
   readonly identities: readonly Payload[];
   readonly original: Uint8Array | undefined;
@@ -43,7 +53,7 @@ export class QuickModeResponder implements QuickMode {
   #state: 'new' | 'working' | 'answered' | 'done' = 'new';
   #digest = '';
   #reply: { readonly datagram: Uint8Array; readonly iv: Uint8Array } | undefined;
-  #nonces: Uint8Array = new Uint8Array(0);
+  #nonces: Nonces = { initiator: new Uint8Array(0), responder: new Uint8Array(0) };
   #retransmission: Retransmission | undefined;
   #resends = 0;
   #child: ChildId | undefined;
@@ -119,7 +129,7 @@ export class QuickModeResponder implements QuickMode {
   #read({ list }: Payloads, iv: Uint8Array): Request | undefined {
     const sa = this.#sa;
     const { options } = sa.context;
-    const proposals = decodeSa(
+    const proposals = decodeSecurityAssociation(
       list[1]?.type === PayloadType.securityAssociation ? list[1].body.slice() : new Uint8Array(0),
     );
     const wishes = {
@@ -127,18 +137,10 @@ export class QuickModeResponder implements QuickMode {
       encapsulate: sa.encapsulates,
       tunnel: options.acceptSelectors !== undefined,
     };
-    const choice = choosePhase2(proposals, wishes);
-    const offers = `the peer offered ${describePhase2(proposals)}`;
-    if (choice === undefined) {
-      const why = sa.encapsulates ? ' in UDP' : '';
-      return this.#refuse(
-        'no-proposal',
-        NotifyType.noProposalChosen,
-        `${offers}; we take AES-GCM and AES-CBC with SHA-1 or SHA-2${why}`,
-      );
-    }
+    const choice = answerPhase2(proposals, wishes);
+    if (choice.kind === 'none') return this.#refuse('no-proposal', NotifyType.noProposalChosen, sideBySide(choice));
     if (choice.group !== undefined && !list.some(({ type }) => type === PayloadType.keyExchange))
-      return this.#refuse('no-proposal', NotifyType.noProposalChosen, `${offers}, and no key exchange`);
+      return this.#refuse('no-proposal', NotifyType.noProposalChosen, 'the peer offers a group and no key exchange');
     const identities = list.filter(({ type }) => type === PayloadType.identification).map(copy);
     if (identities.length !== 0 && identities.length !== 2)
       throw new WireError('CULVERT_WIRE_VALUE', 'one identification or three');
@@ -171,14 +173,13 @@ export class QuickModeResponder implements QuickMode {
       );
     const inboundSpi = context.options.allocateSpi();
     const nonce = context.options.random.bytes(NONCE_BYTES);
-    this.#nonces = join(request.initiatorNonce, nonce);
-    const { number, protocol, spi: outboundSpi } = choice.proposal;
+    this.#nonces = { initiator: request.initiatorNonce, responder: nonce };
     const spi = u32(inboundSpi);
     const originals = original === undefined ? [] : originalAddresses(sa, original, addressBytes(path.local.address));
     const answer = [
       {
         type: PayloadType.securityAssociation,
-        body: encodeSa([{ number, protocol, spi, transforms: [choice.transform] }]),
+        body: encodeSecurityAssociation(choice.answer(spi)),
       },
       { type: PayloadType.nonce, body: nonce },
       ...(exchanged ? [{ type: PayloadType.keyExchange, body: exchanged.publicValue }] : []),
@@ -187,9 +188,9 @@ export class QuickModeResponder implements QuickMode {
     ];
     const hash = quickHash(sa, this.#messageId, request.initiatorNonce, encodePayloads(answer));
     this.#reply = sa.seal(Exchange.quick, this.#messageId, request.iv, hash, answer);
-    const sharedSecret = exchanged?.sharedSecret ?? new Uint8Array(0);
-    const child = makeChild(sa, { choice, inboundSpi, outboundSpi, sharedSecret, nonces: this.#nonces, local, remote });
-    const { lifeSeconds, lifeKilobytes } = choice;
+    const sharedSecret = exchanged?.sharedSecret;
+    const child = makeChild(sa, { choice, inboundSpi, sharedSecret, nonces: this.#nonces, local, remote });
+    const { seconds: lifeSeconds, kilobytes: lifeKilobytes } = choice.lifetimes;
     const replaces = context.children.alike(sa.id, child)?.id;
     const from = {
       ikeSa: sa.id,

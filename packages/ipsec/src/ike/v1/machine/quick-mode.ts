@@ -1,35 +1,40 @@
 /** What both roles of quick mode share (RFC 2409, section 5.5). */
 import { WireError } from '@culvert/wire';
 import type { ChildSa, EspKeys, TrafficSelector } from '../../../child-sa.ts';
+import { prf } from '../../prf.ts';
+import { phase2Hash3 } from '../phase1-keys.ts';
+import { deriveEspKeys } from '../phase2-keys.ts';
+import type { Phase2Chosen } from '../phase2-proposal.ts';
 import { decodeIdentification, networkOfIdentification } from './identification.ts';
 import type { IkeSa } from './ike-sa.ts';
-import { deriveKeymat, join, prf, u32 } from './keys.ts';
+import { join, u32 } from './keys.ts';
 import type { Payload } from './message.ts';
 import { natPayloads } from './nat-detection.ts';
-import { keyLengths, type Phase2Choice } from './phase2-proposal.ts';
-import { ProtocolId } from './sa-payload.ts';
 
 /** HASH(1), and with the initiator's nonce HASH(2). */
 export function quickHash(sa: IkeSa, messageId: number, ...rest: readonly Uint8Array[]): Uint8Array {
   const { keys } = sa;
   if (keys === undefined) throw new Error('quick mode before phase 1 has keys');
-  return prf(keys.suite, keys.skeyidA, join(u32(messageId), ...rest));
+  return prf(keys.suite.hash, keys.skeyidA, u32(messageId), ...rest);
 }
 
-export function quickHash3(sa: IkeSa, messageId: number, nonces: Uint8Array): Uint8Array {
+export function quickHash3(sa: IkeSa, messageId: number, nonces: Nonces): Uint8Array {
   const { keys } = sa;
   if (keys === undefined) throw new Error('quick mode before phase 1 has keys');
-  return prf(keys.suite, keys.skeyidA, join(Uint8Array.of(0), u32(messageId), nonces));
+  return phase2Hash3(keys.suite.hash, keys.skeyidA, messageId, nonces.initiator, nonces.responder);
+}
+
+export interface Nonces {
+  readonly initiator: Uint8Array;
+  readonly responder: Uint8Array;
 }
 
 export interface ChildMaterial {
-  readonly choice: Phase2Choice;
+  readonly choice: Phase2Chosen;
   readonly inboundSpi: number;
-  readonly outboundSpi: Uint8Array;
-  /** Empty without perfect forward secrecy. */
-  readonly sharedSecret: Uint8Array;
-  /** Initiator's, then responder's. */
-  readonly nonces: Uint8Array;
+  /** Undefined without perfect forward secrecy. */
+  readonly sharedSecret: Uint8Array | undefined;
+  readonly nonces: Nonces;
   readonly local: TrafficSelector;
   readonly remote: TrafficSelector;
 }
@@ -38,21 +43,15 @@ export function makeChild(sa: IkeSa, from: ChildMaterial): ChildSa {
   const { choice, sharedSecret, nonces } = from;
   const { keys } = sa;
   if (keys === undefined) throw new Error('quick mode before phase 1 has keys');
-  const lengths = keyLengths(choice.algorithms);
-  const direction = (spi: Uint8Array): EspKeys => {
-    const seed = { sharedSecret, protocol: ProtocolId.esp, spi, nonces };
-    const all = deriveKeymat(keys, seed, lengths.encryption + lengths.integrity);
-    return {
-      spi: spiNumber(spi),
-      encryptionKey: all.slice(0, lengths.encryption),
-      integrityKey: all.slice(lengths.encryption),
-    };
-  };
+  const { suite, skeyidD } = keys;
+  const { initiator: initiatorNonce, responder: responderNonce } = nonces;
+  const direction = (spi: number): EspKeys =>
+    deriveEspKeys({ hash: suite.hash, skeyidD, sharedSecret, initiatorNonce, responderNonce }, choice.algorithms, spi);
   return {
     mode: choice.mode,
     algorithms: choice.algorithms,
-    inbound: direction(u32(from.inboundSpi)),
-    outbound: direction(from.outboundSpi),
+    inbound: direction(from.inboundSpi),
+    outbound: direction(choice.spi),
     udpEncapsulated: choice.udpEncapsulated,
     esn: false,
     local: from.local,
