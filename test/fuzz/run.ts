@@ -1,6 +1,6 @@
 /**
  * Searches for datagrams that break either end: `npm run fuzz -- [--count N] [--seed S] [--jobs N] [--json]`.
- * `--visit FILE` repeats one file of the corpus.
+ * `--visit FILE` repeats one file of the corpus. `--target l2tp` searches another target instead, with options of its own.
  */
 import { parseArgs } from 'node:util';
 import { formatTally, summarize } from './cells.ts';
@@ -94,4 +94,5 @@ function mebibytes(bytes: number): string {
   return `${(bytes / 1_048_576).toFixed(1)} MiB`;
 }
 
-await main();
+if (process.argv.includes('l2tp')) await import('./l2tp/run.ts');
+else await main();

@@ -6,6 +6,7 @@
  */
 import type { Instant, Millis } from '@culvert/base';
 import { type ControlPacket, encodeControl } from './header.ts';
+import type { Stats } from './stats.ts';
 
 interface Waiting {
   readonly sessionId: number;
@@ -25,7 +26,6 @@ const MOST_WAITING = 64;
 const NO_BODY = new Uint8Array(0);
 
 export class ControlChannel {
-  readonly stats = { messagesIn: 0, messagesOut: 0, acksOut: 0, retransmits: 0, duplicates: 0, early: 0, beyond: 0 };
   peerTunnelId = 0;
   #peerWindow = DEFAULT_PEER_WINDOW;
   /** The Ns of `#queue[0]`. */
@@ -44,6 +44,11 @@ export class ControlChannel {
   #wait = FIRST_WAIT;
   #attempts = 0;
   #failed = false;
+  readonly #stats: Stats;
+
+  constructor(stats: Stats) {
+    this.#stats = stats;
+  }
 
   /** The peer did not acknowledge in time, or not at all. */
   get failed(): boolean {
@@ -71,10 +76,10 @@ export class ControlChannel {
     if (packet.body.length === 0) return [];
     this.#ackDue = true;
     const ahead = (packet.ns - this.#nr) & 0xffff;
-    if (ahead >= 0x8000) this.stats.duplicates++;
-    else if (ahead >= RECEIVE_WINDOW) this.stats.beyond++;
+    if (ahead >= 0x8000) this.#stats.duplicates++;
+    else if (ahead >= RECEIVE_WINDOW) this.#stats.beyond++;
     else {
-      if (ahead > 0) this.stats.early++;
+      if (ahead > 0) this.#stats.early++;
       this.#early.set(packet.ns, { sessionId: packet.sessionId, body: packet.body });
     }
     return this.#inOrder();
@@ -102,7 +107,7 @@ export class ControlChannel {
       return this.#transmit(next, now);
     }
     if (!this.#ackDue) return undefined;
-    this.stats.acksOut++;
+    this.#stats.acksOut++;
     return this.#encode({ sessionId: 0, body: NO_BODY }, (this.#ns + this.#inFlight) & 0xffff);
   }
 
@@ -112,8 +117,8 @@ export class ControlChannel {
 
   #transmit(next: Waiting, now: Instant): Uint8Array {
     const ns = (this.#ns + this.#inFlight) & 0xffff;
-    if (this.#inFlight < this.#everSent) this.stats.retransmits++;
-    else this.stats.messagesOut++;
+    if (this.#inFlight < this.#everSent) this.#stats.retransmits++;
+    else this.#stats.messagesOut++;
     this.#inFlight++;
     this.#everSent = Math.max(this.#everSent, this.#inFlight);
     this.#retransmitAt ??= (now + this.#wait) as Instant;
@@ -153,7 +158,7 @@ export class ControlChannel {
     for (let next = this.#early.get(this.#nr); next !== undefined; next = this.#early.get(this.#nr)) {
       this.#early.delete(this.#nr);
       this.#nr = (this.#nr + 1) & 0xffff;
-      this.stats.messagesIn++;
+      this.#stats.messagesIn++;
       ready.push(next);
     }
     return ready;

@@ -15,6 +15,7 @@ import { LnsTunnel } from './lns-tunnel.ts';
 import { starterOf } from './message.ts';
 import { CallResult, StopResult } from './result.ts';
 import type { Session } from './session.ts';
+import { emptyStats } from './stats.ts';
 import { freeId, type Tunnel, type TunnelContext } from './tunnel.ts';
 
 export interface EndpointOptions {
@@ -44,17 +45,7 @@ export interface EndpointOptions {
 const STALE: Millis = 10_000;
 
 export class L2tpEndpoint {
-  readonly stats = {
-    controlIn: 0,
-    malformed: 0,
-    /** L2TPv3 and L2F. */
-    otherVersion: 0,
-    /** No tunnel of this carrier has the id, or no session of the tunnel. */
-    unknownTunnel: 0,
-    unknownSession: 0,
-    /** Over a limit. */
-    refused: 0,
-  };
+  readonly stats = emptyStats();
   readonly #options: EndpointOptions;
   readonly #context: TunnelContext;
   readonly #carriers = new Map<Carrier, Map<number, Tunnel>>();
@@ -74,7 +65,17 @@ export class L2tpEndpoint {
     const { random, hostName, secret, sessionsPerTunnel = 16, helloInterval = 60_000, sequencing = false } = options;
     const emit = (event: L2tpEvent) => this.#emit(event);
     const adopt = (session: Session, tunnel: Tunnel) => void this.#owners.set(session, tunnel);
-    this.#context = { random, hostName, secret, sessionsPerTunnel, helloInterval, sequencing, emit, adopt };
+    this.#context = {
+      random,
+      hostName,
+      secret,
+      sessionsPerTunnel,
+      helloInterval,
+      sequencing,
+      emit,
+      adopt,
+      stats: this.stats,
+    };
   }
 
   get tunnelCount(): number {

@@ -13,6 +13,7 @@ import type { ControlPacket } from './header.ts';
 import { type ControlMessage, decodeMessage, encodeMessage, type MessageOf, type Problem } from './message.ts';
 import { CallResult, callText, GeneralError, StopResult, stopText } from './result.ts';
 import { Session } from './session.ts';
+import type { Stats } from './stats.ts';
 
 export interface TunnelContext {
   readonly random: RandomSource;
@@ -21,6 +22,7 @@ export interface TunnelContext {
   readonly sessionsPerTunnel: number;
   readonly helloInterval: Millis;
   readonly sequencing: boolean;
+  readonly stats: Stats;
   readonly emit: (event: L2tpEvent) => void;
   /** A session began, which is this tunnel's. */
   readonly adopt: (session: Session, tunnel: Tunnel) => void;
@@ -38,7 +40,6 @@ const LINGER: Millis = 31_000;
 const CHALLENGE_BYTES = 16;
 
 export abstract class Tunnel {
-  readonly stats = { unexpected: 0, malformed: 0, wanErrors: 0 };
   readonly channel: ControlChannel;
   readonly sessions = new Map<number, Session>();
   readonly carrier: Carrier;
@@ -61,7 +62,7 @@ export abstract class Tunnel {
     this.localId = localId;
     this.now = now;
     this.lastHeard = now;
-    this.channel = new ControlChannel();
+    this.channel = new ControlChannel(context.stats);
     this.#deadline = (now + CALL_DEADLINE) as Instant;
     this.#helloAt = (now + context.helloInterval) as Instant;
   }
@@ -231,18 +232,19 @@ export abstract class Tunnel {
       decoded = decodeMessage(body, this.context.secret);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.stats.malformed++;
+      this.context.stats.malformed++;
       this.#broken({ error: GeneralError.length, text: error.message });
       return;
     }
     const { message, problem } = decoded;
+    this.context.stats.messagesRead++;
     this.session = this.sessions.get(sessionId);
     if (problem !== undefined) this.#handleProblem(problem, decoded.ofSession, message);
     else if (message !== undefined) this.#handle(message);
   }
 
   #handleProblem(problem: Problem, ofSession: boolean, message: ControlMessage | undefined): void {
-    this.stats.malformed++;
+    this.context.stats.malformed++;
     const reason = { cause: 'protocol', detail: `the peer sent what we cannot take: ${problem.text}` } as const;
     if (message?.kind === 'StopCCN') this.#handle(message);
     else if (!ofSession) {
@@ -260,12 +262,12 @@ export abstract class Tunnel {
     if (message.kind === 'StopCCN') this.#stopped(message);
     else if (this.stage === 'closing' || message.kind === 'HELLO') return;
     else if (message.kind === 'CDN') this.#disconnected(message);
-    else if (message.kind === 'WEN' || message.kind === 'SLI') this.stats.wanErrors++;
+    else if (message.kind === 'WEN' || message.kind === 'SLI') this.context.stats.passedOver++;
     else if (message.kind === 'OCRQ') {
       const problem = { error: 0, text: 'outgoing calls are not offered' };
       this.disconnect(message.assignedSessionId, 0, CallResult.permanent, problem);
     } else if (!this.handleOwn(message)) {
-      this.stats.unexpected++;
+      this.context.stats.unexpected++;
       this.note('a message that is not expected now', { kind: message.kind, stage: this.stage });
     }
   }
@@ -282,7 +284,7 @@ export abstract class Tunnel {
   #disconnected({ assignedSessionId, resultCode }: MessageOf<'CDN'>): void {
     const theirs = [...this.sessions.values()].find(({ peerId }) => peerId !== 0 && peerId === assignedSessionId);
     const session = this.session ?? theirs;
-    if (session === undefined) this.stats.unexpected++;
+    if (session === undefined) this.context.stats.unexpected++;
     else this.endSession(session, { cause: 'peer', detail: `the peer hung up: ${callText(resultCode)}` });
   }
 
