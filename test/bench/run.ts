@@ -15,6 +15,7 @@ ${scenarios.map(({ name, what }) => `  ${name.padEnd(13)}${what}`).join('\n')}
   --seconds N   length of each transfer (default 5)
   --links N     links of the scenario memory
   --only NAME   subjects to measure beside openvpn (culvert, culvertd+openvpn, culvert+threads, bare: a relay without a cipher)
+  --transport NAME  pptp instead of openvpn between our ends: --only culvert+pptp
   --json        one object whose rows have the figures
   --history     keep the ratios in test/bench/history.jsonl (default: with 3 runs or more)
 `;
@@ -78,6 +79,7 @@ function readCommand(): Command | undefined {
       runs: { type: 'string' },
       links: { type: 'string' },
       only: { type: 'string', multiple: true },
+      transport: { type: 'string' },
     },
     allowPositionals: true,
     allowNegative: true,
@@ -99,12 +101,19 @@ function readCommand(): Command | undefined {
       runs,
       links: count('links', values.links),
       short,
-      only: values.only ?? (short ? ['culvert'] : undefined),
+      only: values.only ?? onlyOf(values.transport) ?? (short ? ['culvert'] : undefined),
       onProgress: (line) => console.error(line),
     },
     json: values.json,
     history: values.history ?? runs >= 3,
   };
+}
+
+/** The subjects of `--transport`. */
+function onlyOf(transport: string | undefined): readonly string[] | undefined {
+  if (transport === undefined || transport === 'openvpn') return undefined;
+  if (transport === 'pptp') return ['culvert+pptp'];
+  throw new Error('--transport takes openvpn or pptp');
 }
 
 function count(name: string, text: string | undefined): number | undefined {

@@ -3,10 +3,10 @@ import { median, round, spread } from './statistics.ts';
 
 /**
  * Two programs joined by a tunnel. `openvpn`: with itself, which all ratios are against; `culvertd+openvpn`: its client at our gateway;
- * `culvert+threads`: ours, with two packet threads; `bare`: a relay without a cipher (`bare/relay.cc`), for what the machine's kernel
+ * `culvert+threads`: ours, with two packet threads; `culvert+pptp`: ours by PPTP, with MPPE of 128 bits without state; `bare`: a relay without a cipher (`bare/relay.cc`), for what the machine's kernel
  * allows at most.
  */
-export type Subject = 'openvpn' | 'culvert' | 'culvertd+openvpn' | 'culvert+threads' | 'bare';
+export type Subject = 'openvpn' | 'culvert' | 'culvertd+openvpn' | 'culvert+threads' | 'culvert+pptp' | 'bare';
 
 export interface Figure {
   /** In rows, as its unit says it. */
@@ -65,7 +65,7 @@ export interface Row {
 }
 
 /** Measured where they are asked for. */
-const asked: readonly Subject[] = ['culvert+threads', 'bare'];
+const asked: readonly Subject[] = ['culvert+threads', 'culvert+pptp', 'bare'];
 
 /** The subjects take turns, so that a noisy moment of the machine hits all of them. */
 export async function runScenario(scenario: Scenario, options: Options): Promise<Row[]> {
