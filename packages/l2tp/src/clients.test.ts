@@ -222,3 +222,31 @@ test('strangers get no answer, and cost nothing that stays', () => {
   for (let n = 1; n <= 10; n++) new ScriptedLac(one).say(clients.windows.sccrq(n));
   assert.equal(one.machine.tunnelCount, 4, 'of one carrier');
 });
+
+test('our LAC calls the xl2tpd that was captured', () => {
+  const end = new End();
+  const session = end.machine.dial('wire', end.now) ?? assert.fail();
+  const [sccrq] = end.drain().map(({ datagram }) => parse(datagram));
+  assert.deepEqual([sccrq?.kind, sccrq?.tunnelId, sccrq?.ns, sccrq?.avps.get(2)], [1, 0, 0, '0100']);
+  const tunnel = Number.parseInt(sccrq?.avps.get(9) ?? '', 16);
+  const to = (captured: Uint8Array, sessionId: number) => {
+    const copy = captured.slice();
+    new DataView(copy.buffer).setUint16(4, tunnel);
+    new DataView(copy.buffer).setUint16(6, sessionId);
+    return copy;
+  };
+  end.hear([to(xl2tpd.sccrp, 0)]);
+  const flight = end.drain().map(({ datagram }) => parse(datagram));
+  assert.deepEqual(
+    flight.map(({ kind, tunnelId, ns, nr }) => [kind, tunnelId, ns, nr]),
+    [
+      [3, 0x7c7f, 1, 1],
+      [10, 0x7c7f, 2, 1],
+    ],
+  );
+  end.hear([to(xl2tpd.icrp, session.localId)]);
+  const [iccn] = end.drain().map(({ datagram }) => parse(datagram));
+  assert.deepEqual([iccn?.kind, iccn?.sessionId, iccn?.ns, iccn?.nr], [12, 0xde7e, 3, 2]);
+  assert.deepEqual(end.sessions, [session]);
+  assert.equal(hexOf(end.wrapped(session, [9])[0] ?? bytes('')), '4002000e7c7fde7eff0300210009');
+});

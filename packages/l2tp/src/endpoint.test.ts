@@ -124,3 +124,24 @@ test('a carrier that is lost takes its sessions along; a shutdown says goodbye',
   lns.machine.shutdown({ cause: 'shutdown', detail: 'bye' }, START);
   assert.equal(parse(lns.drain()[0]?.datagram ?? assert.fail()).kind, 4);
 });
+
+test('data is a sign of life: nobody asks while it comes, nor where Hello is off', () => {
+  for (const [helloInterval, data, asked] of [
+    [60_000, true, 0],
+    [60_000, false, 1],
+    [Number.POSITIVE_INFINITY, false, 0],
+  ] as const) {
+    const [lac, lns] = [new End({ seed: 2, helloInterval: Number.POSITIVE_INFINITY }), new End({ helloInterval })];
+    const session = lac.machine.dial('wire', START) ?? assert.fail();
+    talk(lac, lns);
+    const said: number[] = [];
+    for (let time = START + 20_000; time <= START + 100_000; time += 20_000) {
+      lns.now = lac.now = time as Instant;
+      if (data) lns.hear(lac.wrapped(session, [1]));
+      lns.handleTimeout(time as Instant);
+      said.push(...talk(lac, lns).map((packet) => parse(packet).kind));
+    }
+    assert.equal(said.filter((kind) => kind === 6).length, asked);
+    assert.equal(lns.sessions.length, 1);
+  }
+});

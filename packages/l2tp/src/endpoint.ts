@@ -27,7 +27,7 @@ export interface EndpointOptions {
   readonly secret?: Uint8Array | undefined;
   /** Data carries sequence numbers. @default false: a peer may still ask for them */
   readonly sequencing?: boolean | undefined;
-  /** Silence after which we ask. @default 60_000 */
+  /** Silence after which we ask. Infinity: never, as Android 9 and 10 may not answer (PPP and IKE ask too). @default 60_000 */
   readonly helloInterval?: Millis | undefined;
   /** @default 4_096 */
   readonly tunnels?: number | undefined;
@@ -206,6 +206,7 @@ export class L2tpEndpoint {
     if (tunnel === undefined) this.stats.unknownTunnel++;
     else if (session === undefined || session.peerId === 0) this.stats.unknownSession++;
     else if (frameLength > 0 && session.accepts(ns, tunnel.role === 'lac')) {
+      tunnel.lastHeard = now;
       if (!session.announced) session.hold(arena.subarray(frameAt, frameAt + frameLength), now);
       else {
         offsets[slot] = frameAt;

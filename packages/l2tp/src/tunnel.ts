@@ -46,6 +46,7 @@ export abstract class Tunnel {
   readonly localId: number;
   abstract readonly role: 'lns' | 'lac';
   stage: TunnelStage = 'starting';
+  /** Data counts too (section 5.5). */
   lastHeard: Instant;
   protected readonly context: TunnelContext;
   /** The session of the message at hand. */
@@ -307,8 +308,9 @@ export abstract class Tunnel {
     if (this.sessions.size === 0 && now >= this.#deadline) {
       this.close(StopResult.clear, { cause: 'idle', detail: 'the tunnel had no call' });
     } else if (now >= this.#helloAt) {
-      this.#helloAt = (now + this.context.helloInterval) as Instant;
-      if (this.channel.idle) this.say({ kind: 'HELLO' });
+      const silent = now >= this.lastHeard + this.context.helloInterval;
+      this.#helloAt = ((silent ? now : this.lastHeard) + this.context.helloInterval) as Instant;
+      if (silent && this.channel.idle) this.say({ kind: 'HELLO' });
     }
   }
 
