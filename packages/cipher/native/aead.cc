@@ -12,6 +12,7 @@ const EVP_CIPHER* EvpOf(AeadCipher cipher) {
   switch (cipher) {
     case AeadCipher::kAes256Gcm: return EVP_aes_256_gcm();
     case AeadCipher::kAes128Gcm: return EVP_aes_128_gcm();
+    case AeadCipher::kAes192Gcm: return EVP_aes_192_gcm();
     case AeadCipher::kChacha20Poly1305: return EVP_chacha20_poly1305();
   }
   return nullptr;
@@ -20,7 +21,7 @@ const EVP_CIPHER* EvpOf(AeadCipher cipher) {
 }  // namespace
 
 void Aead::Init(AeadCipher cipher, const AesGcmEngine* engine, const uint8_t* key) {
-  ours_ = engine != nullptr && cipher != AeadCipher::kChacha20Poly1305;
+  ours_ = engine != nullptr && (cipher == AeadCipher::kAes256Gcm || cipher == AeadCipher::kAes128Gcm);
   if (ours_) return gcm_.Init(*engine, key, KeyLength(cipher));
   cipher_ = EvpOf(cipher);
   memcpy(key_, key, KeyLength(cipher));

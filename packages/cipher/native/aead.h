@@ -12,7 +12,8 @@ constexpr size_t kAeadNonce = kGcmNonce;
 constexpr size_t kAeadMaxAd = kGcmMaxAd;
 constexpr size_t kAeadMaxKey = 32;
 
-enum class AeadCipher : uint32_t { kAes256Gcm, kAes128Gcm, kChacha20Poly1305 };
+// OpenVPN's calls know the first three.
+enum class AeadCipher : uint32_t { kAes256Gcm, kAes128Gcm, kChacha20Poly1305, kAes192Gcm };
 
 class Aead {
  public:
@@ -21,9 +22,11 @@ class Aead {
   Aead& operator=(const Aead&) = delete;
   ~Aead() { Wipe(); }
 
-  static size_t KeyLength(AeadCipher cipher) { return cipher == AeadCipher::kAes128Gcm ? 16 : 32; }
+  static size_t KeyLength(AeadCipher cipher) {
+    return cipher == AeadCipher::kAes128Gcm ? 16 : cipher == AeadCipher::kAes192Gcm ? 24 : 32;
+  }
 
-  // `engine` null: OpenSSL; an engine knows AES-GCM only. `key` is as long as the cipher wants it.
+  // `engine` null: OpenSSL; an engine knows AES-GCM with keys of 16 and 32 bytes only. `key` is as long as the cipher wants it.
   void Init(AeadCipher cipher, const AesGcmEngine* engine, const uint8_t* key);
   // Forgets the key. The object is of no use afterwards.
   void Wipe();

@@ -2,6 +2,16 @@
 export { failedEngines } from './engines.ts';
 export { CipherError } from './errors.ts';
 export {
+  type EspAlgorithms,
+  type EspIntegrity,
+  type EspKeys,
+  espKeyLengths,
+  espSealedLength,
+} from './esp/algorithms.ts';
+export { createEspKey, type EspKey, type EspKeyOptions } from './esp/esp.ts';
+export { EspReplayWindow } from './esp/replay-window.ts';
+export { EspReport } from './esp/report.ts';
+export {
   createMppeKey,
   type MppeFraming,
   type MppeKey,

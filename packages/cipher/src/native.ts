@@ -12,6 +12,11 @@ export interface NativeMppe {
   readonly mppe: unique symbol;
 }
 
+/** An ESP key inside the binary. */
+export interface NativeEsp {
+  readonly esp: unique symbol;
+}
+
 /** A batch's arrays inside the binary. */
 export interface NativeBatch {
   readonly batch: unique symbol;
@@ -88,6 +93,41 @@ export interface Native {
   /** False: the key is closed. */
   mppeSkip(key: NativeMppe, count: number): boolean;
   mppeClose(key: NativeMppe): void;
+  /**
+   * @param encryption 0: AES-GCM, 1: AES-CBC, 2: 3DES-CBC
+   * @param integrity of CBC; 0: HMAC-SHA1-96, 1: SHA2-256-128, 2: SHA2-256-96, 3: SHA2-384-192, 4: SHA2-512-256
+   * @param encryptionKey with GCM's salt
+   */
+  espCreate(
+    encryption: number,
+    integrity: number,
+    spi: number,
+    encryptionKey: Uint8Array,
+    integrityKey: Uint8Array,
+    esn: number,
+    engine: number,
+  ): NativeEsp;
+  espSeal(
+    key: NativeEsp,
+    src: NativeBatch,
+    dst: NativeBatch,
+    first: number,
+    count: number,
+    sequenceLow: number,
+    sequenceHigh: number,
+    nextHeader: number,
+  ): number;
+  espOpen(
+    key: NativeEsp,
+    src: NativeBatch,
+    dst: NativeBatch,
+    first: number,
+    count: number,
+    replay: Uint32Array,
+    nextHeader: number,
+    report: Uint32Array,
+  ): number;
+  espClose(key: NativeEsp): void;
   /** Name, and whether it passed its self-test, of each engine of AES-GCM; the name is empty where the processor lacks it. */
   aesGcmEngines(): (string | boolean)[];
   /** @param flip bit of the expected tag to turn, which must fail; 128: none */

@@ -1,0 +1,94 @@
+import type { PacketBatch } from '@culvert/base';
+import { BoundBatches } from '../bound-batch.ts';
+import { checkKinds, checkRange, checkReport } from '../check.ts';
+import { Engine } from '../engines.ts';
+import type { Native, NativeEsp } from '../native.ts';
+import { checkNextHeader, checkSequences, checkWindow } from './check.ts';
+import type { EspKey, EspKeyOptions } from './esp.ts';
+import type { EspReplayWindow } from './replay-window.ts';
+import { EspReport } from './report.ts';
+
+const HALF = 2 ** 32;
+/** The numbers by which the binary knows the algorithms. */
+const encryptionNumbers = { 'aes-gcm-16': 0, 'aes-cbc': 1, '3des-cbc': 2 } as const;
+const integrityNumbers = {
+  'hmac-sha1-96': 0,
+  'hmac-sha2-256-128': 1,
+  'hmac-sha2-256-96': 2,
+  'hmac-sha2-384-192': 3,
+  'hmac-sha2-512-256': 4,
+} as const;
+
+/** ESP by one native call a batch. */
+export class NativeEspKey implements EspKey {
+  readonly implementation = 'native';
+  readonly #native: Native;
+  readonly #key: NativeEsp;
+  readonly #esn: boolean;
+  readonly #batches: BoundBatches;
+
+  constructor(native: Native, { algorithms, keys, esn = false }: EspKeyOptions) {
+    this.#native = native;
+    this.#batches = new BoundBatches(native);
+    this.#esn = esn;
+    this.#key = native.espCreate(
+      encryptionNumbers[algorithms.encryption],
+      algorithms.encryption === 'aes-gcm-16' ? 0 : integrityNumbers[algorithms.integrity],
+      keys.spi,
+      keys.encryptionKey,
+      keys.integrityKey,
+      esn ? 1 : 0,
+      Engine.best,
+    );
+  }
+
+  seal(src: PacketBatch, first: number, dst: PacketBatch, sequence: number, nextHeader: number): number {
+    const count = src.count - first;
+    checkRange(src, first, count, dst);
+    checkKinds(src, dst, { src: false, dst: false });
+    checkSequences(sequence, count, this.#esn);
+    checkNextHeader(nextHeader);
+    const next = this.#native.espSeal(
+      this.#key,
+      this.#batches.handleOf(src),
+      this.#batches.begin(dst),
+      first,
+      count,
+      sequence % HALF,
+      Math.floor(sequence / HALF),
+      nextHeader,
+    );
+    return this.#batches.finish(next, dst);
+  }
+
+  open(
+    src: PacketBatch,
+    first: number,
+    count: number,
+    dst: PacketBatch,
+    replay: EspReplayWindow,
+    nextHeader: number,
+    report: Uint32Array,
+  ): number {
+    checkRange(src, first, count, dst);
+    checkKinds(src, dst, { src: false, dst: false });
+    checkReport(report, EspReport.words);
+    checkNextHeader(nextHeader);
+    checkWindow(replay, this.#esn);
+    const next = this.#native.espOpen(
+      this.#key,
+      this.#batches.handleOf(src),
+      this.#batches.begin(dst),
+      first,
+      count,
+      replay.state,
+      nextHeader,
+      report,
+    );
+    return this.#batches.finish(next, dst);
+  }
+
+  close(): void {
+    this.#native.espClose(this.#key);
+  }
+}
