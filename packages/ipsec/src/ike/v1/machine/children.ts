@@ -17,6 +17,8 @@ const GRACE = 30_000;
 export interface Child {
   readonly id: ChildId;
   ikeSa: IkeSaId;
+  /** The peer as `IkeSa.owner` says: a later phase 1 of the same peer has its children. */
+  readonly owner: string;
   readonly sa: ChildSa;
   /** Ours to rekey. Undefined: the peer made it, and makes the next one. */
   readonly request: ChildRequest | undefined;
@@ -34,6 +36,7 @@ export interface Child {
 
 export interface NewChild {
   readonly ikeSa: IkeSaId;
+  readonly owner: string;
   readonly sa: ChildSa;
   readonly path: Path;
   readonly peerOriginal: string | undefined;
@@ -59,6 +62,7 @@ export class Children {
     const child: Child = {
       id: this.#context.newId(),
       ikeSa: from.ikeSa,
+      owner: from.owner,
       sa: from.sa,
       request: from.request,
       softAt: from.request && later(now, life * part),
@@ -89,6 +93,11 @@ export class Children {
     return [...this.#all.values()].filter((child) => child.ikeSa === ikeSa);
   }
 
+  /** Also those whose phase 1 is gone. */
+  ofPeer({ id, owner }: { readonly id: IkeSaId; readonly owner: string }): Child[] {
+    return [...this.#all.values()].filter((child) => child.ikeSa === id || child.owner === owner);
+  }
+
   /** The newest of a phase 1 with the same selectors: what a new one replaces. */
   alike(ikeSa: IkeSaId, sa: ChildSa): Child | undefined {
     return this.of(ikeSa).findLast((child) => {
@@ -117,8 +126,8 @@ export class Children {
   }
 
   /** A new phase 1 with the same peer takes over. */
-  move(from: IkeSaId, to: IkeSaId): void {
-    for (const child of this.of(from)) child.ikeSa = to;
+  adopt(from: IkeSaId | undefined, to: { readonly id: IkeSaId; readonly owner: string }): void {
+    for (const child of [...this.ofPeer(to), ...(from === undefined ? [] : this.of(from))]) child.ikeSa = to.id;
   }
 
   /** Calls back for each that wants new keys, and for each that is to be deleted; drops the expired. Returns the next deadline. */

@@ -291,7 +291,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     );
     const about = { ikeSa: id, role, path, identity, authentication, certificates, localBehindNat, remoteBehindNat };
     this.#context.emit({ kind: 'established', ...about, replaces: old?.id });
-    if (old !== undefined) this.#context.children.move(old.id, id);
+    this.#context.children.adopt(old?.id, sa);
     const connect = this.#connects.get(id);
     if (role !== 'initiator' || connect === undefined) return;
     if (sa.renews === undefined) sa.quickModes.start(connect.child, undefined, now);

@@ -122,6 +122,13 @@ export class IkeSa {
     return join(this.initiatorCookie, this.responderCookie);
   }
 
+  /** Who is at the other end: identity, address and port. Two clients behind one NAT differ in the port. */
+  get owner(): string {
+    const { address, port } = this.path.remote;
+    const { type = 0, data = new Uint8Array(0) } = this.identity ?? {};
+    return `${type} ${Buffer.from(data).toString('base64')} ${address} ${port}`;
+  }
+
   get encapsulates(): boolean {
     return (
       this.localBehindNat ||

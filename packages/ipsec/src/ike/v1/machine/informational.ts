@@ -64,7 +64,7 @@ export class Informational {
     const { children } = this.#context;
     if (protocol === ProtocolId.esp) {
       const gone = new Set(spis.map(spiNumber));
-      for (const child of children.of(sa.id)) if (gone.has(child.sa.outbound.spi)) children.delete(child, 'peer');
+      for (const child of children.ofPeer(sa)) if (gone.has(child.sa.outbound.spi)) children.delete(child, 'peer');
       return;
     }
     if (protocol !== ProtocolId.isakmp) return;

@@ -167,6 +167,29 @@ test('a first message or a delete that comes a second time makes and ends nothin
   assert.equal(host.of('moved').length, 0, 'nor does it move the peer to who replays it');
 });
 
+test('children outlive their phase 1, and the next one of the same peer deletes them', () => {
+  const bed = new IkeBed();
+  const host = bed.host({ address: server, presharedKey: () => Buffer.from('secret') });
+  const [windows] = clients;
+  assert.ok(windows);
+  const from = { address: publicAddress, port: 1026, local: 4500 };
+  const send = (datagram: Buffer) => bed.inject(host, Buffer.concat([marker, datagram]), from);
+  const first = mainMode(bed, host, windows, 1025);
+  send(first.quickFirst(1, phase2Offers.windows(4), []));
+  first.takeQuickSecond(last(bed).subarray(4));
+  send(first.quickThird(1));
+  send(first.informational(9, [12, Buffer.concat([hex('0000000101100001'), first.cookie, first.responderCookie])]));
+  assert.equal(host.one('closed').code, 'peer-deleted');
+  assert.equal(host.of('child-deleted').length, 0);
+  const stranger = mainMode(bed, host, windows, 2025);
+  const del: Part = [12, hex('0000000103040001c0ffee01')];
+  bed.inject(host, Buffer.concat([marker, stranger.informational(5, del)]), { ...from, port: 2026 });
+  assert.equal(host.of('child-deleted').length, 0, 'a neighbour behind the same NAT is another peer');
+  const second = mainMode(bed, host, windows, 1025);
+  send(second.informational(5, del));
+  assert.equal(host.one('child-deleted').by, 'peer');
+});
+
 test('what nobody signed changes nothing: notifications and deletes in the clear, and with a wrong hash', () => {
   const bed = new IkeBed();
   const host = bed.host({ address: server, presharedKey: () => Buffer.from('secret') });

@@ -209,6 +209,7 @@ export class QuickModeInitiator implements QuickMode {
     const child = children.create(
       {
         ikeSa: sa.id,
+        owner: sa.owner,
         sa: made,
         path: sa.path,
         peerOriginal: original && formatAddress(original),

@@ -194,6 +194,7 @@ export class QuickModeResponder implements QuickMode {
     const replaces = context.children.alike(sa.id, child)?.id;
     const from = {
       ikeSa: sa.id,
+      owner: sa.owner,
       sa: child,
       path,
       peerOriginal: original && formatAddress(original),
