@@ -196,6 +196,21 @@ test('the initiator makes new keys in time; the old ones go when the new ones ar
   assertJoined(a, b);
 });
 
+test('a new phase 1 that does not come to be is tried again while the old one lasts', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host({ ...client, lifetimes: { phase1Seconds: 1800 } }), bed.host(server)];
+  bed.connect(a, b);
+  assert.ok(bed.until(joined(a, b), 5000));
+  bed.filter = ({ datagram }) => datagram[18] !== 2;
+  assert.ok(bed.until(() => a.of('closed').length > 0, 1_800_000));
+  assert.equal(a.one('closed').code, 'timeout');
+  bed.filter = () => true;
+  assert.ok(bed.until(() => a.of('established').length === 2, 70_000));
+  bed.run(5000);
+  assert.equal(b.endpoint.sizes.ikeSas, 1);
+  assert.equal(b.of('child-deleted').length, 0);
+});
+
 test('the initiator makes new keys by bytes', () => {
   const bed = new IkeBed();
   const [a, b] = [bed.host({ ...client, lifetimes: { phase2Bytes: 1_000_000 } }), bed.host(server)];

@@ -36,6 +36,8 @@ const SOFT = 0.85;
 const JITTER = 0.1;
 /** What the peer may be late with its own rekeying. */
 const GRACE = 60_000;
+/** After which a new phase 1 that did not come to be is tried again, while the old one lasts. */
+const RENEW_AGAIN = 60_000;
 /** Before a refused rekeying is tried again. */
 const RETRY = 10_000;
 /** Longer than any message of IKE in one datagram. */
@@ -306,7 +308,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   }
 
   #renew(sa: IkeSa, now: Instant): void {
-    sa.softAt = undefined;
+    sa.softAt = later(now, RENEW_AGAIN);
     const connect = this.#connects.get(sa.id);
     if (connect === undefined) return;
     const renewed = this.#open({ ...connect, path: sa.encapsulates ? connect.natPath : connect.path }, false, now);
