@@ -1,5 +1,6 @@
 /** IKE and ESP as sans-IO machines. */
 export type { ChildSa, EspAlgorithms, EspKeys, EspMode, TrafficSelector } from './child-sa.ts';
+export { type Arrived, matchesSelectors, sortDatagram } from './esp/datagram.ts';
 export { createKeyAgreement, groupNumbers, type IkeGroup, type KeyAgreement, publicValueBytes } from './ike/groups.ts';
 export { digest, hashBytes, type IkeHash, prf } from './ike/prf.ts';
 export type { Lifetimes } from './ike/v1/attributes.ts';
