@@ -65,12 +65,14 @@ test('what is printed is read back as it was', () => {
     },
     plain,
   );
+  const lineSeparators = { name: 'a\u2028b', server: 'a.example', password: '\u2028!', redirect: true };
   fc.assert(
     fc.property(profiles, (profile) => {
       const printed = printAppleProfile(profile);
       assert.deepEqual(parseAppleProfile(printed, { file }), { profile, problems: [] });
       assert.equal(printAppleProfile(profile), printed);
     }),
+    { examples: [[{ ...lineSeparators, username: 'a\u2029', machineAuth: { kind: 'psk', psk: undefined } }]] },
   );
 });
 

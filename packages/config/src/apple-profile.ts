@@ -168,7 +168,9 @@ export function printAppleProfile(profile: L2tpProfile<PortableAuth>): string {
     if (ca !== undefined)
       certificates.push({ ...payload('com.apple.security.root', '.ca', `${name}: CA`), PayloadContent: ca });
   }
-  return `${build({ ...payload('Configuration', '', name), PayloadContent: [...certificates, vpn] })}\n`;
+  const text = build({ ...payload('Configuration', '', name), PayloadContent: [...certificates, vpn] });
+  // Readers may take these for ends of lines (XML 1.1, section 2.11), unless they are written as references.
+  return `${text.replaceAll('\u2028', '&#x2028;').replaceAll('\u2029', '&#x2029;')}\n`;
 }
 
 function ipsecOf(machineAuth: PortableAuth, identity: string): Dictionary {
