@@ -56,3 +56,5 @@ stop() {
   kill $(pidof pptpd)
   wait_for 50 is_deaf
 }
+# has_link_to ADDRESS: it is a peer's, not somewhere behind the default route
+has_link_to() { ip route get "$1" | grep -q 'dev ppp'; }
