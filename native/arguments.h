@@ -61,6 +61,11 @@ class Arguments {
     return Typed<uint32_t>(index, napi_uint32_array, name, "a Uint32Array");
   }
 
+  bool IsUndefined(size_t index) const {
+    napi_valuetype type = napi_undefined;
+    return napi_typeof(env_, values_[index], &type) == napi_ok && type == napi_undefined;
+  }
+
   /** Text of at most `capacity - 1` bytes of UTF-8, none of them zero. */
   bool Text(size_t index, const char* name, char* into, size_t capacity) {
     into[0] = '\0';

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "bound-arrays.h"
 
 namespace culvert {
 
@@ -49,6 +50,7 @@ class Descriptors {
 
   /** Forgets a descriptor without closing it. Only before it was watched. */
   void Release(int fd) {
+    ReleaseArrays(entries_[fd]);
     delete entries_[fd];
     entries_[fd] = nullptr;
   }
@@ -58,6 +60,10 @@ class Descriptors {
     Retire(fd);
     close(fd);
   }
+
+  /** What calls over this descriptor use, one set for reading (0) and one for writing (1). */
+  static constexpr size_t kWays = 2;
+  BoundArrays& Bound(int fd, size_t way) { return entries_[fd]->bound[way]; }
 
   /** Calls `callback(status, events)` while the descriptor is ready for `events` (UV_READABLE, UV_WRITABLE); 0 stops. 0 or -errno. */
   int Watch(int fd, int events, napi_value callback) {
@@ -84,6 +90,7 @@ class Descriptors {
     bool polled;
     uv_poll_t poll;
     napi_ref callback;
+    BoundArrays bound[kWays];
   };
 
   explicit Descriptors(napi_env env) : env_(env) {}
@@ -92,6 +99,7 @@ class Descriptors {
     Entry* entry = entries_[fd];
     entries_[fd] = nullptr;
     DropCallback(entry);
+    ReleaseArrays(entry);
     if (entry->polled) {
       closing_++;
       uv_close(reinterpret_cast<uv_handle_t*>(&entry->poll), OnClosed);
@@ -113,6 +121,10 @@ class Descriptors {
   void DropCallback(Entry* entry) {
     if (entry->callback != nullptr) napi_delete_reference(env_, entry->callback);
     entry->callback = nullptr;
+  }
+
+  void ReleaseArrays(Entry* entry) {
+    for (BoundArrays& bound : entry->bound) bound.Release(env_);
   }
 
   static void OnReady(uv_poll_t* poll, int status, int events) {
@@ -191,6 +203,23 @@ inline napi_value WatchDescriptor(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   return Number(env, Descriptors::Of(env).Watch(fd, events, args.value(2)));
+}
+
+/** bind(fd, way: 0 | 1, two Uint8Arrays, six Uint32Arrays, each of which may be undefined): nothing. In place of those that were bound before. */
+inline napi_value BindArrays(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  const size_t way = args.Integer(1, "way", 0, Descriptors::kWays - 1);
+  if (!args.ok()) return nullptr;
+  BoundArrays arrays;
+  if (!arrays.Take(args, 2)) {
+    arrays.Release(env);
+    return nullptr;
+  }
+  BoundArrays& bound = Descriptors::Of(env).Bound(fd, way);
+  bound.Release(env);
+  bound = arrays;
+  return nullptr;
 }
 
 /** close(fd): nothing. A descriptor that is not ours (any more) is left alone. */

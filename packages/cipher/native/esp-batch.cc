@@ -17,25 +17,32 @@ ptrdiff_t PayloadLength(const uint8_t* plain, size_t size) {
   return static_cast<ptrdiff_t>(length);
 }
 
-// Opens one packet to `plain`. Returns the word of the report that counts it, and the payload's length where it is accepted.
-uint32_t* OpenOne(EspKey* key, EspWindow* window, const uint8_t* packet, size_t size, uint8_t next_header, uint8_t* plain,
-                  EspReport* report, size_t* length) {
-  if (TakeU32(packet) != key->spi) return &report->failed;
-  const uint64_t sequence = window->SequenceOf(TakeU32(packet + 4));
-  if (!window->IsFresh(sequence)) return &report->replayed;
-  if (!key->Open(sequence, packet, size, plain)) return &report->failed;
-  window->Mark(sequence);
-  const ptrdiff_t found = PayloadLength(plain, size);
-  if (found < 0) return &report->padding;
-  if (plain[size - 1] == kNoNextHeader) return &report->dummy;
-  if (plain[size - 1] != next_header) return &report->next_header;
-  *length = static_cast<size_t>(found);
-  return &report->accepted;
+// The protocol number of an IP packet in another; 0: it is none.
+uint8_t InnerProtocol(const uint8_t* packet, size_t size) {
+  if (size >= kIpv4 && packet[0] >> 4 == 4) return 4;
+  return size >= kIpv6 && packet[0] >> 4 == 6 ? 41 : 0;
 }
 
 }  // namespace
 
-int32_t SealEsp(EspKey* key, Call* call, uint64_t sequence, uint8_t next_header) {
+uint32_t* OpenEspPacket(EspKey* key, const EspWindow& window, const uint8_t* packet, size_t size, uint32_t next_header,
+                        uint8_t* plain, EspReport* report, OpenedEsp* opened) {
+  *opened = {};
+  if (TakeU32(packet) != key->spi) return &report->failed;
+  const uint64_t sequence = window.SequenceOf(TakeU32(packet + 4));
+  if (!window.IsFresh(sequence)) return &report->replayed;
+  if (!key->Open(sequence, packet, size, plain)) return &report->failed;
+  opened->sequence = sequence;
+  const ptrdiff_t found = PayloadLength(plain, size);
+  if (found < 0) return &report->padding;
+  if (plain[size - 1] == kNoNextHeader) return &report->dummy;
+  const uint32_t wanted = next_header == kEspInnerIp ? InnerProtocol(plain, static_cast<size_t>(found)) : next_header;
+  if (plain[size - 1] != wanted || (wanted == 0 && next_header == kEspInnerIp)) return &report->next_header;
+  opened->length = static_cast<size_t>(found);
+  return &report->accepted;
+}
+
+int32_t SealEsp(EspKey* key, Call* call, uint64_t sequence, uint32_t next_header) {
   size_t at = call->first;
   for (; at < call->last; at++) {
     const size_t length = call->src.lengths.data[at];
@@ -44,13 +51,20 @@ int32_t SealEsp(EspKey* key, Call* call, uint64_t sequence, uint8_t next_header)
     const size_t size = key->Head() + key->Padded(length) + key->Icv();
     if (!call->cursor.Fits(call->dst, size)) break;
     const uint8_t* payload = call->src.arena.data + call->src.offsets.data[at];
-    if (!key->Seal(sequence++, next_header, payload, length, call->dst.arena.data + call->cursor.used)) return kCipherFailed;
+    const uint32_t header = next_header == kEspInnerIp ? InnerProtocol(payload, length) : next_header;
+    if (header == 0 && next_header == kEspInnerIp) {
+      call->skipped.malformed++;
+      continue;
+    }
+    uint8_t* packet = call->dst.arena.data + call->cursor.used;
+    memcpy(packet + key->Head(), payload, length);
+    if (!key->Seal(sequence++, static_cast<uint8_t>(header), length, packet)) return kCipherFailed;
     call->cursor.Append(call->dst, size, static_cast<uint32_t>(size), call->src.tags.data[at]);
   }
   return static_cast<int32_t>(at);
 }
 
-int32_t OpenEsp(EspKey* key, Call* call, EspWindow window, uint8_t next_header, EspReport* report) {
+int32_t OpenEsp(EspKey* key, Call* call, EspWindow window, uint32_t next_header, EspReport* report) {
   if (!key->CanOpen()) return kCipherFailed;
   const size_t overhead = key->Head() + key->Icv();
   // Windows are marked on the way, so no mistake may come up after the first packet.
@@ -67,9 +81,11 @@ int32_t OpenEsp(EspKey* key, Call* call, EspWindow window, uint8_t next_header, 
     }
     uint8_t* plain = call->dst.arena.data + call->cursor.used;
     const uint8_t* packet = call->src.arena.data + call->src.offsets.data[at];
-    size_t length = 0;
-    uint32_t* word = OpenOne(key, &window, packet, size, next_header, plain, report, &length);
+    OpenedEsp opened;
+    uint32_t* word = OpenEspPacket(key, window, packet, size, next_header, plain, report, &opened);
+    if (opened.sequence != 0) window.Mark(opened.sequence);
     (*word)++;
+    const size_t length = opened.length;
     memset(plain + length, 0, size - length);  // neither a trailer nor what was dropped is left to be read
     if (word != &report->accepted) continue;
     report->bytes += static_cast<uint32_t>(length);

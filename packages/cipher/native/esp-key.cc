@@ -58,12 +58,11 @@ bool EspKey::InitCbc(EspEncryption encryption, const uint8_t* key, size_t length
   return true;
 }
 
-bool EspKey::Seal(uint64_t sequence, uint8_t next_header, const uint8_t* payload, size_t length, uint8_t* packet) {
+bool EspKey::Seal(uint64_t sequence, uint8_t next_header, size_t length, uint8_t* packet) {
   const size_t size = Padded(length), padding = size - length - kEspTrailer;
   uint8_t* plain = packet + head_;
   PutU32(packet, spi);
   PutU32(packet + 4, static_cast<uint32_t>(sequence));
-  memcpy(plain, payload, length);
   for (size_t i = 0; i < padding; i++) plain[length + i] = static_cast<uint8_t>(i + 1);
   plain[size - 2] = static_cast<uint8_t>(padding);
   plain[size - 1] = next_header;

@@ -17,6 +17,8 @@ constexpr size_t kEspHeader = 8;
 constexpr size_t kEspTrailer = 2;
 constexpr size_t kEspSalt = 4;
 constexpr size_t kEspMaxBlock = 16;
+// Stands for 4 or 41, by the IP packet that is the payload: tunnel mode.
+constexpr uint32_t kEspInnerIp = 256;
 
 enum class EspEncryption : uint32_t { kAesGcm, kAesCbc, kTripleDesCbc };
 
@@ -39,8 +41,9 @@ class EspKey {
   // Ciphertext of a payload.
   size_t Padded(size_t length) const { return (length + kEspTrailer + block_ - 1) / block_ * block_; }
 
-  // Writes a packet of Head() + Padded(length) + Icv() bytes. False when the cipher fails.
-  bool Seal(uint64_t sequence, uint8_t next_header, const uint8_t* payload, size_t length, uint8_t* packet);
+  // Makes a packet of Head() + Padded(length) + Icv() bytes around the payload of `length`, which lies at packet + Head() already.
+  // False when the cipher fails.
+  bool Seal(uint64_t sequence, uint8_t next_header, size_t length, uint8_t* packet);
   // False when OpenSSL cannot make what it needs to open packets.
   bool CanOpen();
   // `size` bytes of ciphertext, whole blocks, to `plain`. False: not authentic; `plain` is then to be wiped by the caller.

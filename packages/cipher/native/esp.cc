@@ -51,11 +51,11 @@ napi_value SealCallback(napi_env env, napi_callback_info info) {
   EspKey* key = nullptr;
   uint32_t low = 0, high = 0, next_header = 0;
   if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, &cursor, &call) ||
-      !Get(env, v[5], &low) || !Get(env, v[6], &high) || !Get(env, v[7], &next_header) || next_header > UINT8_MAX)
+      !Get(env, v[5], &low) || !Get(env, v[6], &high) || !Get(env, v[7], &next_header) || next_header > kEspInnerIp)
     return ThrowType(env, "espSeal(key, src, dst, first, count, sequenceLow, sequenceHigh, nextHeader)");
   const uint64_t sequence = static_cast<uint64_t>(high) << 32 | low;
   return RunCall(env, cursor, &call, key->closed,
-                 [&] { return SealEsp(key, &call, sequence, static_cast<uint8_t>(next_header)); });
+                 [&] { return SealEsp(key, &call, sequence, next_header); });
 }
 
 // espOpen(key, src, dst, first, count, replay: Uint32Array, nextHeader, report: Uint32Array)
@@ -67,15 +67,67 @@ napi_value OpenCallback(napi_env env, napi_callback_info info) {
   uint32_t next_header = 0;
   Span<uint32_t> replay, report;
   if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, &cursor, &call) ||
-      !Get(env, v[5], &replay) || !Get(env, v[6], &next_header) || next_header > UINT8_MAX || !Get(env, v[7], &report))
+      !Get(env, v[5], &replay) || !Get(env, v[6], &next_header) || next_header > kEspInnerIp || !Get(env, v[7], &report))
     return ThrowType(env, "espOpen(key, src, dst, first, count, replay, nextHeader, report)");
   const EspWindow window(replay);
   if (!window.IsValid(key->esn) || report.size < kEspReportWords)
     return ThrowType(env, "espOpen: not the state of a replay window, or a report too short");
   return RunCall(env, cursor, &call, key->closed, [&] {
     EspReport counts = {};
-    const int32_t next = OpenEsp(key, &call, window, static_cast<uint8_t>(next_header), &counts);
+    const int32_t next = OpenEsp(key, &call, window, next_header, &counts);
     memcpy(report.data, &counts, sizeof(counts));
+    return next;
+  });
+}
+
+// espSealFramed(key, src, dst, first, count, virtio: 0 | 1, sequenceLow, sequenceHigh, nextHeader, framing: Uint8Array)
+napi_value SealFramedCallback(napi_env env, napi_callback_info info) {
+  napi_value v[10];
+  CallCursor cursor;
+  Call call;
+  EspKey* key = nullptr;
+  uint32_t virtio = 0, low = 0, high = 0, next_header = 0;
+  Span<uint8_t> form;
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, &cursor, &call) ||
+      !Get(env, v[5], &virtio) || !Get(env, v[6], &low) || !Get(env, v[7], &high) || !Get(env, v[8], &next_header) ||
+      next_header > UINT8_MAX || !Get(env, v[9], &form) || !EspFraming(form).IsValid())
+    return ThrowType(env, "espSealFramed(key, src, dst, first, count, virtio, sequenceLow, sequenceHigh, nextHeader, framing)");
+  const uint64_t sequence = static_cast<uint64_t>(high) << 32 | low;
+  return RunCall(env, cursor, &call, key->closed, [&] {
+    return SealFramedEsp(key, &call, virtio == 1, sequence, static_cast<uint8_t>(next_header), EspFraming(form));
+  });
+}
+
+// espOpenFramed(key, src, dst, first, count, virtio: 0 | 1, join, others, replay: Uint32Array, nextHeader, report: Uint32Array,
+//   framing: Uint8Array)
+napi_value OpenFramedCallback(napi_env env, napi_callback_info info) {
+  napi_value v[12];
+  CallCursor cursor;
+  Call call;
+  EspKey* key = nullptr;
+  BoundBatch* others = nullptr;
+  uint32_t virtio = 0, join = 0, next_header = 0;
+  Span<uint32_t> replay, report;
+  Span<uint8_t> form;
+  if (!GetArguments(env, info, v) || (key = GetKey(env, v[0])) == nullptr || !TakeCall(env, v + 1, &cursor, &call) ||
+      !Get(env, v[5], &virtio) || !Get(env, v[6], &join) ||
+      (others = GetTagged<BoundBatch>(env, v[7], kBatchTag)) == nullptr || !Get(env, v[8], &replay) ||
+      !Get(env, v[9], &next_header) || next_header > UINT8_MAX || !Get(env, v[10], &report) || !Get(env, v[11], &form))
+    return ThrowType(
+        env, "espOpenFramed(key, src, dst, first, count, virtio, join, others, replay, nextHeader, report, framing)");
+  const EspWindow window(replay);
+  const EspFraming framing(form);
+  Cursor beside = {others->cursor.data[0], others->cursor.data[1]};
+  if (!window.IsValid(key->esn) || report.size < kEspReportWords || !framing.IsValid() || beside.count > others->batch.Slots() ||
+      beside.used > others->batch.arena.size)
+    return ThrowType(env, "espOpenFramed: not the state of a replay window, a report too short, no framing, or no place beside");
+  return RunCall(env, cursor, &call, key->closed, [&] {
+    EspReport counts = {};
+    const int32_t next = OpenFramedEsp(key, &call, others->batch, &beside, window, static_cast<uint8_t>(next_header), framing,
+                                       virtio == 0 ? 0 : kVirtio, join, &counts);
+    memcpy(report.data, &counts, sizeof(counts));
+    others->cursor.data[0] = static_cast<uint32_t>(beside.count);
+    others->cursor.data[1] = static_cast<uint32_t>(beside.used);
     return next;
   });
 }
@@ -95,6 +147,8 @@ void ExportEsp(napi_env env, napi_value exports) {
   Export(env, exports, "espCreate", CreateCallback);
   Export(env, exports, "espSeal", SealCallback);
   Export(env, exports, "espOpen", OpenCallback);
+  Export(env, exports, "espSealFramed", SealFramedCallback);
+  Export(env, exports, "espOpenFramed", OpenFramedCallback);
   Export(env, exports, "espClose", CloseCallback);
 }
 

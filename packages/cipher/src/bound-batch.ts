@@ -50,6 +50,9 @@ const known = new WeakMap<PacketBatch, BoundBatch>();
 export class BoundBatches {
   readonly skipped: SkippedPackets = { malformed: 0, oversized: 0 };
   readonly #native: Native;
+  /** Those of the latest call: most keys see the same two again and again. */
+  #src: BoundBatch | undefined;
+  #dst: BoundBatch | undefined;
 
   constructor(native: Native) {
     this.#native = native;
@@ -57,12 +60,14 @@ export class BoundBatches {
 
   /** Nothing but the call may happen before the handle is used. */
   handleOf(batch: PacketBatch): NativeBatch {
-    return this.#bound(batch).handle;
+    if (this.#src?.isCurrent(batch) !== true) this.#src = this.#bound(batch);
+    return this.#src.handle;
   }
 
   /** The handle of a batch that a call fills, told where the batch stands. */
   begin(dst: PacketBatch): NativeBatch {
-    const { handle, cursor } = this.#bound(dst);
+    if (this.#dst?.isCurrent(dst) !== true) this.#dst = this.#bound(dst);
+    const { handle, cursor } = this.#dst;
     cursor[0] = dst.count;
     cursor[1] = dst.used;
     cursor[2] = cursor[3] = 0;
@@ -72,7 +77,7 @@ export class BoundBatches {
   /** `next` is what the binary returned. Throws when that is a failure. */
   finish(next: number, dst: PacketBatch): number {
     if (next < 0) throw failure(next);
-    const { cursor } = this.#bound(dst);
+    const { cursor } = this.#dst ?? this.#bound(dst);
     dst.count = cursor[0] ?? 0;
     dst.used = cursor[1] ?? 0;
     this.skipped.malformed += cursor[2] ?? 0;

@@ -1,7 +1,9 @@
 /** Packet protection in batches: a folder a format, each native with a portable twin. */
+export { ecdsaSign, ecdsaVerify } from './ecdsa/ecdsa.ts';
 export { failedEngines } from './engines.ts';
 export { CipherError } from './errors.ts';
 export {
+  ESP_INNER_IP,
   type EspAlgorithms,
   type EspIntegrity,
   type EspKeys,
@@ -9,6 +11,8 @@ export {
   espSealedLength,
 } from './esp/algorithms.ts';
 export { createEspKey, type EspKey, type EspKeyOptions } from './esp/esp.ts';
+export { createEspFraming, type EspFraming, type EspFramingOptions } from './esp/framing.ts';
+export { unframe } from './esp/portable-framing.ts';
 export { EspReplayWindow } from './esp/replay-window.ts';
 export { EspReport } from './esp/report.ts';
 export {
@@ -27,6 +31,7 @@ export {
   createOpenvpnAeadKey,
   type OpenvpnAeadKey,
   type OpenvpnAeadOptions,
+  openvpnAeadKeys,
   overhead,
 } from './openvpn/aead.ts';
 export { OpenReport } from './openvpn/open-report.ts';

@@ -52,7 +52,7 @@ test('the binary throws TypeError for what is no key, no batch or no number, and
   const calls = [
     ...(['bindBatch', 'openvpnAeadCreate', 'openvpnAeadSeal', 'openvpnAeadOpen'] as const),
     ...(['openvpnAeadOpenTrain', 'segmentTrains', 'joinTrains'] as const),
-    ...(['tlsCryptSeal', 'tlsCryptOpen'] as const),
+    ...(['tlsCryptSeal', 'tlsCryptOpen', 'ecdsaSign', 'ecdsaVerify'] as const),
     ...(['mppeCreate', 'mppeSeal', 'mppeOpenTrain', 'mppeSkip'] as const),
     ...(['aesGcmEngines', 'aesGcmSelfTest', 'aesGcm'] as const),
   ];
@@ -179,6 +179,8 @@ test('two threads use the binary at once', async () => {
 test('every call of the interface is in the binary', () => {
   const names: Record<keyof Native, true> = {
     bindBatch: true,
+    ecdsaSign: true,
+    ecdsaVerify: true,
     openvpnAeadCreate: true,
     openvpnAeadSeal: true,
     openvpnAeadOpen: true,
@@ -189,6 +191,8 @@ test('every call of the interface is in the binary', () => {
     espCreate: true,
     espSeal: true,
     espOpen: true,
+    espSealFramed: true,
+    espOpenFramed: true,
     espClose: true,
     tlsCryptSeal: true,
     tlsCryptOpen: true,

@@ -75,6 +75,14 @@ export interface Native {
   tlsCryptSeal(key: Uint8Array, head: Uint8Array, tagged: Uint8Array, plain: Uint8Array): boolean;
   /** Fills `plain`, or wipes it and returns false for what is not authentic. */
   tlsCryptOpen(key: Uint8Array, head: Uint8Array, tagged: Uint8Array, plain: Uint8Array): boolean;
+  /**
+   * Fills `signature`. False: no elliptic curve's key, another length than r and s of it have, no digest of SHA-2, or OpenSSL failed.
+   *
+   * @param key PKCS#8 in DER
+   */
+  ecdsaSign(key: Uint8Array, digest: Uint8Array, signature: Uint8Array): boolean;
+  /** @param key SubjectPublicKeyInfo in DER */
+  ecdsaVerify(key: Uint8Array, digest: Uint8Array, signature: Uint8Array): boolean;
   /** @param framing 1: without address and control, 2: with a short protocol field */
   mppeCreate(strength: number, startKey: Uint8Array, framing: number, headroom: number): NativeMppe;
   /** @param virtio 1: packets of src lie behind virtio headers and are cut */
@@ -126,6 +134,37 @@ export interface Native {
     replay: Uint32Array,
     nextHeader: number,
     report: Uint32Array,
+  ): number;
+  /**
+   * @param virtio 1: packets of src lie behind virtio headers and are cut
+   * @param framing `form` of an EspFraming
+   */
+  espSealFramed(
+    key: NativeEsp,
+    src: NativeBatch,
+    dst: NativeBatch,
+    first: number,
+    count: number,
+    virtio: number,
+    sequenceLow: number,
+    sequenceHigh: number,
+    nextHeader: number,
+    framing: Uint8Array,
+  ): number;
+  /** @param virtio 1: packets of dst get virtio headers and may be joined */
+  espOpenFramed(
+    key: NativeEsp,
+    src: NativeBatch,
+    dst: NativeBatch,
+    first: number,
+    count: number,
+    virtio: number,
+    join: number,
+    others: NativeBatch,
+    replay: Uint32Array,
+    nextHeader: number,
+    report: Uint32Array,
+    framing: Uint8Array,
   ): number;
   espClose(key: NativeEsp): void;
   /** Name, and whether it passed its self-test, of each engine of AES-GCM; the name is empty where the processor lacks it. */

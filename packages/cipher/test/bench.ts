@@ -3,9 +3,15 @@ import { createPacketBatch, type PacketBatch } from '@culvert/base';
 import { Engine, enginesOf } from '../src/engines.ts';
 import {
   type AeadName,
+  createEspFraming,
+  createEspKey,
   createMppeKey,
   createOpenvpnAeadKey,
   createTrains,
+  type EspAlgorithms,
+  EspReplayWindow,
+  EspReport,
+  espKeyLengths,
   Join,
   MppeReport,
   OpenReport,
@@ -37,6 +43,13 @@ const whole = packet({
 const header = virtioHeader({ flags: 1, gsoType: 1, gsoSize: 1400, csumStart: 20, csumOffset: 16 });
 const train = virtioBatchOf([{ header, packet: whole }]);
 
+const espSuites: readonly EspAlgorithms[] = [
+  { encryption: 'aes-gcm-16', keyBytes: 32 },
+  { encryption: 'aes-cbc', keyBytes: 32, integrity: 'hmac-sha2-256-128' },
+  { encryption: 'aes-cbc', keyBytes: 32, integrity: 'hmac-sha1-96' },
+  { encryption: '3des-cbc', keyBytes: 24, integrity: 'hmac-sha1-96' },
+];
+
 const sealed = createPacketBatch(64, 200_000);
 const opened = createPacketBatch(64, 200_000);
 const joined = createPacketBatch(64, 400_000, { virtio: true });
@@ -60,6 +73,8 @@ for (const implementation of implementations) {
     print(`${implementation} ${cipher}`, speeds);
   }
   print(`${implementation} MPPE-128`, measureMppe(implementation));
+  for (const algorithms of espSuites)
+    print(`${implementation} ESP ${nameOf(algorithms)}`, measureEsp(implementation, algorithms));
   const trains = createTrains(implementation);
   print(`${implementation} no cipher`, {
     segment: measure(train, () => trains.segment(train, 0, empty(opened))),
@@ -101,6 +116,38 @@ function measureMppe(implementation: 'native' | 'portable'): Record<string, numb
     speeds[`open${name}`] = 1 / (1 / both - 1 / alone);
   }
   return speeds;
+}
+
+/** IP packets behind headers of UDP, L2TP and PPP. */
+function measureEsp(implementation: 'native' | 'portable', algorithms: EspAlgorithms): Record<string, number> {
+  const lengths = espKeyLengths(algorithms);
+  const keys = {
+    spi: 256,
+    encryptionKey: bytes(lengths.encryption),
+    integrityKey: new Uint8Array(lengths.integrity),
+  };
+  const key = createEspKey({ algorithms, keys, implementation });
+  const framing = createEspFraming({ header: new Uint8Array(18), protocolAt: 17, lengths: [{ at: 4, from: 0 }] });
+  const words = new Uint32Array(EspReport.words);
+  const others = createPacketBatch(1, 1_600);
+  const open = () =>
+    key.openFramed(sealed, 0, sealed.count, empty(joined), others, new EspReplayWindow(), 17, words, framing);
+  const speeds: Record<string, number> = {};
+  for (const [name, batch] of [
+    ['', packets],
+    [' train', train],
+  ] as const) {
+    speeds[`seal${name}`] = measure(batch, () => key.sealFramed(batch, 0, empty(sealed), 1, 17, framing));
+    speeds[`open${name}`] = measure(batch, open);
+    if (words[EspReport.packets] !== sealed.count) throw new Error('packets were not accepted');
+  }
+  key.close();
+  return speeds;
+}
+
+function nameOf(algorithms: EspAlgorithms): string {
+  const integrity = algorithms.encryption === 'aes-gcm-16' ? '' : ` ${algorithms.integrity}`;
+  return `${algorithms.encryption} ${8 * algorithms.keyBytes}${integrity}`;
 }
 
 const native = loadNative();

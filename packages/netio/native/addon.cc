@@ -15,6 +15,8 @@ NAPI_MODULE_INIT() {
       {"setCoalescing", SetCoalescing},
       {"setSteering", SetSteering},
       {"takeError", TakeError},
+      {"setTimeSlice", SetTimeSlice},
+      {"bind", BindArrays},
       {"receiveBatch", ReceiveBatch},
       {"sendBatch", SendBatch},
       {"sendOne", SendOne},

@@ -21,6 +21,9 @@ napi_value SetCoalescing(napi_env env, napi_callback_info info);   // setCoalesc
 napi_value SetSteering(napi_env env, napi_callback_info info);     // setSteering(fd, program: Uint32Array): 0 or -errno
 napi_value TakeError(napi_env env, napi_callback_info info);       // takeError(fd): the pending errno, which it clears
 
+// thread.cc: the calling thread.
+napi_value SetTimeSlice(napi_env env, napi_callback_info info);  // setTimeSlice(nanoseconds): 1, 0 where unknown, or -errno
+
 // receive.cc (and receive-trains.cc), send.cc: the packet path.
 napi_value ReceiveBatch(napi_env env, napi_callback_info info);
 napi_value SendBatch(napi_env env, napi_callback_info info);

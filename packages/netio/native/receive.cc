@@ -121,29 +121,31 @@ size_t ReceiveChunk::ReadControl(size_t i, uint32_t* path) {
   return segment > 0 ? segment : 0;
 }
 
-// receiveBatch(fd, arena: Uint8Array, offsets, lengths, paths, runs: Uint32Array, count, used, slotBytes, report: Uint32Array,
-//   spill: Uint8Array, spillState: Uint32Array, headers: 0 | 1): datagrams appended behind `count` and `used`.
+// receiveBatch(fd, count, used, slotBytes, headers: 0 | 1): datagrams appended behind `count` and `used`. It uses what was bound
+//   for way 0: arena, spill: Uint8Array, offsets, lengths, paths, runs, report, spillState: Uint32Array.
 // With an empty `spillState` the socket has UDP_GRO off: each datagram has `slotBytes` of the arena to itself, so offsets lie
 // that far apart within one call. Else see receive-trains.cc. Datagrams longer than `slotBytes` and empty ones are dropped
 // and counted. With `headers` (raw IPv4 sockets) each comes behind its IP header, for which a slot has room for 60 bytes.
 napi_value ReceiveBatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
+  if (!args.ok()) return nullptr;
+  const BoundArrays& bound = Descriptors::Of(env).Bound(fd, 0);
   Inbox in = {};
-  in.arena = args.Bytes(1, "arena");
-  in.offsets = args.Words(2, "offsets");
-  in.lengths = args.Words(3, "lengths");
-  in.paths = args.Words(4, "paths");
-  in.runs = args.Words(5, "runs");
+  in.arena = bound.bytes[0];
+  in.offsets = bound.words[0];
+  in.lengths = bound.words[1];
+  in.paths = bound.words[2];
+  in.runs = bound.words[3];
+  in.report = bound.words[4];
+  const Spill spill = {bound.bytes[1], bound.words[5]};
   in.slots = std::min({in.offsets.size, in.lengths.size, in.paths.size / kPathWords, in.runs.size});
   in.end = std::min<size_t>(in.arena.size, UINT32_MAX);
-  in.next = args.Integer(6, "count", 0, in.slots);
-  in.at = args.Integer(7, "used", 0, in.end);
-  in.slotBytes = args.Integer(8, "slotBytes", 1, UINT16_MAX + 1 + kLongestHeader);
-  in.report = args.Words(9, "report");
-  in.headers = args.Integer(12, "headers", 0, 1) != 0;
+  in.next = args.Integer(1, "count", 0, in.slots);
+  in.at = args.Integer(2, "used", 0, in.end);
+  in.slotBytes = args.Integer(3, "slotBytes", 1, UINT16_MAX + 1 + kLongestHeader);
+  in.headers = args.Integer(4, "headers", 0, 1) != 0;
   if (args.ok() && in.headers && in.slotBytes <= kLongestHeader) args.WrongRange("slotBytes");
-  const Spill spill = {args.Bytes(10, "spill"), args.Words(11, "spillState")};
   if (args.ok() && in.report.size < kReceiveReportWords) args.WrongRange("report");
   if (args.ok() && spill.state.size > 0 && !spill.IsSound()) args.WrongRange("spill");
   if (!args.ok()) return nullptr;

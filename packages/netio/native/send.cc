@@ -234,22 +234,24 @@ Outcome Flush(int fd, Chunk* chunk, size_t* done, Segmentation* segmentation, Sp
 
 }  // namespace
 
-// sendBatch(fd, version, arena: Uint8Array, offsets, lengths, paths: Uint32Array, from, count, report: Uint32Array,
-//   segmentation: Uint32Array as segmentation.h has it, or empty): how many of the descriptors `from`..`count` are done with:
-// sent, refused by the kernel, or of length 0.
+// sendBatch(fd, version, from, count): how many of the descriptors `from`..`count` are done with: sent, refused by the kernel, or of
+//   length 0. It uses what was bound for way 1: arena: Uint8Array, offsets, lengths, paths, report, segmentation: Uint32Array; the
+//   last as segmentation.h has it, or empty.
 napi_value SendBatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
   const int version = static_cast<int>(args.Integer(1, "version", 4, 6));
+  if (!args.ok()) return nullptr;
+  const BoundArrays& bound = Descriptors::Of(env).Bound(fd, 1);
   Outbox out = {};
-  out.arena = args.Bytes(2, "arena");
-  out.offsets = args.Words(3, "offsets");
-  out.lengths = args.Words(4, "lengths");
-  out.paths = args.Words(5, "paths");
-  out.count = args.Integer(7, "count", 0, std::min({out.offsets.size, out.lengths.size, out.paths.size / kPathWords}));
-  const size_t from = args.Integer(6, "from", 0, out.count);
-  const Span<uint32_t> report = args.Words(8, "report");
-  Segmentation segmentation(args.Words(9, "segmentation"));
+  out.arena = bound.bytes[0];
+  out.offsets = bound.words[0];
+  out.lengths = bound.words[1];
+  out.paths = bound.words[2];
+  out.count = args.Integer(3, "count", 0, std::min({out.offsets.size, out.lengths.size, out.paths.size / kPathWords}));
+  const size_t from = args.Integer(2, "from", 0, out.count);
+  const Span<uint32_t> report = bound.words[3];
+  Segmentation segmentation(bound.words[4]);
   if (args.ok() && report.size < kReportWords) args.WrongRange("report");
   if (!args.ok()) return nullptr;
 

@@ -10,4 +10,5 @@ export { openUdp, type UdpOptions } from './open-udp.ts';
 export { encodePath, endpointOfPath, type IpVersion, pathWords, samePath } from './path.ts';
 export { RawIpSocket } from './raw-ip-socket.ts';
 export type { SocketStats } from './stats.ts';
+export { shortenTimeSlice } from './time-slice.ts';
 export { UdpSocket } from './udp-socket.ts';

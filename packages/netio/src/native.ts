@@ -22,33 +22,16 @@ interface Native {
   setCoalescing(fd: number, on: number): number;
   setSteering(fd: number, program: Uint32Array): number;
   takeError(fd: number): number;
-  receiveBatch(
-    fd: number,
-    arena: Uint8Array,
-    offsets: Uint32Array,
-    lengths: Uint32Array,
-    paths: Uint32Array,
-    runs: Uint32Array,
-    count: number,
-    used: number,
-    slotBytes: number,
-    report: Uint32Array,
-    spill: Uint8Array,
-    spillState: Uint32Array,
-    headers: number,
-  ): number;
-  sendBatch(
-    fd: number,
-    version: number,
-    arena: Uint8Array,
-    offsets: Uint32Array,
-    lengths: Uint32Array,
-    paths: Uint32Array,
-    from: number,
-    count: number,
-    report: Uint32Array,
-    segmentation: Uint32Array,
-  ): number;
+  /** Of the calling thread. 1 if the scheduler took it, 0 where it knows none. */
+  setTimeSlice(nanoseconds: number): number;
+  /**
+   * The arrays that receiving (way 0) or sending (1) uses from here on. To be called anew before one of them is detached or shrinks.
+   *
+   * @param words receiving: offsets, lengths, paths, runs, report, state of the spill; sending: offsets, lengths, paths, report, segmentation
+   */
+  bind(fd: number, way: number, arena: Uint8Array, spill: Uint8Array | undefined, ...words: Uint32Array[]): void;
+  receiveBatch(fd: number, count: number, used: number, slotBytes: number, headers: number): number;
+  sendBatch(fd: number, version: number, from: number, count: number): number;
   sendOne(fd: number, version: number, bytes: Uint8Array, path: Uint32Array, report: Uint32Array): number;
   watch(fd: number, events: number, callback: ((status: number, events: number) => void) | undefined): number;
   close(fd: number): void;

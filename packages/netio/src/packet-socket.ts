@@ -1,5 +1,6 @@
 import type { Endpoint } from '@culvert/base';
 import type { DatagramBatch } from './batch.ts';
+import { BoundBatch } from './bound-batch.ts';
 import { NetioError } from './errors.ts';
 import { native, systemError } from './native.ts';
 import type { IpVersion } from './path.ts';
@@ -33,9 +34,8 @@ export class PacketSocket {
   readonly #sendReport = new Uint32Array(6);
   /** Empty where the socket sends no trains. */
   readonly #segmentation: Uint32Array;
-  /** Empty where the kernel gives no trains. */
-  readonly #spill: Uint8Array;
-  readonly #spillState: Uint32Array;
+  readonly #receiving: BoundBatch;
+  readonly #sending: BoundBatch;
   /** Whether the kernel gives each datagram behind an IPv4 header. */
   readonly #headers: boolean;
   /** The next look at a spill that the reader left, which no event of the descriptor tells of. */
@@ -53,17 +53,23 @@ export class PacketSocket {
     readonly slotBytes: number;
     readonly headers: boolean;
     readonly segmentation: Uint32Array;
+    /** Empty where the kernel gives no trains. */
     readonly spill: Uint8Array;
     readonly spillState: Uint32Array;
   }) {
-    this.#fd = options.fd;
+    const { fd, spill, spillState, segmentation } = options;
+    this.#fd = fd;
     this.family = options.family;
     this.#slotBytes = options.slotBytes + (options.headers ? ipHeaderBytes : 0);
     this.#headers = options.headers;
-    this.#segmentation = options.segmentation;
-    if (options.segmentation.length > 0) options.segmentation[0] = 1;
-    this.#spill = options.spill;
-    this.#spillState = options.spillState;
+    this.#segmentation = segmentation;
+    if (segmentation.length > 0) segmentation[0] = 1;
+    this.#receiving = new BoundBatch(({ arena, offsets, lengths, paths, runs }) =>
+      native.bind(fd, 0, arena, spill, offsets, lengths, paths, runs, this.#receiveReport, spillState),
+    );
+    this.#sending = new BoundBatch(({ arena, offsets, lengths, paths }) =>
+      native.bind(fd, 1, arena, undefined, offsets, lengths, paths, this.#sendReport, segmentation),
+    );
     this.local = options.local;
   }
 
@@ -79,24 +85,11 @@ export class PacketSocket {
    * system call and a copy for each train.
    */
   recvBatch(batch: DatagramBatch): number {
-    const { arena, offsets, lengths, paths, runs, count, used } = batch;
+    const { arena, offsets, lengths, count, used } = batch;
     const report = this.#receiveReport;
     const fd = this.#open();
-    const n = native.receiveBatch(
-      fd,
-      arena,
-      offsets,
-      lengths,
-      paths,
-      runs,
-      count,
-      used,
-      this.#slotBytes,
-      report,
-      this.#spill,
-      this.#spillState,
-      this.#headers ? 1 : 0,
-    );
+    this.#receiving.use(batch);
+    const n = native.receiveBatch(fd, count, used, this.#slotBytes, this.#headers ? 1 : 0);
     if (report[0] !== 0 || report[1] !== 0 || report[2] !== 0 || report[3] !== 0) this.#countReceiveReport();
     if (n > 0) {
       const last = count + n - 1;
@@ -118,20 +111,9 @@ export class PacketSocket {
    * cheapest where they lie side by side in the arena.
    */
   sendBatch(batch: Readonly<DatagramBatch>, from = 0): number {
-    const { arena, offsets, lengths, paths, count } = batch;
-    const report = this.#sendReport;
-    const done = native.sendBatch(
-      this.#open(),
-      this.family,
-      arena,
-      offsets,
-      lengths,
-      paths,
-      from,
-      count,
-      report,
-      this.#segmentation,
-    );
+    const fd = this.#open();
+    this.#sending.use(batch);
+    const done = native.sendBatch(fd, this.family, from, batch.count);
     this.#countSendReport();
     return done;
   }
@@ -239,12 +221,12 @@ export class PacketSocket {
   }
 
   #countReceiveReport(): void {
-    const [truncated = 0, empty = 0, errno = 0, trains = 0] = this.#receiveReport;
-    this.stats.truncated += truncated;
-    this.stats.empty += empty;
-    this.stats.trainsReceived += trains;
-    if (errno !== 0) this.stats.lastError = systemError(-errno).message;
-    this.#receiveReport.fill(0, 0, LEFT);
+    const report = this.#receiveReport;
+    this.stats.truncated += report[0] ?? 0;
+    this.stats.empty += report[1] ?? 0;
+    this.stats.trainsReceived += report[3] ?? 0;
+    if (report[2] !== 0) this.stats.lastError = systemError(-(report[2] ?? 0)).message;
+    for (let word = 0; word < LEFT; word++) report[word] = 0;
   }
 
   #countSendReport(): void {
@@ -260,7 +242,7 @@ export class PacketSocket {
       this.stats.trainFallbacks += report[5] ?? 0;
       this.#noticeSwitchedOff();
     }
-    report.fill(0);
+    for (let word = 0; word < report.length; word++) report[word] = 0;
   }
 
   #noticeSwitchedOff(): void {

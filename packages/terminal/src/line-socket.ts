@@ -11,6 +11,8 @@ export async function listenPrivately(server: Server, path: string): Promise<voi
   server.listen(path, resolve);
   process.umask(before);
   await promise;
+  // What the system cannot give us later is one connection, whose peer tries again.
+  server.off('error', reject).on('error', () => {});
   await chmod(path, 0o600);
 }
 

@@ -3,6 +3,7 @@
  */
 import { CulvertError } from '@culvert/base';
 import yargs, { type Argv, type CommandModule } from 'yargs';
+import { flushLog } from './log.ts';
 
 /** Exit codes mean the same in all programs. */
 export const ExitCode = {
@@ -75,6 +76,7 @@ export async function runProgram(options: {
 }
 
 function reportError(name: string, error: unknown): void {
+  flushLog();
   if (error instanceof UsageError) {
     process.stderr.write(`${name}: ${error.message}\nSee '${name} --help'.\n`);
     process.exitCode = ExitCode.usage;

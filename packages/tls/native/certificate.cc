@@ -4,6 +4,7 @@
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <strings.h>
 
@@ -60,6 +61,19 @@ static std::string Serial(const X509* certificate) {
   return negative ? "-" + text : text;
 }
 
+// SHA-256 in lower-case hexadecimal.
+static std::string Fingerprint(const uint8_t* data, size_t size) {
+  static const char* const kDigits = "0123456789abcdef";
+  uint8_t digest[SHA256_DIGEST_LENGTH];
+  SHA256(data, size, digest);
+  std::string text;
+  for (const uint8_t byte : digest) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
 napi_value DescribeCertificate(napi_env env, const X509* certificate) {
   JsObject object(env);
   const int size = i2d_X509(certificate, nullptr);
@@ -67,8 +81,9 @@ napi_value DescribeCertificate(napi_env env, const X509* certificate) {
     uint8_t* der = nullptr;
     napi_value bytes = JsBytes(env, static_cast<size_t>(size), &der);
     if (bytes == nullptr) return nullptr;
-    i2d_X509(certificate, &der);
-    object.Set("der", bytes);
+    uint8_t* end = der;
+    i2d_X509(certificate, &end);
+    object.Set("der", bytes).Set("fingerprint256", Fingerprint(der, static_cast<size_t>(size)));
   }
   return object.Set("subject", NameText(X509_get_subject_name(certificate)))
       .Set("issuer", NameText(X509_get_issuer_name(certificate)))

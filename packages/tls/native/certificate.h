@@ -18,7 +18,7 @@ std::string CommonName(const X509* certificate);
 // Unix milliseconds; 0 for a time that is missing or cannot be read.
 double UnixMillis(const ASN1_TIME* time);
 
-// { der, subject, issuer, commonName, serial, notBefore, notAfter }
+// { der, fingerprint256, subject, issuer, commonName, serial, notBefore, notAfter }
 napi_value DescribeCertificate(napi_env env, const X509* certificate);
 
 // Whether a dNSName among the subject's alternative names is `name`, letter case aside. No wildcards.

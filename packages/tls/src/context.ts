@@ -4,7 +4,6 @@ import { Engine } from './engine.ts';
 import { TlsError } from './errors.ts';
 import type { TlsContext, TlsEngine } from './face.ts';
 import { loadNative, type Native, type NativeContext } from './native.ts';
-import { describePeer } from './peer-certificate.ts';
 import { day, explainCrl, explainRefusal, explainStaleCrl, shorten } from './reasons.ts';
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
@@ -150,7 +149,7 @@ class Context implements CertificateTlsContext {
       return refusal === undefined ? "the peer's certificate cannot be verified" : explainRefusal(refusal, expected);
     }
     for (const warning of warnings) this.#warn(explainStaleCrl(warning));
-    return describePeer(certificate);
+    return certificate;
   }
 
   close(): void {

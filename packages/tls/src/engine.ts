@@ -8,7 +8,6 @@ import { alertName } from './alerts.ts';
 import { TlsError } from './errors.ts';
 import type { TlsEngine, TlsEvent } from './face.ts';
 import { type Native, type NativeContext, type NativeEngine, Step } from './native.ts';
-import { describePeer } from './peer-certificate.ts';
 import { type Expectation, explainFailure, explainStaleCrl } from './reasons.ts';
 
 /** RFC 8446, section 5.1. */
@@ -158,8 +157,7 @@ export class Engine implements TlsEngine {
     const { protocol, cipher, resumed, warnings, certificate } = this.#native.session(this.#handle);
     this.#phase = 'secure';
     for (const warning of warnings) this.#options.warn(explainStaleCrl(warning));
-    const peerCertificate = certificate === undefined ? undefined : describePeer(certificate);
-    this.#events.push({ kind: 'secure', protocol, cipher, peerCertificate, resumed });
+    this.#events.push({ kind: 'secure', protocol, cipher, peerCertificate: certificate, resumed });
     const early = this.#early;
     this.#early = [];
     for (const plaintext of early) this.#writeRecord(plaintext);

@@ -1,5 +1,6 @@
 /** Loads the binary that scripts/build-native makes, and says what its calls take and give (packages/tls/native). */
 import { createRequire } from 'node:module';
+import type { PeerCertificate } from '@culvert/base';
 import { TlsError } from './errors.ts';
 
 /** Objects inside the binary; only the binary looks into them. */
@@ -8,17 +9,6 @@ export interface NativeContext {
 }
 export interface NativeEngine {
   readonly engine: unique symbol;
-}
-
-export interface CertificateFacts {
-  readonly der: Uint8Array;
-  readonly subject: string;
-  readonly issuer: string;
-  readonly commonName: string;
-  readonly serial: string;
-  /** Unix milliseconds. */
-  readonly notBefore: number;
-  readonly notAfter: number;
 }
 
 /** `nextUpdate` is in Unix milliseconds, 0 where the CRL names none. `known`: one of our CAs is the issuer. */
@@ -40,7 +30,7 @@ export interface SessionFacts {
   readonly cipher: string;
   readonly resumed: boolean;
   readonly warnings: readonly StaleCrl[];
-  readonly certificate?: CertificateFacts;
+  readonly certificate?: PeerCertificate;
 }
 
 /** The certificate at fault, `depth` 0 being the peer's own, and OpenSSL's X509_V_ERR_* number. */
@@ -59,7 +49,7 @@ export interface Refusal {
 /** Neither certificate nor refusal: OpenSSL could not even begin. */
 export interface ChainVerdict {
   readonly warnings: readonly StaleCrl[];
-  readonly certificate?: CertificateFacts;
+  readonly certificate?: PeerCertificate;
   readonly refusal?: Refusal;
 }
 
@@ -79,7 +69,7 @@ export interface Native {
   setLists(context: NativeContext, groups: string, ciphers: string, cipherSuites: string): string | undefined;
   setPolicy(context: NativeContext, usage: boolean, staleCrlRefuses: boolean, nameRule: number, name: string): void;
   setCa(context: NativeContext, pem: string): string | undefined;
-  setCertificate(context: NativeContext, pem: string): CertificateFacts | string;
+  setCertificate(context: NativeContext, pem: string): PeerCertificate | string;
   setPrivateKey(
     context: NativeContext,
     pem: string,

@@ -16,6 +16,7 @@ NAPI_MODULE_INIT() {
       {"getMtu", GetMtu},
       {"setMtu", SetMtu},
       {"setUp", SetUp},
+      {"bind", BindArrays},
       {"readBatch", ReadBatch},
       {"writeBatch", WriteBatch},
       {"watch", WatchDescriptor},

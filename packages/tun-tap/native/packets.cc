@@ -20,6 +20,21 @@ constexpr size_t kMostRoom = 68 * 1024;
 // Words of `report`: what went wrong with packets that were passed over.
 enum Report { kPassedOver = 0, kErrno = 1, kReportWords = 2 };
 
+enum Way { kReading = 0, kWriting = 1 };
+
+/** What is bound for one way of a descriptor. */
+struct Packets {
+  Span<uint8_t> arena;
+  Span<uint32_t> offsets;
+  Span<uint32_t> lengths;
+  Span<uint32_t> report;
+
+  static Packets Of(napi_env env, int fd, Way way) {
+    const BoundArrays& bound = Descriptors::Of(env).Bound(fd, way);
+    return {bound.bytes[0], bound.words[0], bound.words[1], bound.words[2]};
+  }
+};
+
 ssize_t ReadPacket(int fd, uint8_t* into, size_t room) {
   for (;;) {
     const ssize_t n = read(fd, into, room);
@@ -61,29 +76,29 @@ bool IsGone(int error) { return error == EBADFD || error == EBADF; }
 
 }  // namespace
 
-// readBatch(fd, arena: Uint8Array, offsets, lengths: Uint32Array, count, used, maxPacket, report: Uint32Array, headers: 0 | 1)
-//   : packets appended behind `count` and `used`, or -errno if there was an error before the first.
-// With `headers` the device puts one before each packet; offset and length are the packet's own. Stops when none waits, when no
-// slot is free, or when the arena has no room for a header and `maxPacket` + 1 bytes. A packet that fills its room was cut by
+// Both calls use what `bind` was given for their way (reading 0, writing 1): arena: Uint8Array, offsets, lengths, report: Uint32Array.
+
+// readBatch(fd, count, used, maxPacket, headers: 0 | 1, most): packets appended behind `count` and `used`, or -errno if there was an error before the first.
+// With `headers` the device puts one before each packet; offset and length are the packet's own. Stops behind `most` packets, when
+// none waits, when no slot is free, or when the arena has no room for a header and `maxPacket` + 1 bytes. A packet that fills its room was cut by
 // the kernel: it is dropped and counted in report[0].
 napi_value ReadBatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
-  const Span<uint8_t> arena = args.Bytes(1, "arena");
-  const Span<uint32_t> offsets = args.Words(2, "offsets");
-  const Span<uint32_t> lengths = args.Words(3, "lengths");
+  if (!args.ok()) return nullptr;
+  const auto [arena, offsets, lengths, report] = Packets::Of(env, fd, kReading);
   const size_t slots = std::min(offsets.size, lengths.size);
-  const size_t first = args.Integer(4, "count", 0, slots);
-  size_t at = args.Integer(5, "used", 0, std::min<size_t>(arena.size, UINT32_MAX));
-  const size_t maxPacket = args.Integer(6, "maxPacket", 1, kMostRoom - 1);
-  const Span<uint32_t> report = args.Words(7, "report");
-  const size_t header = args.Integer(8, "headers", 0, 1) == 0 ? 0 : kHeaderBytes;
+  const size_t first = args.Integer(1, "count", 0, slots);
+  size_t at = args.Integer(2, "used", 0, std::min<size_t>(arena.size, UINT32_MAX));
+  const size_t maxPacket = args.Integer(3, "maxPacket", 1, kMostRoom - 1);
+  const size_t header = args.Integer(4, "headers", 0, 1) == 0 ? 0 : kHeaderBytes;
+  const size_t stop = std::min<size_t>(slots, first + args.Integer(5, "most", 1, UINT32_MAX));
   if (args.ok() && report.size < kReportWords) args.WrongRange("report");
   if (!args.ok()) return nullptr;
 
   size_t next = first;
   const size_t end = std::min<size_t>(arena.size, UINT32_MAX);
-  while (next < slots && end - at > header + maxPacket) {
+  while (next < stop && end - at > header + maxPacket) {
     const size_t room = std::min(end - at, kMostRoom);
     const ssize_t n = ReadPacket(fd, arena.data + at, room);
     if (n == -EAGAIN) break;
@@ -103,18 +118,15 @@ napi_value ReadBatch(napi_env env, napi_callback_info info) {
   return Number(env, next - first);
 }
 
-// writeBatch(fd, arena: Uint8Array, offsets, lengths: Uint32Array, count, report: Uint32Array, headers: `Headers`): packets
-// written, or -errno if the interface is gone. A packet that the kernel refuses is counted in report[0], its errno put into
+// writeBatch(fd, count, headers: `Headers`): packets written, or -errno if the interface is gone. A packet that the kernel refuses is counted in report[0], its errno put into
 // report[1].
 napi_value WriteBatch(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
-  const Span<uint8_t> arena = args.Bytes(1, "arena");
-  const Span<uint32_t> offsets = args.Words(2, "offsets");
-  const Span<uint32_t> lengths = args.Words(3, "lengths");
-  const size_t count = args.Integer(4, "count", 0, std::min(offsets.size, lengths.size));
-  const Span<uint32_t> report = args.Words(5, "report");
-  const int64_t headers = args.Integer(6, "headers", kNone, kZeros);
+  if (!args.ok()) return nullptr;
+  const auto [arena, offsets, lengths, report] = Packets::Of(env, fd, kWriting);
+  const size_t count = args.Integer(1, "count", 0, std::min(offsets.size, lengths.size));
+  const int64_t headers = args.Integer(2, "headers", kNone, kZeros);
   const size_t before = headers == kArena ? kHeaderBytes : 0;
   if (args.ok() && report.size < kReportWords) args.WrongRange("report");
   if (!args.ok()) return nullptr;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { enterFreshNamespace, hostileBytes, hostileNumber, hostileWords } from '@culvert/testkit';
 import fc from 'fast-check';
-import { openTun, TunError } from './index.ts';
+import { createBatch, openTun, TunError } from './index.ts';
 import { native } from './native.ts';
 
 const skip = enterFreshNamespace();
@@ -43,6 +43,31 @@ for (const vnetHeader of [false, true])
     );
     assert.ok(seen.works > 100 && seen.refuses > 100, `both outcomes were reached (${JSON.stringify(seen)})`);
   });
+
+test('an array that was replaced, detached or resized since the last call is looked at anew', { skip }, () => {
+  using device = openTun();
+  device.setUp();
+  const memory = new ArrayBuffer(8_192, { maxByteLength: 8_192 });
+  const sound = { ...createBatch(4, 0), arena: new Uint8Array(memory), count: 1 };
+  const packet = Buffer.from('4500001400000000401126cb0a0900020a090001', 'hex');
+  /** Writes a packet by way of the batch. */
+  const write = (batch: typeof sound) => {
+    batch.arena.set(packet);
+    batch.lengths[0] = packet.length;
+    return device.writeBatch(batch);
+  };
+  assert.equal(write(sound), 1);
+  memory.resize(packet.length - 1);
+  assert.throws(() => device.writeBatch(sound), RangeError);
+  memory.resize(8_192);
+  assert.equal(write(sound), 1);
+  assert.throws(() => device.writeBatch({ ...sound, offsets: 'none' as never }), TypeError);
+  assert.throws(() => device.writeBatch({ ...sound, lengths: undefined as never }), TypeError);
+  assert.equal(write({ ...sound, arena: new Uint8Array(8_192) }), 1);
+  assert.equal(write(sound), 1);
+  memory.transfer();
+  assert.throws(() => device.writeBatch(sound), RangeError);
+});
 
 test('packets outside of the arena are never written', { skip }, () => {
   using device = openTun();

@@ -88,6 +88,13 @@ test('reading appends to the batch, stops when its slots or its arena are full, 
   arena.count = arena.used = 0;
   assert.equal(device.readBatch(arena), 1);
   assert.equal(device.readBatch(arena), 0, 'none waits');
+
+  await sendFromKernel(100, 3);
+  const wide = createBatch(8, 65_536);
+  await collect(device, createBatch(1, 4_096), isUdp);
+  assert.equal(device.readBatch(wide, 1), 1, 'no more than were asked for');
+  assert.equal(device.readBatch(wide, 8), 1, 'no more than wait');
+  assert.throws(() => device.readBatch(wide, 0), RangeError);
 });
 
 test('an empty batch that can hold no packet is the mistake of its owner', { skip }, () => {
@@ -167,10 +174,12 @@ test('the best offloads are what the kernel has', { skip }, () => {
   assert.ok(device.offloads.includes('csum') && device.offloads.includes('tso4'), String(device.offloads));
   device.setOffloads(['tso6']);
   assert.deepEqual(device.offloads, ['csum', 'tso6']);
+  assert.deepEqual(device.missingOffloads, ['tso4', 'ecn', 'uso4', 'uso6']);
   device.setOffloads('best');
   assert.ok(device.offloads.includes('ecn'));
   using none = openTun({ vnetHeader: true });
   assert.deepEqual(none.offloads, []);
+  assert.deepEqual(none.missingOffloads, ['csum', 'tso4', 'tso6', 'ecn', 'uso4', 'uso6']);
   using queues = openTun({ vnetHeader: true, offloads: 'best', multiQueue: true });
   using queue = queues.addQueue();
   assert.deepEqual(queue.offloads, queues.offloads);

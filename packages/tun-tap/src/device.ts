@@ -1,5 +1,6 @@
 import { type Attachment, attachNew, closeUnless, systemError, type TunMode } from './attach.ts';
 import { type TunBatch, virtioBytes } from './batch.ts';
+import { BoundBatch } from './bound-batch.ts';
 import { TunError } from './errors.ts';
 import { native } from './native.ts';
 import { bestOffloads, type Offload, offloadBits, offloadsOf } from './offloads.ts';
@@ -21,6 +22,9 @@ const largestSuperPacket = 65_536;
 const NO_HEADERS = 0;
 const HEADERS_IN_ARENA = 1;
 const HEADERS_OF_ZEROS = 2;
+
+/** More packets than any batch has slots. */
+const MANY = 0xffff_ffff;
 
 /** Words of the native report. */
 const PASSED_OVER = 0;
@@ -51,6 +55,8 @@ export class TunDevice {
   readonly vnetHeader: boolean;
   readonly stats: TunStats = { truncated: 0, writeErrors: 0, lastWriteError: undefined };
   readonly #report = new Uint32Array(2);
+  readonly #reading: BoundBatch;
+  readonly #writing: BoundBatch;
   readonly #ready = (status: number) => this.#handleReady(status);
   #readable: (() => void) | undefined;
   #gone = false;
@@ -61,6 +67,8 @@ export class TunDevice {
   /** Owns the attachment's descriptor from here on, and closes it if it throws. Programs call `openTun`. */
   constructor(attachment: Attachment) {
     this.fd = attachment.fd;
+    this.#reading = new BoundBatch(attachment.fd, 0, this.#report);
+    this.#writing = new BoundBatch(attachment.fd, 1, this.#report);
     this.name = attachment.name;
     this.mode = attachment.mode;
     this.multiQueue = attachment.multiQueue;
@@ -77,24 +85,30 @@ export class TunDevice {
     return this.#offloads;
   }
 
+  /** Of all that there are, those that the kernel does not leave undone here. */
+  get missingOffloads(): readonly Offload[] {
+    return (bestOffloads[0] ?? []).filter((offload) => !this.#offloads.includes(offload));
+  }
+
   /** The largest packet that `readBatch` gives, in bytes: `lengths[i]`, without the virtio header. */
   get maxPacket(): number {
     return this.#maxPacket;
   }
 
   /**
-   * Append waiting packets behind `batch.count` and `batch.used`. Returns how many; zero means that none waits, or that the
-   * batch is full: no slot, or less arena than `maxPacket` + 1 bytes (and `virtioBytes`). Throws RangeError for an empty batch that
-   * small, and TypeError if batch and device do not agree about virtio headers.
+   * Append waiting packets, at most `most`, behind `batch.count` and `batch.used`. Returns how many; zero means that none waits, or
+   * that the batch is full: no slot, or less arena than `maxPacket` + 1 bytes (and `virtioBytes`). Throws RangeError for an empty
+   * batch that small or a `most` that is no number from 1 on, and TypeError if batch and device do not agree about virtio headers.
    */
-  readBatch(batch: TunBatch): number {
+  readBatch(batch: TunBatch, most = MANY): number {
     const { arena, offsets, lengths, count, used } = batch;
     const fd = this.#open();
     if (this.vnetHeader !== (batch.virtio === true)) {
       throw new TypeError(`${this.name} gives packets ${this.vnetHeader ? 'with' : 'without'} virtio headers`);
     }
     const headers = this.vnetHeader ? HEADERS_IN_ARENA : NO_HEADERS;
-    const n = native.readBatch(fd, arena, offsets, lengths, count, used, this.#maxPacket, this.#report, headers);
+    this.#reading.use(batch);
+    const n = native.readBatch(fd, count, used, this.#maxPacket, headers, most);
     if (this.#report[PASSED_OVER] !== 0) this.#countTruncated();
     if (n > 0) {
       const last = count + n - 1;
@@ -107,9 +121,9 @@ export class TunDevice {
       this.#gone = failure.code === 'CULVERT_TUN_GONE';
       throw failure;
     }
-    const most = this.#maxPacket + (this.vnetHeader ? virtioBytes : 0);
-    if (count === 0 && (offsets.length === 0 || arena.length - used <= most)) {
-      throw new RangeError(`a batch needs a slot and more than ${most} bytes of arena`);
+    const largest = this.#maxPacket + (this.vnetHeader ? virtioBytes : 0);
+    if (count === 0 && (offsets.length === 0 || arena.length - used <= largest)) {
+      throw new RangeError(`a batch needs a slot and more than ${largest} bytes of arena`);
     }
     return 0;
   }
@@ -122,7 +136,8 @@ export class TunDevice {
     const fd = this.#open();
     if (batch.virtio === true && !this.vnetHeader) throw new TypeError(`${this.name} takes no virtio headers`);
     const headers = !this.vnetHeader ? NO_HEADERS : batch.virtio === true ? HEADERS_IN_ARENA : HEADERS_OF_ZEROS;
-    const n = native.writeBatch(fd, batch.arena, batch.offsets, batch.lengths, batch.count, this.#report, headers);
+    this.#writing.use(batch);
+    const n = native.writeBatch(fd, batch.count, headers);
     if (this.#report[PASSED_OVER] !== 0) this.#countRefused();
     if (n < 0) throw this.#failure('writing', n);
     return n;

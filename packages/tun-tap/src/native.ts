@@ -15,26 +15,18 @@ interface Native {
   getMtu(fd: number): number;
   setMtu(fd: number, mtu: number): number;
   setUp(fd: number, up: number): number;
-  readBatch(
+  /** The arrays that reading (way 0) or writing (1) uses from here on. To be called anew before one of them is detached or shrinks. */
+  bind(
     fd: number,
+    way: number,
     arena: Uint8Array,
+    none: undefined,
     offsets: Uint32Array,
     lengths: Uint32Array,
-    count: number,
-    used: number,
-    maxPacket: number,
     report: Uint32Array,
-    headers: number,
-  ): number;
-  writeBatch(
-    fd: number,
-    arena: Uint8Array,
-    offsets: Uint32Array,
-    lengths: Uint32Array,
-    count: number,
-    report: Uint32Array,
-    headers: number,
-  ): number;
+  ): void;
+  readBatch(fd: number, count: number, used: number, maxPacket: number, headers: number, most: number): number;
+  writeBatch(fd: number, count: number, headers: number): number;
   watch(fd: number, events: number, callback: ((status: number, events: number) => void) | undefined): number;
   close(fd: number): void;
 }

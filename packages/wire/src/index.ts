@@ -19,5 +19,6 @@ export { ICMP_HEADER, IcmpType, Icmpv6Type, isEchoReply, isEchoRequest, isIcmpEr
 export { Fragment, IPV4_HEADER, IPV6_HEADER, PacketHeaders } from './packet-headers.ts';
 export { Protocol } from './protocol-number.ts';
 export { Reader } from './reader.ts';
+export { sourceOf } from './source.ts';
 export { clampMaximumSegmentSize, TCP_HEADER, TcpFlag, tcpHeaderLength } from './tcp.ts';
 export { Writer } from './writer.ts';

@@ -37,6 +37,9 @@ export function espKeyLengths(algorithms: EspAlgorithms): { readonly encryption:
   return { encryption: algorithms.keyBytes, integrity: integrityForms[algorithms.integrity].keyBytes };
 }
 
+/** A next header that stands for 4 or 41, by the IP packet that is the payload: tunnel mode. */
+export const ESP_INNER_IP = 256;
+
 /** Where the parts of a packet lie: | SPI 4 | sequence number 4 | IV | payload, padding, pad length 1, next header 1 | ICV | */
 export interface EspForm {
   /** Bytes before the ciphertext. */

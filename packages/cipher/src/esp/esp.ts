@@ -8,7 +8,9 @@
  */
 import type { PacketBatch } from '@culvert/base';
 import { nativeOr } from '../native.ts';
+import type { SkippedPackets } from '../trains/face.ts';
 import { type EspAlgorithms, type EspKeys, espKeyLengths, integrityForms } from './algorithms.ts';
+import type { EspFraming } from './framing.ts';
 import { NativeEspKey } from './native-esp.ts';
 import { PortableEspKey } from './portable-esp.ts';
 import type { EspReplayWindow } from './replay-window.ts';
@@ -29,6 +31,8 @@ export interface EspKeyOptions {
 /** One direction of one security association. */
 export interface EspKey {
   readonly implementation: 'native' | 'portable';
+  /** What `seal` and `sealFramed` passed over since the key was made. */
+  readonly skipped: SkippedPackets;
 
   /**
    * Seals the payloads of `src` from index `first` on, skipping lengths of 0, and appends the packets to `dst`, with their tags.
@@ -37,7 +41,8 @@ export interface EspKey {
    * Throws RangeError, and seals nothing, when sequence numbers could pass 2 ** 32 - 1, with ESN 2 ** 53 - 1.
    *
    * @param sequence at least 1
-   * @param nextHeader IP protocol number of the payloads: 17 for UDP in transport mode; 4, 41 in tunnel mode
+   * @param nextHeader IP protocol number of the payloads: 17 for UDP in transport mode; ESP_INNER_IP in tunnel mode, where what is no IP
+   *   packet is skipped and counted
    */
   seal(src: PacketBatch, first: number, dst: PacketBatch, sequence: number, nextHeader: number): number;
 
@@ -47,7 +52,7 @@ export interface EspKey {
    * A dropped packet's plaintext is wiped. Returns the index of the first packet not consumed: less than `first + count` when
    * `dst` is out of slots or bytes (padding takes room while a packet is opened).
    *
-   * @param nextHeader the one that payloads must have
+   * @param nextHeader the one that payloads must have, or ESP_INNER_IP: the one of the IP packet that they are
    * @param report at least `EspReport.words` long
    */
   open(
@@ -60,7 +65,41 @@ export interface EspKey {
     report: Uint32Array,
   ): number;
 
-  /** Forgets the key. Idempotent; `seal` and `open` throw afterwards. */
+  /**
+   * As `seal`, for IP packets: each gets the headers of `framing`, and for its tag the length it had. Packets of a `src` with virtio headers are cut, each whole or not
+   * at all, and leave as one ESP packet a segment. What is no IP packet, or contradicts its virtio header, is skipped and counted.
+   * Sequence numbers must last for all slots of `dst` then.
+   */
+  sealFramed(
+    src: PacketBatch,
+    first: number,
+    dst: PacketBatch,
+    sequence: number,
+    nextHeader: number,
+    framing: EspFraming,
+  ): number;
+
+  /**
+   * As `open`, for IP packets behind the headers of `framing`: these go, and in a `dst` with virtio headers packets that follow each
+   * other in a flow are joined. Accepted payloads that have other headers are appended to `others` as `open` gives them.
+   *
+   * @param others a batch without virtio headers
+   * @param join bits of `Join`. @default Join.tcp
+   */
+  openFramed(
+    src: PacketBatch,
+    first: number,
+    count: number,
+    dst: PacketBatch,
+    others: PacketBatch,
+    replay: EspReplayWindow,
+    nextHeader: number,
+    report: Uint32Array,
+    framing: EspFraming,
+    join?: number,
+  ): number;
+
+  /** Forgets the key. Idempotent; all calls throw afterwards. */
   close(): void;
 }
 

@@ -1,58 +1,92 @@
-import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
 import type { PacketBatch } from '@culvert/base';
-import { checkKinds, checkPlace, checkRange, checkReport, slotsOf } from '../check.ts';
+import { checkKinds, checkPlace, checkRange, checkReport, mostPackets, slotsOf } from '../check.ts';
 import { CipherError } from '../errors.ts';
-import { type EspAlgorithms, type EspForm, espForm, integrityForms } from './algorithms.ts';
-import { checkNextHeader, checkSequences, checkWindow } from './check.ts';
+import { Join, type SkippedPackets } from '../trains/face.ts';
+import { Joiner } from '../trains/joiner.ts';
+import { cutAll } from '../trains/segments.ts';
+import { bytesOf } from '../trains/trains.ts';
+import { ESP_INNER_IP, type EspForm, espForm } from './algorithms.ts';
+import { checkFramed, checkNextHeader, checkSequences, checkWindow, innerProtocol } from './check.ts';
 import type { EspKey, EspKeyOptions } from './esp.ts';
+import type { EspFraming } from './framing.ts';
+import { PortableEspCipher } from './portable-cipher.ts';
+import { frame, protocolOf, unframe } from './portable-framing.ts';
 import type { EspReplayWindow } from './replay-window.ts';
 import { EspReport } from './report.ts';
 
-const HALF = 2 ** 32;
 const NO_NEXT_HEADER = 59;
+const TRAILER = 2;
+const MOST_BYTES = 0xffff;
+
+/** What came of one packet: the word of the report that counts it, and where it is authentic its sequence number. */
+interface Opened {
+  readonly word: Exclude<keyof typeof EspReport, 'bytes' | 'packets' | 'inner' | 'joined' | 'others' | 'words'>;
+  readonly sequence?: number;
+  /** Where it is accepted. */
+  readonly payload?: Uint8Array;
+}
 
 /** ESP on node:crypto, packet by packet: the oracle of the native one, and its stand-in. */
 export class PortableEspKey implements EspKey {
   readonly implementation = 'portable';
-  readonly #algorithms: EspAlgorithms;
+  readonly skipped: SkippedPackets = { malformed: 0, oversized: 0 };
   readonly #form: EspForm;
-  readonly #spi: number;
-  readonly #encryptionKey: Uint8Array;
-  readonly #integrityKey: Uint8Array;
-  readonly #salt: Uint8Array;
+  readonly #cipher: PortableEspCipher;
   readonly #esn: boolean;
   #closed = false;
 
-  constructor({ algorithms, keys, esn = false }: EspKeyOptions) {
-    this.#algorithms = algorithms;
-    this.#form = espForm(algorithms);
-    this.#spi = keys.spi;
-    this.#encryptionKey = keys.encryptionKey.slice(0, algorithms.keyBytes);
-    this.#salt = keys.encryptionKey.slice(algorithms.keyBytes);
-    this.#integrityKey = keys.integrityKey.slice();
-    this.#esn = esn;
+  constructor(options: EspKeyOptions) {
+    this.#form = espForm(options.algorithms);
+    this.#cipher = new PortableEspCipher(options);
+    this.#esn = options.esn ?? false;
   }
 
   seal(src: PacketBatch, first: number, dst: PacketBatch, sequence: number, nextHeader: number): number {
     checkRange(src, first, src.count - first, dst);
     checkKinds(src, dst, { src: false, dst: false });
     checkSequences(sequence, src.count - first, this.#esn);
-    checkNextHeader(nextHeader);
+    checkNextHeader(nextHeader, ESP_INNER_IP);
     this.#checkOpen();
     let next = sequence;
     for (let at = first; at < src.count; at++) {
       const payload = packetAt(src, at);
       if (payload.length === 0) continue;
-      const padded = Math.ceil((payload.length + 2) / this.#form.block) * this.#form.block;
-      if (!fits(dst, this.#form.head + padded + this.#form.icv)) return at;
-      const plain = new Uint8Array(padded);
-      plain.set(payload);
-      const padLength = padded - payload.length - 2;
-      for (let i = 1; i <= padLength; i++) plain[payload.length + i - 1] = i;
-      plain.set([padLength, nextHeader], padded - 2);
-      const packet = this.#seal(plain, next++);
-      dst.arena.set(packet, dst.used);
-      append(dst, packet.length, src.tags[at] ?? 0);
+      if (!fits(dst, this.#form.head + this.#padded(payload.length) + this.#form.icv)) return at;
+      const header = nextHeader === ESP_INNER_IP ? innerProtocol(payload) : nextHeader;
+      if (header === undefined) this.skipped.malformed++;
+      else this.#sealInto(dst, payload, next++, header, src.tags[at] ?? 0);
+    }
+    return src.count;
+  }
+
+  sealFramed(
+    src: PacketBatch,
+    first: number,
+    dst: PacketBatch,
+    sequence: number,
+    nextHeader: number,
+    framing: EspFraming,
+  ): number {
+    checkRange(src, first, src.count - first, dst);
+    checkKinds(src, dst, { dst: false });
+    checkSequences(sequence, mostPackets(src, first, dst), this.#esn);
+    checkNextHeader(nextHeader);
+    this.#checkOpen();
+    const { head, block, icv } = this.#form;
+    // An upper bound: how much padding there is depends on the packet.
+    const overhead = head + framing.bytes + TRAILER + block - 1 + icv;
+    let next = sequence;
+    const seal = (packet: Uint8Array) => {
+      const protocol = protocolOf(packet);
+      if (protocol === 0 || framing.bytes + packet.length > MOST_BYTES) this.skipped.malformed++;
+      else this.#sealInto(dst, frame(framing, packet, protocol), next++, nextHeader, packet.length);
+    };
+    if (src.virtio === true) return cutAll(src, first, dst, overhead, this.skipped, seal);
+    for (let at = first; at < src.count; at++) {
+      const packet = packetAt(src, at);
+      if (packet.length === 0) continue;
+      if (!fits(dst, packet.length + overhead)) return at;
+      seal(packet);
     }
     return src.count;
   }
@@ -69,7 +103,7 @@ export class PortableEspKey implements EspKey {
     checkRange(src, first, count, dst);
     checkKinds(src, dst, { src: false, dst: false });
     checkReport(report, EspReport.words);
-    checkNextHeader(nextHeader);
+    checkNextHeader(nextHeader, ESP_INNER_IP);
     checkWindow(replay, this.#esn);
     this.#checkOpen();
     for (let at = first; at < first + count; at++) checkPlace(src, at);
@@ -78,19 +112,56 @@ export class PortableEspKey implements EspKey {
       const packet = packetAt(src, at);
       const size = packet.length - this.#form.head - this.#form.icv;
       if (!fits(dst, Math.max(0, size))) return at;
-      const opened = this.#openOne(packet, size, replay, nextHeader);
-      const word = typeof opened === 'string' ? opened : 'accepted';
-      report[EspReport[word]] = (report[EspReport[word]] ?? 0) + 1;
-      if (typeof opened === 'string') continue;
-      report[EspReport.bytes] = (report[EspReport.bytes] ?? 0) + opened.length;
-      dst.arena.set(opened, dst.used);
-      append(dst, opened.length, src.tags[at] ?? 0);
+      const { word, sequence, payload } = this.#openOne(packet, size, replay, nextHeader);
+      if (sequence !== undefined) replay.mark(sequence);
+      countOne(report, word);
+      if (payload === undefined) continue;
+      report[EspReport.bytes] = (report[EspReport.bytes] ?? 0) + payload.length;
+      dst.arena.set(payload, dst.used);
+      append(dst, payload.length, src.tags[at] ?? 0);
     }
     return first + count;
   }
 
+  openFramed(
+    src: PacketBatch,
+    first: number,
+    count: number,
+    dst: PacketBatch,
+    others: PacketBatch,
+    replay: EspReplayWindow,
+    nextHeader: number,
+    report: Uint32Array,
+    framing: EspFraming,
+    join: number = Join.tcp,
+  ): number {
+    checkFramed(src, first, count, dst, others, report, join);
+    checkNextHeader(nextHeader);
+    checkWindow(replay, this.#esn);
+    this.#checkOpen();
+    const last = first + count;
+    for (let at = first; at < last; at++) checkPlace(src, at);
+    report.fill(0, 0, EspReport.words);
+    const joiner = new Joiner(dst, join, bytesOf(src, first, last));
+    let at = first;
+    for (; at < last; at++) {
+      const packet = packetAt(src, at);
+      joiner.pass(packet.length);
+      const size = packet.length - this.#form.head - this.#form.icv;
+      const { word, sequence, payload } = this.#openOne(packet, size, replay, nextHeader);
+      if (payload !== undefined && !place(payload, src.tags[at] ?? 0, { framing, joiner, others, report })) break;
+      if (sequence !== undefined) replay.mark(sequence);
+      countOne(report, word);
+      report[EspReport.bytes] = (report[EspReport.bytes] ?? 0) + (payload?.length ?? 0);
+    }
+    joiner.finish();
+    const { packets, bytes, joined } = joiner.counts;
+    report.set([packets, bytes, joined], EspReport.packets);
+    return at;
+  }
+
   close(): void {
-    for (const secret of [this.#encryptionKey, this.#integrityKey, this.#salt]) secret.fill(0);
+    this.#cipher.close();
     this.#closed = true;
   }
 
@@ -98,100 +169,67 @@ export class PortableEspKey implements EspKey {
     if (this.#closed) throw new CipherError('CULVERT_CIPHER_CLOSED');
   }
 
-  #openOne(
-    packet: Uint8Array,
-    size: number,
-    replay: EspReplayWindow,
-    nextHeader: number,
-  ): Uint8Array | Exclude<keyof typeof EspReport, 'accepted' | 'bytes' | 'words'> {
-    if (size < this.#form.block || size % this.#form.block !== 0) return 'malformed';
+  #padded(length: number): number {
+    return Math.ceil((length + TRAILER) / this.#form.block) * this.#form.block;
+  }
+
+  #sealInto(dst: PacketBatch, payload: Uint8Array, sequence: number, nextHeader: number, tag: number): void {
+    const padded = this.#padded(payload.length);
+    const plain = new Uint8Array(padded);
+    plain.set(payload);
+    const padLength = padded - payload.length - TRAILER;
+    for (let i = 1; i <= padLength; i++) plain[payload.length + i - 1] = i;
+    plain.set([padLength, nextHeader], padded - TRAILER);
+    const packet = this.#cipher.seal(plain, sequence);
+    dst.arena.set(packet, dst.used);
+    append(dst, packet.length, tag);
+  }
+
+  /** The window is not marked yet. */
+  #openOne(packet: Uint8Array, size: number, replay: EspReplayWindow, nextHeader: number): Opened {
+    if (size < this.#form.block || size % this.#form.block !== 0) return { word: 'malformed' };
     const view = new DataView(packet.buffer, packet.byteOffset);
-    if (view.getUint32(0) !== this.#spi) return 'failed';
+    if (view.getUint32(0) !== this.#cipher.spi) return { word: 'failed' };
     const sequence = replay.sequenceOf(view.getUint32(4));
-    if (!replay.isFresh(sequence)) return 'replayed';
-    const plain = this.#open(packet, size, sequence);
-    if (plain === undefined) return 'failed';
-    replay.mark(sequence);
+    if (!replay.isFresh(sequence)) return { word: 'replayed' };
+    const plain = this.#cipher.open(packet, size, sequence);
+    if (plain === undefined) return { word: 'failed' };
     const padLength = plain[size - 2] ?? 0;
-    const length = size - 2 - padLength;
-    if (length < 0) return 'padding';
-    for (let i = 1; i <= padLength; i++) if (plain[length + i - 1] !== i) return 'padding';
+    const length = size - TRAILER - padLength;
+    if (length < 0) return { word: 'padding', sequence };
+    for (let i = 1; i <= padLength; i++) if (plain[length + i - 1] !== i) return { word: 'padding', sequence };
     const found = plain[size - 1];
-    if (found === NO_NEXT_HEADER) return 'dummy';
-    return found === nextHeader ? plain.subarray(0, length) : 'nextHeader';
-  }
-
-  #seal(plain: Uint8Array, sequence: number): Uint8Array {
-    const head = Buffer.alloc(8);
-    head.writeUInt32BE(this.#spi, 0);
-    head.writeUInt32BE(sequence % HALF, 4);
-    if (this.#algorithms.encryption === 'aes-gcm-16') {
-      const iv = numberBytes(sequence, 8);
-      const options = { authTagLength: this.#form.icv };
-      const cipher = createCipheriv(this.#gcmName, this.#encryptionKey, Buffer.concat([this.#salt, iv]), options);
-      cipher.setAAD(this.#additionalData(sequence));
-      const sealed = cipher.update(plain);
-      cipher.final();
-      return Buffer.concat([head, iv, sealed, cipher.getAuthTag()]);
-    }
-    // The first block enciphered under an IV of zeros is the IV of those behind it.
-    const { block } = this.#form;
-    const cipher = createCipheriv(this.#cbcName, this.#encryptionKey, new Uint8Array(block)).setAutoPadding(false);
-    const sealed = Buffer.concat([head, cipher.update(numberBytes(sequence, block)), cipher.update(plain)]);
-    cipher.final();
-    return Buffer.concat([sealed, this.#icv(sealed, sequence)]);
-  }
-
-  /** The plaintext with its trailer; undefined when the packet is not authentic. */
-  #open(packet: Uint8Array, size: number, sequence: number): Uint8Array | undefined {
-    const { head, icv } = this.#form;
-    const end = head + size;
-    const [iv, sealed, given] = [packet.subarray(8, head), packet.subarray(head, end), packet.subarray(end)];
-    if (this.#algorithms.encryption === 'aes-gcm-16') {
-      const nonce = Buffer.concat([this.#salt, iv]);
-      const decipher = createDecipheriv(this.#gcmName, this.#encryptionKey, nonce, { authTagLength: icv });
-      decipher.setAAD(this.#additionalData(sequence)).setAuthTag(given);
-      const plain = decipher.update(sealed);
-      try {
-        decipher.final();
-        return plain;
-      } catch {
-        return undefined;
-      }
-    }
-    if (!timingSafeEqual(this.#icv(packet.subarray(0, end), sequence), given)) return undefined;
-    const decipher = createDecipheriv(this.#cbcName, this.#encryptionKey, iv).setAutoPadding(false);
-    return Buffer.concat([decipher.update(sealed), decipher.final()]);
-  }
-
-  /** SPI and sequence number, with ESN all 64 bits of it (RFC 4106, section 5). */
-  #additionalData(sequence: number): Uint8Array {
-    return Buffer.concat([numberBytes(this.#spi, 4), numberBytes(sequence, this.#esn ? 8 : 4)]);
-  }
-
-  #icv(authenticated: Uint8Array, sequence: number): Uint8Array {
-    if (this.#algorithms.encryption === 'aes-gcm-16') throw new TypeError('GCM has a tag of its own');
-    const { hash, icvBytes } = integrityForms[this.#algorithms.integrity];
-    const hmac = createHmac(hash, this.#integrityKey).update(authenticated);
-    if (this.#esn) hmac.update(numberBytes(Math.floor(sequence / HALF), 4));
-    return hmac.digest().subarray(0, icvBytes);
-  }
-
-  get #gcmName(): CipherGCMTypes {
-    return `aes-${(8 * this.#algorithms.keyBytes) as 128 | 192 | 256}-gcm`;
-  }
-
-  get #cbcName(): string {
-    return this.#algorithms.encryption === '3des-cbc' ? 'des-ede3-cbc' : `aes-${8 * this.#algorithms.keyBytes}-cbc`;
+    if (found === NO_NEXT_HEADER) return { word: 'dummy', sequence };
+    const payload = plain.subarray(0, length);
+    const wanted = nextHeader === ESP_INNER_IP ? innerProtocol(payload) : nextHeader;
+    return found === wanted ? { word: 'accepted', sequence, payload } : { word: 'nextHeader', sequence };
   }
 }
 
-/** In network order, zeros in front. */
-function numberBytes(value: number, bytes: number): Buffer {
-  const out = Buffer.alloc(bytes);
-  out.writeUInt32BE(value % HALF, bytes - 4);
-  if (bytes >= 8) out.writeUInt32BE(Math.floor(value / HALF), bytes - 8);
-  return out;
+interface Places {
+  readonly framing: EspFraming;
+  readonly joiner: Joiner;
+  readonly others: PacketBatch;
+  readonly report: Uint32Array;
+}
+
+/** Gives a payload to where it belongs. False: there is no room. */
+function place(payload: Uint8Array, tag: number, { framing, joiner, others, report }: Places): boolean {
+  const packet = unframe(framing, payload);
+  if (packet !== undefined) {
+    if (!joiner.hasRoom(packet.length)) return false;
+    joiner.add(packet, tag);
+    return true;
+  }
+  if (!fits(others, payload.length)) return false;
+  others.arena.set(payload, others.used);
+  append(others, payload.length, tag);
+  countOne(report, 'others');
+  return true;
+}
+
+function countOne(report: Uint32Array, word: Exclude<keyof typeof EspReport, 'words'>): void {
+  report[EspReport[word]] = (report[EspReport[word]] ?? 0) + 1;
 }
 
 function packetAt(batch: PacketBatch, at: number): Uint8Array {

@@ -1,6 +1,9 @@
-/** Where the words of `open`'s report lie, and how many there are. Every packet is counted in one of the first seven. */
+/**
+ * Where the words of the report of `open` and `openFramed` lie, and how many there are. Every packet is counted in one of the first
+ * seven.
+ */
 export const EspReport = {
-  /** Each has a slot. */
+  /** With `open` each has a slot. */
   accepted: 0,
   /** Of another SPI, or not authentic. */
   failed: 1,
@@ -16,5 +19,12 @@ export const EspReport = {
   dummy: 6,
   /** Of accepted payloads. */
   bytes: 7,
-  words: 8,
+  /** IP packets that `openFramed` found behind the headers it was given, and their bytes. */
+  packets: 8,
+  inner: 9,
+  /** Of these, those that others were joined to: each saves a slot. */
+  joined: 10,
+  /** Accepted by `openFramed` with other headers. */
+  others: 11,
+  words: 12,
 } as const;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createPacketBatch, type PacketBatch } from '@culvert/base';
 import fc from 'fast-check';
+import { MppePeer } from '../../test/mppe-peer.ts';
 import { batchOf, contentsOf, packet, packetsOf, virtioBatchOf, virtioHeader } from '../../test/packets.ts';
 import { arbitraryTraffic, byFlow } from '../../test/traffic.ts';
 import {
@@ -17,7 +18,7 @@ import {
   mppeOverhead,
 } from '../index.ts';
 import { Rc4 } from './portable-rc4.ts';
-import { initialSessionKey, nextSessionKey } from './portable-session-key.ts';
+import { initialSessionKey } from './portable-session-key.ts';
 
 const implementations = ['native', 'portable'] as const;
 type Implementation = (typeof implementations)[number];
@@ -42,36 +43,10 @@ function superPacket(count: number, size = 100): PacketBatch {
   return virtioBatchOf([{ header, packet: whole }]);
 }
 
-/** One frame written by hand from RFC 3078: what a peer sends. */
-class Peer {
-  #key: Uint8Array;
-  #count = 4095;
-  readonly #strength: MppeStrength;
-
+/** A peer whose start key is the RFC's. */
+class Peer extends MppePeer {
   constructor(strength: MppeStrength = 128) {
-    this.#strength = strength;
-    this.#key = initialSessionKey(this.#start, strength);
-  }
-
-  get #start(): Uint8Array {
-    return START.subarray(0, mppeKeyLength(this.#strength));
-  }
-
-  skip(counts: number): this {
-    for (let n = 0; n < counts; n++) {
-      this.#key = nextSessionKey(this.#start, this.#key, this.#strength);
-      this.#count = (this.#count + 1) & 0xfff;
-    }
-    return this;
-  }
-
-  frame(inner: Uint8Array, { bits = 0x9000, protocol = '0021', head = 'ff0300fd' } = {}): Buffer {
-    this.skip(1);
-    const plain = Buffer.concat([Buffer.from(protocol, 'hex'), inner]);
-    new Rc4(this.#key).crypt(plain);
-    const count = Buffer.alloc(2);
-    count.writeUInt16BE(bits | this.#count);
-    return Buffer.concat([Buffer.from(head, 'hex'), count, plain]);
+    super(START.subarray(0, mppeKeyLength(strength)), strength);
   }
 }
 

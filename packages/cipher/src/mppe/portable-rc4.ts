@@ -1,8 +1,10 @@
 const noKey = new Uint8Array(1);
+/** Where key setup begins: each value in its own place. */
+const identity = Uint8Array.from({ length: 256 }, (_, i) => i);
 
 /** RC4, which node:crypto has no more. Broken: for MPPE alone. The keystream of one key, from its start. */
 export class Rc4 {
-  readonly #table = Uint8Array.from({ length: 256 }, (_, i) => i);
+  readonly #table = identity.slice();
   #i = 0;
   #j = 0;
 

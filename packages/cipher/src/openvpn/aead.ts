@@ -88,11 +88,23 @@ const keyLengths = { 'AES-256-GCM': 32, 'AES-128-GCM': 16, 'CHACHA20-POLY1305': 
 
 /** Throws TypeError for a cipher, format or length that does not exist. */
 export function createOpenvpnAeadKey(options: OpenvpnAeadOptions): OpenvpnAeadKey {
-  const keyLength = keyLengths[options.cipher];
-  if (keyLength === undefined) throw new TypeError(`unknown cipher ${JSON.stringify(options.cipher)}`);
-  if (overhead[options.format] === undefined) throw new TypeError(`unknown format ${JSON.stringify(options.format)}`);
-  if (options.key.length !== keyLength) throw new TypeError(`a key of ${options.cipher} has ${keyLength} bytes`);
-  if (options.implicitIv.length !== 8) throw new TypeError('an implicit IV has 8 bytes');
-  const native = options.implementation === 'portable' ? undefined : nativeOr(options.implementation === undefined);
-  return native === undefined ? new PortableAeadKey(options) : new NativeAeadKey(native, options);
+  return openvpnAeadKeys(options.implementation)(options);
+}
+
+/**
+ * As `createOpenvpnAeadKey`, for who makes many: the binary is looked for once. Throws CULVERT_CIPHER_NATIVE for `native` where it does
+ * not load.
+ */
+export function openvpnAeadKeys(
+  implementation: OpenvpnAeadOptions['implementation'],
+): (options: Omit<OpenvpnAeadOptions, 'implementation'>) => OpenvpnAeadKey {
+  const native = implementation === 'portable' ? undefined : nativeOr(implementation === undefined);
+  return (options) => {
+    const keyLength = keyLengths[options.cipher];
+    if (keyLength === undefined) throw new TypeError(`unknown cipher ${JSON.stringify(options.cipher)}`);
+    if (overhead[options.format] === undefined) throw new TypeError(`unknown format ${JSON.stringify(options.format)}`);
+    if (options.key.length !== keyLength) throw new TypeError(`a key of ${options.cipher} has ${keyLength} bytes`);
+    if (options.implicitIv.length !== 8) throw new TypeError('an implicit IV has 8 bytes');
+    return native === undefined ? new PortableAeadKey(options) : new NativeAeadKey(native, options);
+  };
 }
