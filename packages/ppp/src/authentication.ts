@@ -34,6 +34,10 @@ export class Authentication {
   get material(): AuthMaterial | undefined {
     return this.#material;
   }
+  /** What the server asks of us and does not get. */
+  get refusal(): string | undefined {
+    return this.#machine.refusal;
+  }
 
   // In: what happened.
   start(now: Instant): void {
@@ -57,7 +61,7 @@ export class Authentication {
     return true;
   }
   dispose(): void {
-    this.#machine.dispose?.();
+    this.#machine.dispose();
   }
 
   // Out: what to do next.

@@ -23,6 +23,9 @@ const Bit = {
   compression: 0x01,
 } as const;
 
+/** Chosen by us: so often a peer may ask for state that is not allowed. One of RFC 1661's Max-Failure takes what we ask for by then, or rejects it. */
+const MOST_STATE_NAKS = 6;
+
 export type MppeStrength = 128 | 56 | 40;
 
 const strengthBits: Readonly<Record<MppeStrength, number>> = {
@@ -57,6 +60,8 @@ export class CcpPolicy implements OptionPolicy {
   readonly #wish: MppeWish;
   /** The peer was asked once to receive with state, and asks for none again: so be it. */
   #insisted = false;
+  /** How often the peer would have us receive with state, which is not allowed. */
+  #stateNaks = 0;
   /** The strengths that we ask for, the best first, and the rest of it; undefined: we ask for nothing. */
   #ask: { readonly strengths: readonly MppeStrength[]; readonly stateless: boolean } | undefined;
 
@@ -74,6 +79,7 @@ export class CcpPolicy implements OptionPolicy {
 
   reset(): void {
     this.#insisted = false;
+    this.#stateNaks = 0;
     this.#ask = { strengths: this.#wish.strengths, stateless: this.#wish.stateful !== 'preferred' };
   }
 
@@ -109,8 +115,13 @@ export class CcpPolicy implements OptionPolicy {
   handleNak(options: readonly ConfigOption[]): string | undefined {
     const mppe = options.find(({ type, data }) => type === MPPE && data.length === 4);
     if (mppe === undefined) return undefined;
-    const wish = this.#accepted(number(mppe.data));
+    const bits = number(mppe.data);
+    const wish = this.#accepted(bits);
+    const strength = this.#strengthOf(bits);
     if (wish !== undefined) this.#ask = { strengths: [wish.strength], stateless: wish.stateless };
+    // A Nak is what the peer would rather have (RFC 1661, section 5.3). It is asked again, and may do without.
+    else if (strength !== undefined && ++this.#stateNaks < MOST_STATE_NAKS)
+      this.#ask = { strengths: [strength], stateless: true };
     else if (this.#wish.need === 'required') return `the peer offers what is not allowed, ${this.describe([mppe])}`;
     else this.#ask = undefined;
     return undefined;
@@ -131,8 +142,13 @@ export class CcpPolicy implements OptionPolicy {
   /** The terms that the bits say, if they say one thing and it is allowed. */
   #accepted(bits: number): MppeTerms | undefined {
     const stateless = (bits & Bit.stateless) !== 0;
-    const strength = this.#wish.strengths.find((one) => (bits & ~Bit.stateless) === strengthBits[one]);
+    const strength = this.#strengthOf(bits);
     return strength === undefined || !(stateless || this.#wish.stateful) ? undefined : { strength, stateless };
+  }
+
+  /** The one allowed strength that the bits name, with or without state. */
+  #strengthOf(bits: number): MppeStrength | undefined {
+    return this.#wish.strengths.find((one) => (bits & ~Bit.stateless) === strengthBits[one]);
   }
 
   /** Our best that the peer has; where it names no strength of ours, our best. */

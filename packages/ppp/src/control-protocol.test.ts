@@ -1,151 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Instant } from '@culvert/base';
+import { Bench, bad, good } from '../test/control-bench.ts';
 import { type AutomatonEvent, State, transition } from './automaton.ts';
-import { ControlProtocol } from './control-protocol.ts';
-import { type ConfigOption, decodeControlPacket, decodeOptions, encodeControlPacket, encodeOptions } from './packet.ts';
-import type { Judgement, OptionPolicy } from './policy.ts';
-
-/** Wants option 1 with a value; of its peer it accepts option 1 with 7, naks other values of it, and rejects the rest. */
-class SamplePolicy implements OptionPolicy {
-  readonly protocol = 0x8021;
-  readonly name = 'SAMPLE';
-  value = 1;
-  dropped = false;
-  resets = 0;
-  reset(): void {
-    this.resets++;
-    this.value = 1;
-    this.dropped = false;
-  }
-  request(): ConfigOption[] {
-    return this.dropped ? [] : [{ type: 1, data: Uint8Array.of(this.value) }];
-  }
-  judge(options: readonly ConfigOption[], mayNak: boolean): Judgement {
-    const unknown = options.filter(({ type }) => type !== 1);
-    if (unknown.length > 0) return { kind: 'reject', options: unknown };
-    const wrong = options.filter(({ data }) => data[0] !== 7);
-    if (wrong.length === 0) return { kind: 'ack' };
-    if (wrong.some(({ data }) => data[0] === 99)) return { kind: 'impossible', reason: 'never 99' };
-    return mayNak
-      ? { kind: 'nak', options: [{ type: 1, data: Uint8Array.of(7) }] }
-      : { kind: 'reject', options: wrong };
-  }
-  handleNak(options: readonly ConfigOption[]): string | undefined {
-    this.value = options[0]?.data[0] ?? this.value;
-    return this.value === 66 ? 'not 66' : undefined;
-  }
-  handleReject(): undefined {
-    this.dropped = true;
-  }
-  describe(options: readonly ConfigOption[]): string {
-    return options.map(({ type }) => `option ${type}`).join(', ');
-  }
-}
-
-const good = encodeOptions([{ type: 1, data: Uint8Array.of(7) }]);
-const bad = encodeOptions([{ type: 1, data: Uint8Array.of(8) }]);
-
-/** A protocol under test, and a peer's hand. */
-class Bench {
-  now = 1_000 as Instant;
-  readonly policy = new SamplePolicy();
-  readonly protocol: ControlProtocol;
-  constructor({ acknowledgesLast = false } = {}) {
-    const options = { policy: this.policy, knows: (code: number) => code === 9, longest: () => 100, acknowledgesLast };
-    this.protocol = new ControlProtocol(options);
-  }
-  #id = 100;
-  #requests = 0;
-
-  packet(code: number, id: number, body: Uint8Array = new Uint8Array(0)): void {
-    this.protocol.handlePacket(encodeControlPacket(code, id, body), this.now);
-  }
-  /** What was sent, by name; the last request is kept. */
-  sent(): string[] {
-    const names = ['', 'scr', 'sca', 'scn', 'scn', 'str', 'sta', 'scj'];
-    const out: string[] = [];
-    for (let bytes = this.protocol.pollTransmit(); bytes !== undefined; bytes = this.protocol.pollTransmit()) {
-      const packet = decodeControlPacket(bytes);
-      assert.ok(packet);
-      if (packet.code === 1) this.request = { id: packet.id, body: packet.body };
-      this.last = packet;
-      out.push(names[packet.code] ?? `code ${packet.code}`);
-    }
-    return out;
-  }
-  request = { id: 0, body: new Uint8Array(0) as Uint8Array };
-  last: { code: number; id: number; body: Uint8Array } | undefined;
-  events(): string[] {
-    const short: Record<string, string> = { up: 'tlu', down: 'tld', finished: 'tlf' };
-    const out: string[] = [];
-    for (let event = this.protocol.pollEvent(); event !== undefined; event = this.protocol.pollEvent()) {
-      if (event.kind !== 'note') out.push(short[event.kind] ?? event.kind);
-    }
-    return out;
-  }
-  later(time = 3_000): void {
-    this.now = (this.now + time) as Instant;
-    this.protocol.handleTimeout(this.now);
-  }
-  /** Makes `event` happen by what makes it happen in the world. */
-  cause(event: AutomatonEvent): void {
-    const { protocol, now } = this;
-    switch (event) {
-      case 'Up':
-        protocol.lowerUp(now);
-        return;
-      case 'Down':
-        protocol.lowerDown(now);
-        return;
-      case 'Open':
-        protocol.open(now);
-        return;
-      case 'Close':
-        protocol.close(now);
-        return;
-      case 'TO+':
-        this.later();
-        return;
-      case 'TO-':
-        for (let n = 0; n < 30 && protocol.pollTimeout() !== undefined; n++) {
-          this.sent();
-          this.later();
-        }
-        return;
-      case 'RCR+':
-        this.packet(1, this.#id++, this.#requests++ === 0 ? good : new Uint8Array(0));
-        return;
-      case 'RCR-':
-        this.packet(1, this.#id++, bad);
-        return;
-      case 'RCA':
-        this.packet(2, this.request.id, this.request.body);
-        return;
-      case 'RCN':
-        this.packet(3, this.request.id, good);
-        return;
-      case 'RTR':
-        this.packet(5, this.#id++);
-        return;
-      case 'RTA':
-        this.packet(6, this.#id++);
-        return;
-      case 'RUC':
-        this.packet(77, this.#id++);
-        return;
-      case 'RXJ+':
-        this.packet(7, this.#id++, Uint8Array.of(9, 1, 0, 4));
-        return;
-      case 'RXJ-':
-        this.packet(7, this.#id++, Uint8Array.of(1, 1, 0, 4));
-        return;
-      case 'RXR':
-        this.packet(9, this.#id++);
-        return;
-    }
-  }
-}
+import { decodeOptions, encodeOptions } from './packet.ts';
 
 const ways: Readonly<Record<keyof typeof State, readonly AutomatonEvent[]>> = {
   initial: [],
@@ -392,7 +250,7 @@ test('what breaks the layout is counted and does nothing else', () => {
 });
 
 test('an end that acknowledges last does so behind the Ack of the peer, and asks no more from then on', () => {
-  const bench = new Bench({ acknowledgesLast: true });
+  const bench = new Bench({ patience: 3 });
   bench.cause('Open');
   bench.cause('Up');
   assert.deepEqual(bench.sent(), ['scr']);
@@ -410,7 +268,7 @@ test('an end that acknowledges last does so behind the Ack of the peer, and asks
 });
 
 test('an end that acknowledges last takes back what it holds when the peer asks for something else, and waits no longer than a few seconds', () => {
-  const bench = new Bench({ acknowledgesLast: true });
+  const bench = new Bench({ patience: 3 });
   bench.cause('Open');
   bench.cause('Up');
   bench.packet(1, 101, good);
@@ -418,7 +276,7 @@ test('an end that acknowledges last takes back what it holds when the peer asks 
   assert.deepEqual(bench.sent(), ['scr', 'scn']);
   bench.packet(2, bench.request.id, bench.request.body);
   assert.deepEqual(bench.sent(), [], 'the one that it held is not what the peer asks for any more');
-  const patient = new Bench({ acknowledgesLast: true });
+  const patient = new Bench({ patience: 3 });
   patient.cause('Open');
   patient.cause('Up');
   for (const wait of [750, 1_500, 3_000]) {

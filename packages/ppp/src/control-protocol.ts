@@ -8,9 +8,11 @@
  * before a peer was ready is lost); an answer counts once; and the peer's request that we have acknowledged is acknowledged again where
  * it repeats itself, instead of starting anew (its copy was late, or our Ack was lost).
  */
-import type { Instant, Millis } from '@culvert/base';
+import type { Instant } from '@culvert/base';
 import { type AutomatonEvent, hasTimer, State, transition } from './automaton.ts';
 import { sameBytes } from './bytes.ts';
+import { Code, type ControlEvent, type ControlProtocolOptions } from './control-face.ts';
+import { OwnRequest, type Refusal } from './own-request.ts';
 import {
   type ConfigOption,
   type ControlPacket,
@@ -20,73 +22,19 @@ import {
   encodeOptions,
 } from './packet.ts';
 import type { OptionPolicy } from './policy.ts';
-
-// Fixed by RFC 1661, section 5.
-export const Code = {
-  configureRequest: 1,
-  configureAck: 2,
-  configureNak: 3,
-  configureReject: 4,
-  terminateRequest: 5,
-  terminateAck: 6,
-  codeReject: 7,
-} as const;
+import { RestartTimer } from './restart-timer.ts';
 
 /** Code, identifier and length. */
 const ACK_HEADER = 4;
 
-// The RFC's defaults (section 4.6).
-const MAX_CONFIGURE = 10;
-const MAX_TERMINATE = 2;
+/** The RFC's default (section 4.6). */
 const MAX_FAILURE = 5;
 
 // Chosen by us.
-/** The first request is often lost, because the peer has no PPP yet: the RFC's 3 s come after shorter ones. */
-const FIRST_RESTART: Millis = 750;
-const LONGEST_RESTART: Millis = 3_000;
-/** Goodbyes are not lost to a peer that is not there yet. */
-const TERMINATE_RESTART: Millis = 1_000;
 /** Naks and Rejects of our requests, in one negotiation: a peer that wants more has no end. */
 const MOST_REFUSALS = 12;
 /** How often an acknowledged request may repeat itself before it means that the peer has begun anew. */
 const MOST_REPEATS = 3;
-/** Of our request: 5 s, while one packet in ten is lost each way, do for all but one in a hundred. */
-const MOST_PATIENT_SENDS = 3;
-
-export interface ControlProtocolOptions {
-  readonly policy: OptionPolicy;
-  /** The longest packet that the peer takes, in bytes. */
-  readonly longest?: () => number;
-  /**
-   * Acknowledge the peer's request only once it has acknowledged ours, as long as ours has been sent but a few times. A peer that would be
-   * open by our Ack, and gets our request again because its own Ack was lost, would have to begin anew; pppd ends the link instead.
-   * For one end alone: two that wait for each other lose those seconds.
-   * @default false
-   */
-  readonly acknowledgesLast?: boolean;
-  /** Codes above 7 that the owner knows. */
-  readonly knows?: (code: number) => boolean;
-}
-
-export type ControlEvent =
-  | { readonly kind: 'up' }
-  | { readonly kind: 'down' }
-  | { readonly kind: 'finished' }
-  /** No agreement is possible; the owner closes. */
-  | { readonly kind: 'failed'; readonly reason: string }
-  /** The peer said goodbye; the body borrows from its packet. */
-  | { readonly kind: 'terminated'; readonly body: Uint8Array }
-  /** A packet with a code that the owner knows. Its body borrows from the input. */
-  | { readonly kind: 'packet'; readonly packet: ControlPacket }
-  | { readonly kind: 'note'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> };
-
-/** Our Configure-Request that the peer has not answered. */
-interface Outstanding {
-  readonly id: number;
-  readonly options: readonly ConfigOption[];
-  readonly body: Uint8Array;
-  readonly since: Instant;
-}
 
 export class ControlProtocol {
   readonly stats = { malformed: 0, unexpected: 0, retransmits: 0 };
@@ -96,10 +44,8 @@ export class ControlProtocol {
   readonly #events: ControlEvent[] = [];
   #state: State = State.initial;
   #id = 0;
-  #outstanding: Outstanding | undefined;
-  #restarts = 0;
-  #interval: Millis = FIRST_RESTART;
-  #deadline: Instant | undefined;
+  #outstanding: OwnRequest | undefined;
+  readonly #restart = new RestartTimer();
   #failures = 0;
   #refusals = 0;
   #heardRequest = false;
@@ -144,9 +90,10 @@ export class ControlProtocol {
   }
 
   handleTimeout(now: Instant): void {
-    if (this.#deadline === undefined || now < this.#deadline) return;
-    this.stats.retransmits += this.#restarts > 0 ? 1 : 0;
-    this.#step(this.#restarts > 0 ? 'TO+' : 'TO-', now);
+    const { deadline, mayRepeat } = this.#restart;
+    if (deadline === undefined || now < deadline) return;
+    if (mayRepeat) this.stats.retransmits++;
+    this.#step(mayRepeat ? 'TO+' : 'TO-', now);
   }
 
   handlePacket(bytes: Uint8Array, now: Instant): void {
@@ -203,7 +150,7 @@ export class ControlProtocol {
     return this.#events.shift();
   }
   pollTimeout(): Instant | undefined {
-    return this.#deadline;
+    return this.#restart.deadline;
   }
 
   #handleRequest(packet: ControlPacket, now: Instant): void {
@@ -235,8 +182,7 @@ export class ControlProtocol {
   }
 
   #waitsForTheirs(): boolean {
-    const sent = MAX_CONFIGURE - this.#restarts;
-    return this.#options.acknowledgesLast === true && this.#state === State.reqSent && sent <= MOST_PATIENT_SENDS;
+    return this.#state === State.reqSent && this.#restart.sendings <= (this.#options.patience ?? 0);
   }
 
   #acknowledge(ack: Uint8Array, now: Instant): void {
@@ -266,7 +212,7 @@ export class ControlProtocol {
   #sendAgainForTheFirst(now: Instant): void {
     const asked = this.#outstanding;
     if (this.#state === State.reqSent && !this.#heardRequest && asked !== undefined && asked.since < now) {
-      this.#transmits.push(encodeControlPacket(Code.configureRequest, asked.id, asked.body));
+      this.#transmits.push(asked.encode());
     }
     this.#heardRequest = true;
   }
@@ -280,29 +226,22 @@ export class ControlProtocol {
       if (this.#state <= State.stopped) this.#step(packet.code === Code.configureAck ? 'RCA' : 'RCN', now, packet);
       return;
     }
-    if (packet.id !== asked.id) {
-      this.stats.unexpected++;
-      return;
-    }
-    if (packet.code === Code.configureAck) {
-      this.#handleAck(packet, asked, now);
-      return;
-    }
-    const options = decodeOptions(packet.body);
-    const isReject = packet.code === Code.configureReject;
-    const fits =
-      options !== undefined &&
-      options.length > 0 &&
-      (!isReject || options.every(({ type }) => asked.options.some((own) => own.type === type)));
-    if (!fits) {
-      this.stats.malformed++;
+    const answer = asked.read(packet);
+    if (answer.kind === 'unexpected' || answer.kind === 'malformed') {
+      this.stats[answer.kind]++;
       return;
     }
     this.#outstanding = undefined;
     const asks = this.#policy.describe(asked.options);
-    const answer = `${isReject ? 'reject' : 'nak'} ${this.#policy.describe(options)}`;
-    this.#note('we ask', { options: asks, answer });
-    const reason = isReject ? this.#policy.handleReject(options) : this.#policy.handleNak(options);
+    const refused = answer.kind === 'ack' ? '' : this.#policy.describe(answer.options);
+    this.#note('we ask', { options: asks, answer: `${answer.kind} ${refused}`.trim() });
+    if (answer.kind === 'ack') this.#handleAck(packet, now);
+    else this.#handleRefusal(answer, packet, now);
+  }
+
+  #handleRefusal(answer: Refusal, packet: ControlPacket, now: Instant): void {
+    const { kind, options } = answer;
+    const reason = kind === 'reject' ? this.#policy.handleReject(options) : this.#policy.handleNak(options);
     if (reason !== undefined) {
       this.#tell({ kind: 'failed', reason });
       return;
@@ -314,13 +253,7 @@ export class ControlProtocol {
     this.#step('RCN', now, packet);
   }
 
-  #handleAck(packet: ControlPacket, asked: Outstanding, now: Instant): void {
-    if (!sameBytes(packet.body, asked.body)) {
-      this.stats.malformed++;
-      return;
-    }
-    this.#outstanding = undefined;
-    this.#note('we ask', { options: this.#policy.describe(asked.options), answer: 'ack' });
+  #handleAck(packet: ControlPacket, now: Instant): void {
     this.#step('RCA', now, packet);
     const held = this.#heldAck;
     this.#heldAck = undefined;
@@ -365,19 +298,17 @@ export class ControlProtocol {
         case 'tls':
           break;
         case 'irc':
-          this.#restarts = isGoodbye ? MAX_TERMINATE : MAX_CONFIGURE;
-          this.#interval = isGoodbye ? TERMINATE_RESTART : FIRST_RESTART;
+          this.#restart.begin(isGoodbye ? 'terminate' : 'configure');
           break;
         case 'zrc':
-          this.#restarts = 0;
-          this.#deadline = (now + TERMINATE_RESTART) as Instant;
+          this.#restart.zero(now);
           break;
         case 'scr':
           this.#sendRequest(before, event, now);
           break;
         case 'str':
           this.#transmits.push(encodeControlPacket(Code.terminateRequest, this.#nextId(), this.#goodbye));
-          this.#startTimer(TERMINATE_RESTART, now);
+          this.#restart.sent(now, false);
           break;
         case 'sca':
         case 'scn':
@@ -393,7 +324,7 @@ export class ControlProtocol {
           break;
       }
     }
-    if (!hasTimer(this.#state)) this.#deadline = undefined;
+    if (!hasTimer(this.#state)) this.#restart.stop();
     if (this.#state < State.reqSent) this.#outstanding = undefined;
   }
 
@@ -402,13 +333,10 @@ export class ControlProtocol {
     const again = event === 'TO+';
     if (before < State.reqSent || before === State.opened) this.#begin(event === 'RCR+' || event === 'RCR-');
     if (!again || this.#outstanding === undefined) {
-      const options = this.#policy.request();
-      this.#outstanding = { id: this.#nextId(), options, body: encodeOptions(options), since: now };
+      this.#outstanding = new OwnRequest(this.#nextId(), this.#policy.request(), now);
     }
-    const { id, body } = this.#outstanding;
-    this.#transmits.push(encodeControlPacket(Code.configureRequest, id, body));
-    if (again) this.#interval = Math.min(this.#interval * 2, LONGEST_RESTART);
-    this.#startTimer(this.#interval, now);
+    this.#transmits.push(this.#outstanding.encode());
+    this.#restart.sent(now, again);
   }
 
   #begin(forRequest: boolean): void {
@@ -419,13 +347,7 @@ export class ControlProtocol {
     this.#refusals = 0;
     this.#heardRequest = forRequest;
     // Where the peer's request brought us here, no counter was set (RCR in Opened).
-    this.#restarts = MAX_CONFIGURE;
-    this.#interval = FIRST_RESTART;
-  }
-
-  #startTimer(after: Millis, now: Instant): void {
-    this.#restarts--;
-    this.#deadline = (now + after) as Instant;
+    this.#restart.begin('configure');
   }
 
   #sendTerminateAck(about: ControlPacket | Uint8Array | undefined): void {

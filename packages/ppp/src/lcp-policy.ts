@@ -5,6 +5,7 @@
  * 22 and 23 among it, is rejected: Windows then goes on without.
  */
 import type { RandomSource } from '@culvert/base';
+import { AuthDemands, nameOfAuthentication } from './auth/demands.ts';
 import { hex, number, sameBytes, word } from './bytes.ts';
 import type { ConfigOption } from './packet.ts';
 import { type Judgement, type OptionPolicy, sumUp } from './policy.ts';
@@ -37,6 +38,8 @@ const names: Readonly<Record<number, string>> = {
 
 // Fixed by RFC 1661, section 6.1.
 export const DEFAULT_MRU = 1_500;
+/** Every control character is escaped (RFC 1662, section 7.1). */
+export const DEFAULT_ASYNC_MAP = 0xffff_ffff;
 // Chosen by us.
 /** Below it a link carries nothing useful (pppd's MINMRU). */
 const SMALLEST_MRU = 128;
@@ -78,7 +81,7 @@ export interface LcpTerms {
 
 const nothing: LcpTerms = {
   mru: DEFAULT_MRU,
-  asyncMap: 0xffff_ffff,
+  asyncMap: DEFAULT_ASYNC_MAP,
   authentication: undefined,
   protocolCompression: false,
   addressCompression: false,
@@ -91,6 +94,8 @@ export class LcpPolicy implements OptionPolicy {
   peer: LcpTerms = nothing;
   /** In our own packets; 0 where the peer has no magic numbers. */
   magic = 0;
+  /** How the peer would have us prove ourselves, and we do not. */
+  readonly demands: AuthDemands;
   readonly #options: LcpPolicyOptions;
   readonly #dropped = new Set<number>();
   #mru: number;
@@ -100,6 +105,9 @@ export class LcpPolicy implements OptionPolicy {
   constructor(options: LcpPolicyOptions) {
     this.#options = options;
     this.#mru = options.mru;
+    const { prove } = options;
+    const allowed = prove.map((auth) => nameOfAuthentication(encodeAuth(auth)));
+    this.demands = new AuthDemands(prove.length > 0 ? 'the server' : 'the peer', allowed);
     this.reset();
   }
 
@@ -142,6 +150,9 @@ export class LcpPolicy implements OptionPolicy {
       if (mayNak) nakked.push({ type: option.type, data: better });
       else rejected.push(option);
     };
+    if (this.magic !== 0 && options.some((option) => isMagic(option) && number(option.data) === this.magic)) {
+      return this.#judgeOwnVoice();
+    }
     for (const option of options) {
       const { type, data } = option;
       const value = number(data);
@@ -150,14 +161,13 @@ export class LcpPolicy implements OptionPolicy {
         else terms.mru = value;
       } else if (type === Option.asyncMap && data.length === 4) {
         terms.asyncMap = value;
-      } else if (type === Option.authentication && data.length >= 2 && this.#options.prove.length > 0) {
-        terms.authentication = this.#options.prove.find((auth) => sameBytes(encodeAuth(auth), data));
+      } else if (type === Option.authentication && data.length >= 2) {
+        terms.authentication = this.#judgeDemand(data);
         const [best] = this.#options.prove;
-        if (terms.authentication === undefined && best !== undefined) nakOrReject(option, encodeAuth(best));
-      } else if (type === Option.magic && data.length === MAGIC_BYTES) {
-        const isOurs = value === this.magic && value !== 0;
-        if (isOurs && ++this.#loops >= MOST_LOOPS) return { kind: 'impossible', reason: 'the line is looped back' };
-        if (isOurs || value === 0) nakOrReject(option, this.#randomMagic());
+        if (best === undefined) rejected.push(option);
+        else if (terms.authentication === undefined) nakOrReject(option, encodeAuth(best));
+      } else if (isMagic(option)) {
+        if (value === 0) nakOrReject(option, this.#randomMagic());
       } else if (type === Option.protocolCompression && data.length === 0) {
         terms.protocolCompression = true;
       } else if (type === Option.addressCompression && data.length === 0) {
@@ -197,6 +207,20 @@ export class LcpPolicy implements OptionPolicy {
     return options.map(describeOption).join(', ');
   }
 
+  /** Whatever else we hear is ours too, and not to be judged. */
+  #judgeOwnVoice(): Judgement {
+    if (++this.#loops >= MOST_LOOPS) return { kind: 'impossible', reason: 'the line is looped back' };
+    return { kind: 'nak', options: [{ type: Option.magic, data: this.#randomMagic() }] };
+  }
+
+  /** How we prove ourselves where the peer asks for `demand`; undefined: not so. */
+  #judgeDemand(demand: Uint8Array): AuthName | undefined {
+    const found = this.#options.prove.find((auth) => sameBytes(encodeAuth(auth), demand));
+    if (found === undefined) this.demands.refuse(nameOfAuthentication(demand));
+    else this.demands.accept();
+    return found;
+  }
+
   /** We must be able to take 1,500 bytes in any case (RFC 1661, section 6.1), so a peer that wants that gets it (RRAS does). */
   #changeMru(mru: number): void {
     if (mru >= SMALLEST_MRU && mru <= Math.max(DEFAULT_MRU, this.#options.mru)) this.#mru = mru;
@@ -207,7 +231,8 @@ export class LcpPolicy implements OptionPolicy {
     const others = this.#left.slice(1);
     const wished = others.find((auth) => sameBytes(encodeAuth(auth), wish));
     this.#left = wished === undefined ? others : [wished, ...others.filter((auth) => auth !== wished)];
-    return this.#left.length > 0 ? undefined : 'the peer knows no way to authenticate itself that is allowed here';
+    if (this.#left.length > 0) return undefined;
+    return `the peer knows no way to authenticate itself that is allowed here: it would have ${nameOfAuthentication(wish)}`;
   }
 
   #newMagic(): void {
@@ -220,6 +245,10 @@ export class LcpPolicy implements OptionPolicy {
     while (value === 0 || value === this.magic) value = (value + 1) % 2 ** 32;
     return word(value);
   }
+}
+
+function isMagic({ type, data }: ConfigOption): boolean {
+  return type === Option.magic && data.length === MAGIC_BYTES;
 }
 
 function encodeAuth({ protocol, algorithm }: AuthName): Uint8Array {

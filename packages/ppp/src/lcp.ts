@@ -7,7 +7,8 @@
 import type { Instant, Millis } from '@culvert/base';
 import { State } from './automaton.ts';
 import { number, word } from './bytes.ts';
-import { type ControlEvent, ControlProtocol } from './control-protocol.ts';
+import type { ControlEvent } from './control-face.ts';
+import { ControlProtocol } from './control-protocol.ts';
 import { Keepalive } from './keepalive.ts';
 import { LcpPolicy, type LcpPolicyOptions } from './lcp-policy.ts';
 import type { ControlPacket } from './packet.ts';

@@ -7,7 +7,8 @@
 import type { CloseCause, Instant, Millis } from '@culvert/base';
 import { State } from './automaton.ts';
 import { CcpPolicy, type MppeWish } from './ccp-policy.ts';
-import { type ControlEvent, ControlProtocol } from './control-protocol.ts';
+import type { ControlEvent } from './control-face.ts';
+import { ControlProtocol } from './control-protocol.ts';
 import type { IpcpPolicy } from './ipcp-policy.ts';
 import type { Ipv6cpPolicy } from './ipv6cp-policy.ts';
 import type { ControlPacket } from './packet.ts';
@@ -26,8 +27,17 @@ const CCP_ALONE: Millis = 3_000;
 /** With one network protocol open, the other one is waited for so long. */
 const OTHER_PROTOCOL: Millis = 5_000;
 
+/**
+ * So often our CCP request goes out before we acknowledge the peer's without an answer: 5 s, which, while one packet in ten is lost each way,
+ * do for all but one in a hundred, and 2 s for a server, so that two ends of ours that wait for each other do not wait long.
+ */
+const CLIENT_PATIENCE = 3;
+const SERVER_PATIENCE = 2;
+
 export interface NetworkPhaseOptions {
   readonly role: 'server' | 'client';
+  /** The peer is pppd or of its kin, by what it asked for in LCP. */
+  readonly isPppd: boolean;
   /** Undefined: no encryption. CCP is then rejected. */
   readonly mppe: MppeWish | undefined;
   /** Undefined: not for this peer. */
@@ -162,11 +172,17 @@ export class NetworkPhase {
     const control = new ControlProtocol({
       policy,
       longest: () => this.#options.longest,
-      // pppd ends the link when its CCP is open and our request comes again.
-      acknowledgesLast: policy.protocol === PppProtocol.ccp && this.#options.role === 'client',
+      patience: policy.protocol === PppProtocol.ccp ? this.#patience : 0,
       knows: (code) => policy.protocol === PppProtocol.ccp && (code === RESET_REQUEST || code === RESET_ACK),
     });
     return { control, policy, status: 'waiting' };
+  }
+
+  /** pppd ends the link when its CCP is open and our request comes again. */
+  get #patience(): number {
+    const { role, isPppd } = this.#options;
+    if (role === 'client') return CLIENT_PATIENCE;
+    return isPppd ? SERVER_PATIENCE : 0;
   }
 
   #beginAll(now: Instant): void {

@@ -1,6 +1,8 @@
 /**
- * What the network phase of one session is about: which protocols it has, by role and configuration, what they came to, and the router
- * messages that follow.
+ * The network phase of one session, as its owner sees it: which protocols it has, by role and configuration, what they came to, when data may
+ * flow, and the router messages that follow.
+ *
+ * Sans-IO: call an input, then drain `pollTransmit`, `pollPacket`, `pollEvent`, `pollTimeout`.
  */
 import type { CloseReason, Instant } from '@culvert/base';
 import { type IpVersion, parseAddress, parseNetwork } from '@culvert/wire';
@@ -8,8 +10,8 @@ import type { Authentication } from './authentication.ts';
 import type { Ipv4Config, Ipv6Config, NetworkConfig, PppClientOptions, PppSessionOptions, PppTerms } from './face.ts';
 import { IpcpClientPolicy, type IpcpPolicy, IpcpServerPolicy } from './ipcp-policy.ts';
 import { Ipv6cpPolicy } from './ipv6cp-policy.ts';
-import type { LcpTerms } from './lcp-policy.ts';
-import { NetworkPhase } from './network-phase.ts';
+import { DEFAULT_ASYNC_MAP, type LcpTerms } from './lcp-policy.ts';
+import { type NetworkEvent, NetworkPhase } from './network-phase.ts';
 import { PppProtocol } from './protocol.ts';
 import { ROUTER_LIFETIME, RouterAdvertiser } from './router/advertiser.ts';
 import { AddressConfiguration, type HostConfig } from './router/host.ts';
@@ -23,11 +25,20 @@ const PREFIX_BITS = 64;
 const VALID_LIFETIME = 2_592_000;
 const PREFERRED_LIFETIME = 604_800;
 
+export type PlanEvent =
+  | Extract<NetworkEvent, { readonly kind: 'note' | 'encryption-reset' | 'failed' }>
+  /** Data may flow. */
+  | { readonly kind: 'up'; readonly terms: PppTerms }
+  /** Addresses came, went or are other ones. */
+  | { readonly kind: 'changed'; readonly terms: PppTerms };
+
 export class NetworkPlan {
   readonly #options: PppSessionOptions;
+  readonly #events: PlanEvent[] = [];
   /** A server: what its peer gets. */
   #network: NetworkConfig | undefined;
   #phase: NetworkPhase | undefined;
+  #authentication: Authentication | undefined;
   #ipcp: IpcpPolicy | undefined;
   #ipv6cp: Ipv6cpPolicy | undefined;
   #lcp: LcpTerms | undefined;
@@ -35,6 +46,8 @@ export class NetworkPlan {
   #router: RouterAdvertiser | undefined;
   #host: AddressConfiguration | undefined;
   #config: HostConfig | undefined;
+  /** The addresses that were told last, as text. */
+  #told = '';
 
   constructor(options: PppSessionOptions) {
     this.#options = options;
@@ -50,11 +63,19 @@ export class NetworkPlan {
   }
 
   get malformed(): number {
-    return (this.#router?.stats.malformed ?? 0) + (this.#host?.stats.malformed ?? 0);
+    const routers = (this.#router?.stats.malformed ?? 0) + (this.#host?.stats.malformed ?? 0);
+    return routers + (this.#phase?.malformed ?? 0);
+  }
+  get unexpected(): number {
+    return this.#phase?.unexpected ?? 0;
+  }
+  get isUp(): boolean {
+    return this.#up;
   }
 
-  /** The network phase, or why there is none. */
-  begin(lcp: LcpTerms, authentication: Authentication | undefined, now: Instant): NetworkPhase | CloseReason {
+  // In: what happened.
+  /** The phase begins; the result is why it does not. */
+  begin(lcp: LcpTerms, authentication: Authentication | undefined, now: Instant): CloseReason | undefined {
     const options = this.#options;
     const { mppe } = options;
     const hasKey = startKeysOf(authentication?.material, options.role) !== undefined;
@@ -62,39 +83,44 @@ export class NetworkPlan {
       return { cause: 'protocol', detail: 'encryption is required, and the authentication gives no key' };
     }
     this.#lcp = lcp;
+    this.#authentication = authentication;
     this.#ipcp = options.role === 'server' ? serverIpcp(this.#network?.ipv4) : clientIpcp(options.ipv4);
     this.#ipv6cp = this.#createIpv6cp();
     if (this.#ipcp === undefined && this.#ipv6cp === undefined) {
       return { cause: 'error', detail: 'neither IPv4 nor IPv6 is configured for this peer' };
     }
     const policies = { ipcp: this.#ipcp, ipv6cp: this.#ipv6cp };
-    const shared = { role: options.role, longest: lcp.mru };
+    const shared = { role: options.role, longest: lcp.mru, isPppd: asksForAsyncMap(lcp) };
     this.#phase = new NetworkPhase({ mppe: hasKey ? mppe : undefined, ...policies, ...shared }, now);
-    return this.#phase;
+    this.#settle(now);
+    return undefined;
   }
-
-  /** Why what is open is no configuration. */
-  problem(): string | undefined {
-    const ipv4 = this.#isOpen(PppProtocol.ipcp) ? this.#ipcp?.terms : undefined;
-    return ipv4?.local.every((byte) => byte === 0) === true ? 'the server gives no IPv4 address' : undefined;
+  /** A packet of a control protocol. False: of none of ours. */
+  handleControl(protocol: number, packet: Uint8Array, now: Instant): boolean {
+    const isOurs = this.#phase?.handlePacket(protocol, packet, now) === true;
+    this.#settle(now);
+    return isOurs;
   }
-
-  handleUp(now: Instant): void {
-    this.#up = true;
-    this.#startRouter(now);
+  handleProtocolReject(protocol: number, now: Instant): void {
+    this.#phase?.handleProtocolReject(protocol, now);
+    this.#settle(now);
   }
-  /** The protocols may be other ones than before: IPV6CP may be late. */
-  handleChange(now: Instant): void {
-    this.#startRouter(now);
-    this.#config = this.#host?.pollConfig() ?? this.#config;
-  }
+  /** A router message. */
   handlePacket(packet: Uint8Array, now: Instant): void {
     this.#router?.handlePacket(packet, now);
     this.#host?.handlePacket(packet);
+    this.#settle(now);
+  }
+  /** We lost our place in the peer's stateful MPPE. */
+  requestReset(now: Instant): void {
+    this.#phase?.requestReset(now);
+    this.#settle(now);
   }
   handleTimeout(now: Instant): void {
+    this.#phase?.handleTimeout(now);
     this.#router?.handleTimeout(now);
     this.#host?.handleTimeout(now);
+    this.#settle(now);
   }
   stop(): void {
     this.#phase = undefined;
@@ -103,16 +129,65 @@ export class NetworkPlan {
     this.#up = false;
   }
 
+  // Out: what to do next.
+  pollTransmit(): { readonly protocol: number; readonly packet: Uint8Array } | undefined {
+    return this.#phase?.pollTransmit();
+  }
   pollPacket(): Uint8Array | undefined {
     return this.#router?.pollPacket() ?? this.#host?.pollPacket();
   }
+  pollEvent(): PlanEvent | undefined {
+    return this.#events.shift();
+  }
   pollTimeout(): Instant | undefined {
-    return this.#router?.pollTimeout() ?? this.#host?.pollTimeout();
+    const all = [this.#phase?.pollTimeout(), this.#router?.pollTimeout(), this.#host?.pollTimeout()];
+    const known = all.filter((at) => at !== undefined);
+    return known.length === 0 ? undefined : (Math.min(...known) as Instant);
   }
 
-  /** Of a session in its network phase. */
-  terms(authentication: Authentication | undefined): PppTerms {
+  #settle(now: Instant): void {
+    const phase = this.#phase;
+    for (let event = phase?.pollEvent(); event !== undefined; event = phase?.pollEvent()) {
+      if (event.kind !== 'changed') this.#events.push(event);
+      else if (!this.#up && phase?.isReady === true) this.#bringUp(phase, now);
+    }
+    if (this.#up) this.#tellChanges(now);
+  }
+
+  #bringUp(phase: NetworkPhase, now: Instant): void {
+    const wrong = this.#problem();
+    if (wrong !== undefined) {
+      this.#events.push({ kind: 'failed', cause: 'protocol', reason: wrong });
+      return;
+    }
+    this.#up = true;
+    phase.handleUp();
+    this.#startRouter(now);
+    const terms = this.#terms();
+    this.#told = wordsOf(terms);
+    this.#events.push({ kind: 'up', terms });
+  }
+
+  #tellChanges(now: Instant): void {
+    // The protocols may be other ones than before: IPV6CP may be late.
+    this.#startRouter(now);
+    this.#config = this.#host?.pollConfig() ?? this.#config;
+    const terms = this.#terms();
+    const words = wordsOf(terms);
+    if (words === this.#told) return;
+    this.#told = words;
+    this.#events.push({ kind: 'changed', terms });
+  }
+
+  /** Why what is open is no configuration. */
+  #problem(): string | undefined {
+    const ipv4 = this.#isOpen(PppProtocol.ipcp) ? this.#ipcp?.terms : undefined;
+    return ipv4?.local.every((byte) => byte === 0) === true ? 'the server gives no IPv4 address' : undefined;
+  }
+
+  #terms(): PppTerms {
     const { role, mtu } = this.#options;
+    const authentication = this.#authentication;
     const ccp = this.#isOpen(PppProtocol.ccp) ? this.#phase?.ccp : undefined;
     if (this.#lcp === undefined) throw new TypeError('there are no terms before the network phase');
     return describeTerms({
@@ -148,10 +223,19 @@ export class NetworkPlan {
     const own = linkLocal(this.#ipv6cp.local);
     if (this.#options.role === 'client') this.#host = new AddressConfiguration(own, now);
     else if (this.#network?.ipv6 !== undefined) {
-      const { mtu } = this.terms(undefined);
+      const { mtu } = this.#terms();
       this.#router = new RouterAdvertiser(own, advertisementOf(this.#network.ipv6, mtu), now);
     }
   }
+}
+
+/** pppd does where no line wants it, and so do Android and macOS, which have it; Windows and we ourselves do not. */
+function asksForAsyncMap({ asyncMap }: LcpTerms): boolean {
+  return asyncMap !== DEFAULT_ASYNC_MAP;
+}
+
+function wordsOf({ ipv4, ipv6 }: PppTerms): string {
+  return JSON.stringify([ipv4, ipv6]);
 }
 
 function serverIpcp(ipv4: Ipv4Config | undefined): IpcpPolicy | undefined {

@@ -91,11 +91,25 @@ test('MPPE: a Nak is followed as far as it is allowed, a Reject is the end of wh
   assert.equal(both.handleNak(parse('120601000020')), undefined);
   assert.equal(asks(both), '120601000020');
   assert.match(both.handleNak(parse('120601000080')) ?? '', /not allowed/);
-  assert.match(new CcpPolicy(required).handleNak(parse('120600000040')) ?? '', /not allowed/);
   assert.match(new CcpPolicy(required).handleReject() ?? '', /has none/);
   const free = new CcpPolicy(optional);
   assert.equal(free.handleReject(), undefined);
   assert.equal(asks(free), '');
+});
+
+test('MPPE: a peer that would rather have state is asked again for none, but not for ever', () => {
+  for (const wish of [required, optional]) {
+    const policy = new CcpPolicy(wish);
+    for (let n = 1; n <= 5; n++) {
+      assert.equal(policy.handleNak(parse('120600000040')), undefined);
+      assert.equal(asks(policy), '120601000040');
+    }
+    const reason = policy.handleNak(parse('120600000040'));
+    if (wish.need === 'required') assert.match(reason ?? '', /not allowed, mppe stateful 128/);
+    else assert.deepEqual([reason, asks(policy)], [undefined, '']);
+    policy.reset();
+    assert.equal(policy.handleNak(parse('120600000040')), undefined, 'it begins anew');
+  }
 });
 
 const address = (text: string) => Uint8Array.from(text.split('.').map(Number));

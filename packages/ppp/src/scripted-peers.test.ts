@@ -114,6 +114,13 @@ test('macOS: EAP first is nakked, ACSP is rejected, no name server in our reques
   assert.ok(!peer.heard.some((one) => /^8021 1: .*8106/.test(one)));
 });
 
+test('CCP that comes when addresses are settled is waited for: nothing is up without encryption', () => {
+  const { peer, up } = meet({ ...scripts.windowsClient, ccpLast: true }, { mppe });
+  const first = (what: string) => peer.heard.findIndex((one) => one.startsWith(what));
+  assert.ok(first('8021 2') >= 0 && first('8021 2') < first('80fd 2'), peer.heard.join('\n'));
+  assert.equal(up?.mppe.send?.strength, 128);
+});
+
 test('macOS takes all that our side can carry, and no more', () => {
   assert.equal(meet(scripts.macos, { mtu: 1_380 }).up?.mtu, 1_380);
 });

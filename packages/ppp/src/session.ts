@@ -9,24 +9,18 @@
 import type { CloseCause, CloseReason, Instant, Millis } from '@culvert/base';
 import { Authentication } from './authentication.ts';
 import { State } from './automaton.ts';
-import type { PppEvent, PppSessionOptions, PppStats, PppTerms, PppVerdict } from './face.ts';
-import { decodeFrame, encodeFrame } from './frame.ts';
+import type { PppEvent, PppSessionOptions, PppStats, PppVerdict } from './face.ts';
+import { decodeFrame } from './frame.ts';
 import { Lcp, type LcpEvent } from './lcp.ts';
 import type { AuthName } from './lcp-policy.ts';
-import { type NetworkEvent, NetworkPhase } from './network-phase.ts';
-import { NetworkPlan } from './network-plan.ts';
+import { NetworkPlan, type PlanEvent } from './network-plan.ts';
+import { Outlet } from './outlet.ts';
 import { PppProtocol } from './protocol.ts';
+import { handshakeWindowOf, lcpOptionsOf } from './session-options.ts';
+import { goodbyes, lateness, noProof } from './session-words.ts';
 import type { Goodbye } from './terminate.ts';
 
 // Chosen by us.
-const MRU = 1_400;
-const ECHO_INTERVAL: Millis = 30_000;
-const ECHO_FAILURES = 4;
-const HANDSHAKE_WINDOW: Millis = 60_000;
-/** Frames that wait for a carrier; each call makes a few. */
-const MOST_FRAMES = 64;
-/** A peer's options are worth so many lines. */
-const MOST_NOTES = 100;
 /** Before it has shown itself a peer may begin LCP anew so often. */
 const MOST_BEGINNINGS = 5;
 /** What a peer may begin and never ends, ends by then. */
@@ -38,35 +32,22 @@ export class PppSession {
   readonly #options: PppSessionOptions;
   readonly #lcp: Lcp;
   readonly #plan: NetworkPlan;
-  readonly #frames: Uint8Array[] = [];
-  readonly #events: PppEvent[] = [];
-  readonly #counts = { malformed: 0, unexpected: 0, unknown: 0, dropped: 0 };
+  readonly #out = new Outlet();
+  readonly #counts = { malformed: 0, unexpected: 0, unknown: 0 };
   #phase: Phase = 'dead';
   #authentication: Authentication | undefined;
-  #network: NetworkPhase | undefined;
-  #up = false;
+  /** What the server asked for in the authentication that has ended, and did not get. */
+  #refusal: string | undefined;
   /** Somebody outside acts on what was agreed: admission, or the data path. LCP cannot begin anew any more. */
   #committed = false;
-  #terms: string | undefined;
   #beginnings = 0;
-  #notes = 0;
   #reason: CloseReason | undefined;
   #goodbye: Goodbye | undefined;
   #window: Instant | undefined;
 
   constructor(options: PppSessionOptions) {
     this.#options = options;
-    const { role, auth, random } = options;
-    this.#lcp = new Lcp({
-      random,
-      mru: options.mru ?? MRU,
-      compressFields: options.compressFields ?? true,
-      asyncMap: options.asyncMap,
-      require: role === 'server' ? auth : [],
-      prove: role === 'client' ? auth : [],
-      echoInterval: options.echoInterval ?? ECHO_INTERVAL,
-      echoFailures: options.echoFailures ?? ECHO_FAILURES,
-    });
+    this.#lcp = new Lcp(lcpOptionsOf(options));
     this.#plan = new NetworkPlan(options);
   }
 
@@ -76,11 +57,12 @@ export class PppSession {
 
   get stats(): PppStats {
     const { malformed, unexpected } = this.#counts;
-    const inner = [this.#lcp.stats, this.#network];
+    const [lcp, plan] = [this.#lcp.stats, this.#plan];
     return {
       ...this.#counts,
-      malformed: inner.reduce((sum, one) => sum + (one?.malformed ?? 0), malformed + this.#plan.malformed),
-      unexpected: inner.reduce((sum, one) => sum + (one?.unexpected ?? 0), unexpected),
+      dropped: this.#out.dropped,
+      malformed: malformed + lcp.malformed + plan.malformed,
+      unexpected: unexpected + lcp.unexpected + plan.unexpected,
     };
   }
 
@@ -89,7 +71,7 @@ export class PppSession {
   open(now: Instant): void {
     if (this.#phase !== 'dead') return;
     this.#phase = 'establish';
-    this.#window = (now + (this.#options.handshakeWindow ?? HANDSHAKE_WINDOW)) as Instant;
+    this.#window = (now + handshakeWindowOf(this.#options)) as Instant;
     this.#lcp.open(now);
     this.#drainLcp(now);
   }
@@ -103,7 +85,7 @@ export class PppSession {
   carrierLost(now: Instant): void {
     if (this.#phase === 'closed') return;
     this.#lcp.lowerDown(now);
-    this.#end({ cause: 'lost', detail: 'the connection below PPP ended' });
+    this.#end(this.#because({ cause: 'lost', detail: 'the connection below PPP ended' }));
   }
 
   /** One frame of the peer, with or without address and control. What is not understood is counted. */
@@ -119,10 +101,9 @@ export class PppSession {
     if (protocol === PppProtocol.lcp) this.#lcp.handlePacket(payload, now);
     else if (protocol === PppProtocol.pap || protocol === PppProtocol.chap || protocol === PppProtocol.eap)
       this.#handleAuth(protocol, payload, now);
-    else if (isData(protocol)) this.#counts.unexpected++;
     else {
-      if (this.#phase === 'authenticate') this.#handleNetworkBegun(now);
-      if (this.#phase === 'network') this.#handleNetwork(protocol, payload, now);
+      this.#handleNetworkBegun(now);
+      if (this.#phase === 'network' && !isData(protocol)) this.#handleNetwork(protocol, payload, now);
       else this.#counts.unexpected++;
     }
     this.#drain(now);
@@ -130,7 +111,7 @@ export class PppSession {
 
   /** A router message that came over the data path: `isRouterMessage` says which. */
   handlePacket(packet: Uint8Array, now: Instant): void {
-    if (!this.#up || this.#phase !== 'network') return;
+    if (!this.#plan.isUp || this.#phase !== 'network') return;
     this.#plan.handlePacket(packet, now);
     this.#drain(now);
   }
@@ -151,7 +132,7 @@ export class PppSession {
 
   /** We lost our place in the peer's stateful MPPE. Call it for each packet that cannot be read: the peer is asked once a second. */
   requestEncryptionReset(now: Instant): void {
-    this.#network?.requestReset(now);
+    this.#plan.requestReset(now);
     this.#drain(now);
   }
 
@@ -159,7 +140,6 @@ export class PppSession {
     if (this.#phase === 'dead' || this.#phase === 'closed') return;
     this.#lcp.handleTimeout(now);
     this.#authentication?.handleTimeout(now);
-    this.#network?.handleTimeout(now);
     this.#plan.handleTimeout(now);
     this.#drain(now);
     if (this.#window !== undefined && now >= this.#window) this.#handleWindow(now);
@@ -168,14 +148,14 @@ export class PppSession {
   // Out: what to do next.
   /** Frames of control protocols, with address and control. */
   pollTransmit(): Uint8Array | undefined {
-    return this.#frames.shift();
+    return this.#out.pollFrame();
   }
   /** IP packets of the session's own, for the data path. */
   pollPacket(): Uint8Array | undefined {
     return this.#phase === 'network' ? this.#plan.pollPacket() : undefined;
   }
   pollEvent(): PppEvent | undefined {
-    return this.#events.shift();
+    return this.#out.pollEvent();
   }
   /** When to call `handleTimeout`. Early is harmless; late costs quality, not correctness. */
   pollTimeout(): Instant | undefined {
@@ -183,7 +163,6 @@ export class PppSession {
     const all = [
       this.#lcp.pollTimeout(),
       this.#authentication?.pollTimeout(),
-      this.#network?.pollTimeout(),
       this.#plan.pollTimeout(),
       this.#window,
     ].filter((at) => at !== undefined);
@@ -196,14 +175,15 @@ export class PppSession {
     else this.#authentication.handlePacket(packet, now);
   }
 
-  /** A client whose method is content needs no Success. */
+  /** A client whose method is content needs no Success, and a server's Success was heard. */
   #handleNetworkBegun(now: Instant): void {
+    if (this.#phase !== 'authenticate' && this.#phase !== 'network') return;
     this.#authentication?.handleNetworkBegun();
     this.#drainAuthentication(now);
   }
 
   #handleNetwork(protocol: number, packet: Uint8Array, now: Instant): void {
-    if (this.#network?.handlePacket(protocol, packet, now) === true) return;
+    if (this.#plan.handleControl(protocol, packet, now)) return;
     this.#counts.unknown++;
     this.#lcp.rejectProtocol(protocol, packet);
   }
@@ -211,7 +191,7 @@ export class PppSession {
   #handleWindow(now: Instant): void {
     this.#window = undefined;
     if (this.#phase === 'terminate') this.#end();
-    else this.#terminate({ cause: 'lost', detail: `${lateness[this.#phase]}` }, 'time is over', now);
+    else this.#terminate(this.#because({ cause: 'lost', detail: `${lateness[this.#phase]}` }), 'time is over', now);
   }
 
   /** What the parts made is moved out in the order in which they made it. */
@@ -237,7 +217,7 @@ export class PppSession {
       if (event === undefined) return;
       if (event.kind === 'claim') {
         this.#committed = true;
-        this.#tell(event);
+        this.#out.tell(event);
       } else if (event.kind === 'failed') {
         this.#terminate({ cause: 'refused', detail: event.reason }, goodbyes.refused, now);
       } else if (this.#phase === 'authenticate') this.#beginNetwork(now);
@@ -247,34 +227,26 @@ export class PppSession {
   #drainNetwork(now: Instant): void {
     for (;;) {
       this.#takeFrames();
-      const event = this.#network?.pollEvent();
-      if (event === undefined) {
-        this.#tellChanges(now);
-        return;
-      }
+      const event = this.#plan.pollEvent();
+      if (event === undefined) return;
       this.#handleNetworkEvent(event, now);
     }
   }
 
   #takeFrames(): void {
     for (let p = this.#lcp.pollTransmit(); p !== undefined; p = this.#lcp.pollTransmit())
-      this.#send(PppProtocol.lcp, p);
+      this.#out.send(PppProtocol.lcp, p);
     const auth = this.#authentication;
-    for (let p = auth?.pollTransmit(); auth && p !== undefined; p = auth.pollTransmit()) this.#send(auth.protocol, p);
-    const network = this.#network;
-    for (let t = network?.pollTransmit(); t !== undefined; t = network?.pollTransmit())
-      this.#send(t.protocol, t.packet);
-  }
-
-  #send(protocol: number, packet: Uint8Array): void {
-    if (this.#frames.length < MOST_FRAMES) this.#frames.push(encodeFrame(protocol, packet));
-    else this.#counts.dropped++;
+    for (let p = auth?.pollTransmit(); auth && p !== undefined; p = auth.pollTransmit())
+      this.#out.send(auth.protocol, p);
+    const plan = this.#plan;
+    for (let t = plan.pollTransmit(); t !== undefined; t = plan.pollTransmit()) this.#out.send(t.protocol, t.packet);
   }
 
   #handleLcpEvent(event: LcpEvent, now: Instant): void {
     switch (event.kind) {
       case 'note':
-        this.#note(event.message, event.fields);
+        this.#out.note(event.message, event.fields);
         return;
       case 'up':
         this.#handleLinkUp(now);
@@ -286,7 +258,7 @@ export class PppSession {
         this.#handleGoodbye(event.goodbye, now);
         return;
       case 'failed':
-        this.#terminate({ cause: 'protocol', detail: event.reason }, event.reason, now);
+        this.#terminate(this.#because({ cause: 'protocol', detail: event.reason }), event.reason, now);
         return;
       case 'silent':
         this.#terminate({ cause: 'lost', detail: 'the peer stopped answering' }, goodbyes.lost, now);
@@ -295,7 +267,7 @@ export class PppSession {
         this.#handleProtocolRejected(event.protocol, now);
         return;
       case 'finished':
-        this.#end({ cause: 'lost', detail: 'the peer does not answer LCP' });
+        this.#end(this.#because({ cause: 'lost', detail: 'the peer does not answer LCP' }));
         return;
     }
   }
@@ -310,12 +282,12 @@ export class PppSession {
         this.#beginNetwork(now);
         return;
       }
-      const detail = 'the server asks for no authentication, so it proves nothing either';
+      const detail = noProof(this.#lcp.policy.demands.sentence);
       this.#terminate({ cause: 'refused', detail }, goodbyes.refused, now);
       return;
     }
     this.#phase = 'authenticate';
-    this.#note('authentication begins', { method: chosen.name });
+    this.#out.note('authentication begins', { method: chosen.name });
     this.#authentication = new Authentication(this.#offerOf(chosen));
     this.#authentication.start(now);
     this.#takeFrames();
@@ -328,9 +300,9 @@ export class PppSession {
   }
 
   #handleLinkDown(now: Instant): void {
+    this.#refusal = this.#authentication?.refusal;
     this.#authentication?.dispose();
     this.#authentication = undefined;
-    this.#network = undefined;
     this.#plan.stop();
     if (this.#phase === 'terminate' || this.#lcp.state < State.reqSent) return;
     if (this.#committed || ++this.#beginnings >= MOST_BEGINNINGS) {
@@ -345,7 +317,7 @@ export class PppSession {
     const refused = this.#phase === 'authenticate' && this.#options.role === 'client';
     const cause: CloseCause = refused || goodbye.windowsError === 691 ? 'refused' : 'peer';
     const said = goodbye.text === '' ? 'the peer said goodbye' : `the peer said goodbye: ${goodbye.text}`;
-    this.#terminate({ cause, detail: said }, '', now);
+    this.#terminate(this.#because({ cause, detail: said }), '', now);
   }
 
   #handleProtocolRejected(protocol: number, now: Instant): void {
@@ -354,56 +326,26 @@ export class PppSession {
       this.#terminate({ cause: 'protocol', detail }, goodbyes.protocol, now);
       return;
     }
-    this.#network?.handleProtocolReject(protocol, now);
+    this.#plan.handleProtocolReject(protocol, now);
   }
 
   #beginNetwork(now: Instant): void {
     this.#phase = 'network';
     this.#committed = true;
-    const begun = this.#plan.begin(this.#lcp.policy.peer, this.#authentication, now);
-    if (begun instanceof NetworkPhase) this.#network = begun;
-    else this.#terminate(begun, begun.detail, now);
+    const wrong = this.#plan.begin(this.#lcp.policy.peer, this.#authentication, now);
+    if (wrong !== undefined) this.#terminate(wrong, wrong.detail, now);
     this.#takeFrames();
   }
 
-  #handleNetworkEvent(event: NetworkEvent, now: Instant): void {
-    switch (event.kind) {
-      case 'note':
-        this.#note(event.message, event.fields);
-        return;
-      case 'encryption-reset':
-        this.#tell(event);
-        return;
-      case 'failed':
-        this.#terminate({ cause: event.cause, detail: event.reason }, event.reason, now);
-        return;
-      case 'changed': {
-        if (this.#up || this.#network?.isReady !== true || this.#phase !== 'network') return;
-        const wrong = this.#plan.problem();
-        if (wrong !== undefined) {
-          this.#terminate({ cause: 'protocol', detail: wrong }, wrong, now);
-          return;
-        }
-        this.#up = true;
-        this.#window = undefined;
-        this.#network.handleUp();
-        this.#plan.handleUp(now);
-        const terms = this.#plan.terms(this.#authentication);
-        this.#terms = wordsOf(terms);
-        this.#tell({ kind: 'up', terms });
-      }
+  #handleNetworkEvent(event: PlanEvent, now: Instant): void {
+    if (event.kind === 'note') this.#out.note(event.message, event.fields);
+    else if (event.kind === 'failed') {
+      this.#terminate({ cause: event.cause, detail: event.reason }, event.reason, now);
+    } else if (event.kind === 'encryption-reset') this.#out.tell(event);
+    else if (this.#phase === 'network') {
+      this.#window = undefined;
+      this.#out.tell(event);
     }
-  }
-
-  /** Addresses that came, went or are other ones since the last time. */
-  #tellChanges(now: Instant): void {
-    if (!this.#up || this.#phase !== 'network') return;
-    this.#plan.handleChange(now);
-    const terms = this.#plan.terms(this.#authentication);
-    const words = wordsOf(terms);
-    if (words === this.#terms) return;
-    this.#terms = words;
-    this.#tell({ kind: 'changed', terms });
   }
 
   /** @param tell for the peer */
@@ -418,9 +360,22 @@ export class PppSession {
     this.#phase = 'terminate';
     this.#window = (now + TERMINATE_WINDOW) as Instant;
     this.#takeFrames();
+    this.#authentication?.dispose();
     this.#lcp.close(now, tell);
     if (this.#lcp.state <= State.stopped) this.#end();
     else this.#drainLcp(now);
+  }
+
+  /** An end for which there is a better reason: the peer asked us for a proof that we do not give. */
+  #because({ cause, detail }: CloseReason): CloseReason {
+    const { sentence } = this.#lcp.policy.demands;
+    const refusals: Readonly<Partial<Record<Phase, string | undefined>>> = {
+      establish: sentence,
+      authenticate: this.#refusal ?? this.#authentication?.refusal ?? sentence,
+    };
+    const refusal = refusals[this.#phase];
+    if (refusal === undefined) return { cause, detail };
+    return { cause: this.#options.role === 'client' ? 'refused' : cause, detail: `${refusal}; ${detail}` };
   }
 
   #end(reason: CloseReason = { cause: 'error', detail: 'the session ended' }): void {
@@ -429,43 +384,11 @@ export class PppSession {
     this.#phase = 'closed';
     this.#authentication?.dispose();
     this.#plan.stop();
-    this.#tell({ kind: 'down', reason: this.#reason ?? reason, goodbye: this.#goodbye });
-  }
-
-  #note(message: string, fields: Readonly<Record<string, unknown>>): void {
-    if (++this.#notes <= MOST_NOTES) this.#tell({ kind: 'note', message, fields });
-  }
-  #tell(event: PppEvent): void {
-    this.#events.push(event);
+    this.#out.tell({ kind: 'down', reason: this.#reason ?? reason, goodbye: this.#goodbye });
   }
 }
-
-const lateness: Readonly<Record<string, string>> = {
-  establish: 'the peer did not agree to LCP in time',
-  authenticate: 'authentication took too long',
-  network: 'the network protocols took too long',
-};
-
-/** What a stranger may know. */
-const goodbyes: Readonly<Record<CloseCause, string>> = {
-  peer: '',
-  lost: 'peer stopped answering',
-  refused: 'authentication failed',
-  protocol: 'protocol violation',
-  idle: 'link was idle',
-  'session-limit': 'session time is over',
-  replaced: 'connected from elsewhere',
-  revoked: 'access was withdrawn',
-  operator: 'ended by the operator',
-  shutdown: 'shutting down',
-  error: 'internal error',
-};
 
 /** Data that came before its time, or belongs to the data path: dropped without a word. */
 function isData(protocol: number): boolean {
   return protocol === PppProtocol.ipv4 || protocol === PppProtocol.ipv6 || protocol === PppProtocol.compressed;
-}
-
-function wordsOf({ ipv4, ipv6 }: PppTerms): string {
-  return JSON.stringify([ipv4, ipv6]);
 }

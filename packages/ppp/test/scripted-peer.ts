@@ -28,8 +28,20 @@ export interface Script {
   readonly whenOpen?: readonly string[];
   /** IPCP and IPV6CP begin when CCP is open (pppd with MPPE), and what comes for them before is dropped. */
   readonly ccpFirst?: boolean;
+  /** CCP begins when IPCP is open, and what comes for it before is dropped. */
+  readonly ccpLast?: boolean;
   /** Leaves address and control out, and the first byte of the protocol, once both are agreed. */
   readonly compresses?: boolean;
+}
+
+/** A peer that knows a password, in hexadecimal. */
+export interface Proof {
+  /** Success text that is right for the last answer. */
+  readonly success: string;
+  /** To a challenge of 16 bytes: the 49 of a Response. */
+  answer(challenge: string): string;
+  /** Whether these 49 answer that challenge. */
+  accepts(challenge: string, answer: string): boolean;
 }
 
 interface Layer {
@@ -43,7 +55,10 @@ interface Layer {
 const LCP = 0xc021;
 const CHAP = 0xc223;
 const CCP = 0x80fd;
+const IPCP = 0x8021;
 const NOBODY = 0xffff;
+/** What a server asks to answer. */
+const challenge = 'c4'.repeat(16);
 
 export class ScriptedPeer {
   /** Everything that it got, as "protocol code: body". */
@@ -51,15 +66,20 @@ export class ScriptedPeer {
   /** Its own requests and their fate. */
   readonly told: string[] = [];
   terminated: string | undefined;
+  /** What its server said when it was let in. */
+  success: string | undefined;
   readonly #script: Script;
+  readonly #proof: Proof | undefined;
   readonly #out: Uint8Array[] = [];
   readonly #layers = new Map<number, Layer>();
   /** One counter for all protocols, from 0, as Windows has it. */
   #id = 0;
   #authenticated = false;
 
-  constructor(script: Script) {
+  /** @param proof without it what is shown has the right length, and anything is taken */
+  constructor(script: Script, proof?: Proof) {
     this.#script = script;
+    this.#proof = proof;
     this.#layers.set(LCP, layerOf(script.lcp));
     for (const [protocol, one] of Object.entries(script.networks)) this.#layers.set(Number(protocol), layerOf(one));
   }
@@ -96,7 +116,7 @@ export class ScriptedPeer {
     if (length !== packet.length) throw new Error('the length is the packet’s');
     const body = hex(packet.subarray(4));
     this.heard.push(`${protocol.toString(16)} ${code}: ${body}`);
-    if (protocol === CHAP) this.#handleChap(code, id);
+    if (protocol === CHAP) this.#handleChap(code, id, body);
     else this.#handleControl(protocol, code, id, body, packet);
   }
 
@@ -107,6 +127,7 @@ export class ScriptedPeer {
       return;
     }
     if (protocol !== LCP && this.#script.ccpFirst === true && protocol !== CCP && !this.isOpen(CCP)) return;
+    if (protocol === CCP && this.#script.ccpLast === true && !this.isOpen(IPCP)) return;
     if (code === 1) this.#judge(protocol, layer, id, body);
     else if (code === 2) this.#handleAck(protocol, layer, body);
     else if (code === 3 || code === 4) this.#handleRefusal(protocol, layer, code, body);
@@ -160,22 +181,29 @@ export class ScriptedPeer {
     this.#ask(protocol, layer);
   }
 
-  #handleChap(code: number, id: number): void {
+  #handleChap(code: number, id: number, body: string): void {
     if (code === 1) {
       // A response of MS-CHAPv2's length: 49 bytes and the name (RFC 2759, section 4).
-      this.send(CHAP, 2, `31${'5a'.repeat(16)}${'00'.repeat(8)}${'a5'.repeat(24)}00${hex(Buffer.from('alice'))}`, id);
+      const answer =
+        this.#proof?.answer(body.slice(2, 34)) ?? `${'5a'.repeat(16)}${'00'.repeat(8)}${'a5'.repeat(24)}00`;
+      this.send(CHAP, 2, `31${answer}${hex(Buffer.from('alice'))}`, id);
     } else if (code === 2) {
-      this.send(CHAP, 3, hex(Buffer.from(`S=${'0'.repeat(40)}`)), id);
+      if (this.#proof?.accepts(challenge, body.slice(2, 100)) === false) throw new Error('the answer is wrong');
+      this.send(CHAP, 3, hex(Buffer.from(this.#proof?.success ?? `S=${'0'.repeat(40)}`)), id);
       this.#handleAuthenticated();
-    } else if (code === 3) this.#handleAuthenticated();
+    } else if (code === 3) {
+      this.success = Buffer.from(bytes(body)).toString();
+      this.#handleAuthenticated();
+    }
   }
 
   #handleProgress(protocol: number): void {
     if (protocol === LCP && this.isOpen(LCP)) {
       for (const frame of this.#script.whenOpen ?? []) this.#out.push(bytes(frame));
-      if (this.#script.role === 'server') this.send(CHAP, 1, `10${'c4'.repeat(16)}${hex(Buffer.from('pptpd'))}`);
+      if (this.#script.role === 'server') this.send(CHAP, 1, `10${challenge}${hex(Buffer.from('pptpd'))}`);
     }
     if (protocol === CCP && this.isOpen(CCP)) this.#beginNetworks(NOBODY);
+    if (protocol === IPCP && this.isOpen(IPCP) && this.#script.ccpLast === true) this.#begin(CCP);
   }
 
   #handleAuthenticated(): void {
@@ -187,6 +215,7 @@ export class ScriptedPeer {
   /** In the order of the script; `only` is one of them. */
   #beginNetworks(only: number): void {
     for (const [text, { waits }] of Object.entries(this.#script.networks)) {
+      if (Number(text) === CCP && this.#script.ccpLast === true) continue;
       if (waits !== true && (only === NOBODY || Number(text) === only)) this.#begin(Number(text));
     }
   }

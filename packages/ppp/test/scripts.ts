@@ -5,7 +5,7 @@ const anyLcp: Protocol['takes'] = { 1: 'ack', 2: 'ack', 5: 'ack', 7: 'ack', 8: '
 const chap: Taste = 'ack';
 const wantsMsChap = (option: string): Taste => (option === '0305c22381' ? chap : { nak: '0305c22381' });
 const zero = (type: string) => `${type}0600000000`;
-const stateless128: Protocol = {
+export const stateless128: Protocol = {
   asks: ['120601000040'],
   takes: { 18: (option) => (option === '120601000040' ? 'ack' : { nak: '120601000040' }) },
 };

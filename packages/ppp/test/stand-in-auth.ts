@@ -47,6 +47,9 @@ abstract class End implements AuthMachine {
     const packet = decodeControlPacket(bytes);
     if (packet !== undefined) this.handle(packet.code, packet.id, packet.body, now);
   }
+  dispose(): void {
+    this.deadline = undefined;
+  }
   pollTransmit(): Uint8Array | undefined {
     return this.out.shift();
   }

@@ -68,6 +68,9 @@ export class ChapClient implements AuthMachine {
     const reason = this.#answer === undefined ? 'the server sent no challenge' : 'the server did not judge our answer';
     this.#exchange.tell({ kind: 'failed', reason });
   }
+  dispose(): void {
+    this.#exchange.settle();
+  }
   pollTransmit(): Uint8Array | undefined {
     return this.#exchange.pollTransmit();
   }
@@ -89,7 +92,7 @@ export class ChapClient implements AuthMachine {
     const answer = this.#options.algorithm === 'md5' ? this.#answerMd5(id, challenge) : this.#answerMs(id, challenge);
     if (answer === undefined) return;
     this.#answer = answer;
-    this.#exchange.repeat(answer.response, now);
+    this.#exchange.repeat(() => answer.response, now);
   }
 
   #answerMd5(id: number, challenge: Uint8Array): Answer {

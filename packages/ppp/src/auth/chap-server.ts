@@ -22,6 +22,8 @@ const MD5_BYTES = 16;
 /** How long someone may take to type another password. */
 const RETRY_PATIENCE = 60_000;
 const MOST_TRIES = 3;
+/** A peer that needed so long for one challenge has so many times as long for the next. */
+const TIMES_LATENESS = 1.5;
 
 export interface ChapServerOptions {
   readonly algorithm: 'md5' | 'mschapv2';
@@ -35,7 +37,9 @@ export class ChapServer implements AuthMachine {
   readonly #options: ChapServerOptions;
   readonly #exchange = new Exchange();
   #id: number;
-  #challenge: Uint8Array;
+  #challenge: Uint8Array = new Uint8Array(0);
+  /** When each challenge without response went out, by identifier. */
+  readonly #asked = new Map<number, Instant>();
   #claims = 0;
   #waiting: { readonly claim: number; readonly username: string; readonly response: Uint8Array } | undefined;
   /** The last response that was judged, and what it was told: the same again gets the same. */
@@ -45,22 +49,22 @@ export class ChapServer implements AuthMachine {
   constructor(options: ChapServerOptions) {
     this.#options = options;
     this.#id = options.random.bytes(1)[0] ?? 0;
-    this.#challenge = options.random.bytes(CHALLENGE_BYTES);
   }
 
   start(now: Instant): void {
-    const body = encodeValue(this.#challenge, this.#options.name);
-    this.#exchange.repeat(encodeControlPacket(ChapCode.challenge, this.#id, body), now);
+    this.#exchange.repeat((at) => this.#challengeAnew(at), now);
   }
-  handlePacket(bytes: Uint8Array): void {
+  handlePacket(bytes: Uint8Array, now: Instant): void {
     const packet = decodeControlPacket(bytes);
     if (packet?.code !== ChapCode.response) return;
     const judged = this.#judged;
     if (judged?.id === packet.id && sameBytes(judged.response, packet.body)) this.#exchange.send(judged.answer);
-    else if (packet.id === this.#id && this.#waiting === undefined && !this.#done) this.#handleResponse(packet);
+    else if (this.#waiting !== undefined || this.#done) return;
+    else if (packet.id === this.#id) this.#handleResponse(packet);
+    else this.#handleLateness(packet.id, now);
   }
   handleTimeout(now: Instant): void {
-    if (this.#exchange.handleTimeout(now)) return;
+    if (this.#exchange.handleTimeout(now) || this.#done) return;
     const reason = this.#judged === undefined ? 'the peer did not answer our challenge' : 'the peer did not try again';
     this.#finish({ kind: 'failed', reason });
   }
@@ -69,14 +73,14 @@ export class ChapServer implements AuthMachine {
     if (waiting === undefined || waiting.claim !== claim) return;
     this.#waiting = undefined;
     if (verdict.kind === 'admitted') {
-      this.#admit(waiting, verdict);
+      this.#admit(waiting, verdict, now);
       return;
     }
     const retry = verdict.retry && this.#claims < MOST_TRIES && this.#options.algorithm === 'mschapv2';
     const next = this.#options.random.bytes(CHALLENGE_BYTES);
     const isMs = this.#options.algorithm === 'mschapv2';
     const message = isMs ? encodeFailure({ ...verdict, retry }, next) : encodeText(verdict.message);
-    this.#answer(waiting.response, ChapCode.failure, message);
+    this.#exchange.send(this.#answerTo(waiting.response, ChapCode.failure, message));
     if (!retry) {
       this.#finish({ kind: 'failed', reason: `${waiting.username} was refused`, detail: verdict });
       return;
@@ -85,6 +89,12 @@ export class ChapServer implements AuthMachine {
     this.#challenge = next;
     this.#id = (this.#id + 1) & 0xff;
     this.#exchange.wait((now + RETRY_PATIENCE) as Instant);
+  }
+  handleNetworkBegun(): void {
+    if (this.#done) this.#exchange.settle();
+  }
+  dispose(): void {
+    this.#exchange.settle();
   }
   pollTransmit(): Uint8Array | undefined {
     return this.#exchange.pollTransmit();
@@ -96,12 +106,31 @@ export class ChapServer implements AuthMachine {
     return this.#exchange.pollTimeout();
   }
 
+  /**
+   * Each has its own identifier and value (RFC 1994, section 4.1), and the last one alone counts: pppd makes a response of its own to each,
+   * takes the first Success for that of its last response, whatever its identifier, and leaves where the proof is another one's.
+   */
+  #challengeAnew(now: Instant): Uint8Array {
+    this.#id = (this.#id + 1) & 0xff;
+    this.#asked.set(this.#id, now);
+    this.#challenge = this.#options.random.bytes(CHALLENGE_BYTES);
+    return encodeControlPacket(ChapCode.challenge, this.#id, encodeValue(this.#challenge, this.#options.name));
+  }
+
+  /** Who is late for one challenge would be late for each: so the last one, and any further, gets more time. */
+  #handleLateness(id: number, now: Instant): void {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    if (asked !== undefined) this.#exchange.slowDown(TIMES_LATENESS * (now - asked));
+  }
+
   #handleResponse({ id, body }: ControlPacket): void {
     const value = decodeValue(body);
     const username = value && decodeName(value.name);
     const claim = value && username !== undefined ? this.#claimOf(id, username, value) : undefined;
     if (username === undefined || claim === undefined) return;
     this.#exchange.settle();
+    this.#asked.clear();
     this.#waiting = { claim: ++this.#claims, username, response: body.slice() };
     this.#exchange.tell({ kind: 'claim', id: this.#claims, claim });
   }
@@ -116,9 +145,14 @@ export class ChapServer implements AuthMachine {
     return response && { method: 'mschapv2', username, authenticatorChallenge: challenge, ...response };
   }
 
+  /**
+   * A Success may be lost (RFC 1994, section 4.2). Not every peer repeats its response then: pppd waits (its chap.c), and throws away what
+   * we send in the network phase. So it is told until it has begun that phase itself; who has heard it ignores the copies.
+   */
   #admit(
     { username, response }: { readonly username: string; readonly response: Uint8Array },
     { material }: AuthVerdict & { readonly kind: 'admitted' },
+    now: Instant,
   ): void {
     const proof = material?.authenticatorResponse;
     if (this.#options.algorithm === 'mschapv2' && proof === undefined) {
@@ -126,14 +160,16 @@ export class ChapServer implements AuthMachine {
       this.#finish({ kind: 'failed', reason: `${username} was admitted without the proof that MS-CHAPv2 needs` });
       return;
     }
-    this.#answer(response, ChapCode.success, proof === undefined ? encodeText('Access granted') : encodeSuccess(proof));
+    const message = proof === undefined ? encodeText('Access granted') : encodeSuccess(proof);
+    const success = this.#answerTo(response, ChapCode.success, message);
     this.#finish({ kind: 'succeeded', identity: username, material });
+    this.#exchange.repeat(() => success, now);
   }
 
-  #answer(response: Uint8Array, code: number, message: Uint8Array): void {
+  #answerTo(response: Uint8Array, code: number, message: Uint8Array): Uint8Array {
     const answer = encodeControlPacket(code, this.#id, message);
     this.#judged = { id: this.#id, response, answer };
-    this.#exchange.send(answer);
+    return answer;
   }
 
   #finish(event: AuthEvent): void {

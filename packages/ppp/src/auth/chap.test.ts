@@ -30,6 +30,24 @@ function sentBy(machine: AuthMachine): Uint8Array[] {
   for (let p = machine.pollTransmit(); p !== undefined; p = machine.pollTransmit()) packets.push(p);
   return packets;
 }
+/** alice is let in. */
+function admit(
+  server: ChapServer,
+  algorithm: Algorithm,
+): { readonly response: Uint8Array; readonly success: Uint8Array } {
+  server.start(now);
+  const client = newClient(algorithm);
+  client.handlePacket(sentBy(server)[0] as Uint8Array, now);
+  const [response] = sentBy(client) as [Uint8Array];
+  server.handlePacket(response, now);
+  const [claim] = eventsOf(server);
+  assert.ok(claim?.kind === 'claim');
+  server.handleVerdict(claim.id, admission(claim.claim), now);
+  const [success] = sentBy(server);
+  assert.equal(eventsOf(server)[0]?.kind, 'succeeded');
+  assert.ok(success?.[0] === 3);
+  return { response, success };
+}
 const text = (packet: Uint8Array | undefined) => Buffer.from(packet?.subarray(4) ?? []).toString('latin1');
 
 /** A challenge as a server sends it, written by hand. */
@@ -47,7 +65,8 @@ for (const algorithm of algorithms) {
     assert.equal(hasKey, algorithm === 'mschapv2');
     assert.deepEqual(
       ends.map(({ sent }) => sent.map((packet) => packet[0])),
-      [[2], [1, 3]],
+      [[2], [1, ...Array(10).fill(3)]],
+      'nobody begins the network phase here',
     );
   });
 
@@ -83,25 +102,97 @@ for (const algorithm of algorithms) {
     server.start(now);
     client.handlePacket(sentBy(server)[0] as Uint8Array, now);
     const response = sentBy(client)[0] as Uint8Array;
-    server.handlePacket(response);
-    server.handlePacket(response);
+    server.handlePacket(response, now);
+    server.handlePacket(response, now);
     const [claim, ...more] = eventsOf(server);
     assert.ok(claim?.kind === 'claim' && more.length === 0);
     server.handleVerdict(claim.id, admission(claim.claim), now);
     const [success] = sentBy(server);
     assert.equal(success?.[0], 3);
     for (let n = 0; n < 3; n++) {
-      server.handlePacket(response);
+      server.handlePacket(response, now);
       assert.deepEqual(sentBy(server), [success]);
     }
     const changed = response.slice();
     changed[20] = (changed[20] ?? 0) ^ 1;
-    server.handlePacket(changed);
+    server.handlePacket(changed, now);
     assert.deepEqual(sentBy(server), [], 'another response is none that was judged');
     assert.deepEqual(
       eventsOf(server).map(({ kind }) => kind),
       ['succeeded'],
     );
+  });
+
+  test(`${algorithm}: a Success is repeated until the peer begins the network phase, and a repeated response brings it even then`, () => {
+    const server = newServer(algorithm);
+    const { response, success } = admit(server, algorithm);
+    for (let n = 1; n < 4; n++) {
+      server.handleTimeout(server.pollTimeout() as Instant);
+      assert.deepEqual(sentBy(server), [success]);
+    }
+    server.handlePacket(response, now);
+    assert.deepEqual(sentBy(server), [success], 'at once');
+    server.handleNetworkBegun();
+    assert.equal(server.pollTimeout(), undefined);
+    server.handlePacket(response, now);
+    assert.deepEqual(sentBy(server), [success]);
+    assert.equal(server.pollTimeout(), undefined);
+  });
+
+  test(`${algorithm}: a Success is repeated ten times in all, and the server stays content`, () => {
+    const server = newServer(algorithm);
+    admit(server, algorithm);
+    let sendings = 1;
+    for (let at = server.pollTimeout(); at !== undefined; at = server.pollTimeout()) {
+      server.handleTimeout(at);
+      sendings += sentBy(server).length;
+    }
+    assert.equal(sendings, 10);
+    assert.deepEqual(eventsOf(server), []);
+  });
+
+  test(`${algorithm}: nothing is repeated once it is over`, () => {
+    const server = newServer(algorithm);
+    admit(server, algorithm);
+    server.dispose();
+    assert.equal(server.pollTimeout(), undefined);
+    const client = newClient(algorithm);
+    client.start(now);
+    client.handlePacket(challenge(5, Buffer.alloc(16, 1)), now);
+    client.dispose();
+    assert.equal(client.pollTimeout(), undefined);
+  });
+
+  test(`${algorithm}: a client repeats its response until it is judged`, () => {
+    const client = newClient(algorithm);
+    client.start(now);
+    client.handlePacket(challenge(5, Buffer.alloc(16, 1)), now);
+    const [response] = sentBy(client);
+    for (let n = 1; n < 10; n++) {
+      client.handleTimeout(client.pollTimeout() as Instant);
+      assert.deepEqual(sentBy(client), [response]);
+    }
+    client.handleTimeout(client.pollTimeout() as Instant);
+    assert.deepEqual(eventsOf(client), [{ kind: 'failed', reason: 'the server did not judge our answer' }]);
+  });
+
+  test(`${algorithm}: a challenge that goes out again is another one, and the response to the one before is late`, () => {
+    const server = newServer(algorithm);
+    server.start(now);
+    const [first] = sentBy(server) as [Uint8Array];
+    server.handleTimeout(server.pollTimeout() as Instant);
+    const [second] = sentBy(server) as [Uint8Array];
+    assert.notEqual(first[1], second[1]);
+    assert.notDeepEqual(first.subarray(5, 21), second.subarray(5, 21));
+    const client = newClient(algorithm);
+    client.handlePacket(first, now);
+    client.handlePacket(second, now);
+    const [late, right] = sentBy(client) as [Uint8Array, Uint8Array];
+    server.handlePacket(late, now);
+    assert.deepEqual(eventsOf(server), []);
+    server.handlePacket(right, now);
+    const [claim] = eventsOf(server);
+    assert.equal(claim?.kind === 'claim' && admission(claim.claim).kind, 'admitted');
   });
 
   test(`${algorithm}: a client answers the same challenge with the same response, and a new one of a link that is up anew`, () => {
@@ -149,7 +240,7 @@ for (const algorithm of algorithms) {
       encodeControlPacket(2, id, Uint8Array.of(0)),
       encodeControlPacket(2, id, new Uint8Array(0)),
     ];
-    for (const packet of odd) server.handlePacket(packet);
+    for (const packet of odd) server.handlePacket(packet, now);
     assert.deepEqual(eventsOf(server), []);
     assert.deepEqual(sentBy(server), []);
   });
@@ -292,7 +383,7 @@ test('mschapv2: a peer that may retry answers the challenge of the Failure with 
     const client = newClient('mschapv2', attempt === 3 ? {} : { password: 'guess' });
     client.start(now);
     client.handlePacket(challenge(id, value), now);
-    server.handlePacket(sentBy(client)[0] as Uint8Array);
+    server.handlePacket(sentBy(client)[0] as Uint8Array, now);
     const [claim] = eventsOf(server);
     assert.ok(claim?.kind === 'claim');
     const verdict = admission(claim.claim);
@@ -315,7 +406,7 @@ test('mschapv2: the third refusal is the last, and so is one who does not try ag
   server.start(now);
   for (const attempt of [1, 2, 3]) {
     const bytes = Buffer.concat([Uint8Array.of(49), Buffer.alloc(49, attempt), Buffer.from('alice')]);
-    for (let id = 0; id < 256; id++) server.handlePacket(encodeControlPacket(2, id, bytes));
+    for (let id = 0; id < 256; id++) server.handlePacket(encodeControlPacket(2, id, bytes), now);
     const [claim, ...more] = eventsOf(server);
     assert.ok(claim?.kind === 'claim' && more.length === 0);
     server.handleVerdict(claim.id, retriable, now);

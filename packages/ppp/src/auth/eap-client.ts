@@ -5,6 +5,7 @@
 import type { Instant } from '@culvert/base';
 import { sameBytes } from '../bytes.ts';
 import { PppProtocol } from '../protocol.ts';
+import { AuthDemands, nameOfEapMethod } from './demands.ts';
 import type { EapClientMethod, EapClientStep } from './eap-method.ts';
 import { decodeEap, EapCode, type EapPacket, EapType, encodeEap } from './eap-packet.ts';
 import { Exchange } from './exchange.ts';
@@ -38,11 +39,22 @@ export class EapClient implements AuthMachine {
   #last: { readonly request: Uint8Array; readonly response: Uint8Array } | undefined;
   /** Those before the last one. */
   readonly #earlier: Uint8Array[] = [];
+  readonly #demands: AuthDemands;
   #rounds = 0;
+  /** It may be believed, or not yet. */
+  #heardSuccess = false;
   #succeeded = false;
 
   constructor(options: EapClientOptions) {
     this.#options = options;
+    this.#demands = new AuthDemands(
+      'the server',
+      options.methods.map(({ type }) => nameOfEapMethod(type)),
+    );
+  }
+
+  get refusal(): string | undefined {
+    return this.#demands.sentence ?? (this.#heardSuccess ? this.#method?.missing : undefined);
   }
 
   start(now: Instant): void {
@@ -54,11 +66,14 @@ export class EapClient implements AuthMachine {
     if (packet.code === EapCode.request) this.#handleRequest(packet, bytes, now);
     else if (this.#succeeded) return;
     else if (packet.code === EapCode.success) this.#handleSuccess();
-    else if (packet.code === EapCode.failure) this.#fail('the server refused us');
+    else if (packet.code === EapCode.failure) this.#fail(this.refusal ?? 'the server refused us');
   }
-  /** Some servers send no Success, and theirs may be lost: it is sent once. */
+  /** Some servers send no Success, and theirs may be lost: it is sent once. Without more than that we would wait for ever. */
   handleNetworkBegun(): void {
-    if (!this.#succeeded && !this.#exchange.isOver) this.#handleSuccess();
+    if (this.#succeeded || this.#exchange.isOver) return;
+    const missing = this.#method?.missing;
+    if (missing === undefined) this.#handleSuccess();
+    else this.#fail(missing);
   }
   handleTimeout(now: Instant): void {
     if (!this.#exchange.handleTimeout(now)) this.#fail('the server stopped talking EAP');
@@ -98,10 +113,12 @@ export class EapClient implements AuthMachine {
     if (this.#method !== undefined && this.#method.type !== packet.type) return; // one method a conversation (section 2.1)
     const offer = this.#options.methods.find(({ type }) => type === packet.type);
     if (offer === undefined) {
+      this.#demands.refuse(nameOfEapMethod(packet.type));
       const types = this.#options.methods.map(({ type }) => type);
       this.#answer({ ...packet, type: EapType.nak }, bytes, Uint8Array.from(types.length > 0 ? types : [0]), now);
       return;
     }
+    this.#demands.accept();
     this.#method ??= offer.create();
     const step: EapClientStep | undefined = this.#method.handleRequest(packet.data, packet.id);
     if (step?.kind === 'answer') this.#answer(packet, bytes, step.data, now);
@@ -114,7 +131,7 @@ export class EapClient implements AuthMachine {
     if (this.#last !== undefined && this.#earlier.push(this.#last.request) > REMEMBERED) this.#earlier.shift();
     this.#last = { request: request.slice(), response };
     // A Success is sent once. Where it is all that is missing our last word, said again, brings it again.
-    if (this.#method?.outcome !== undefined) this.#exchange.repeat(response, now);
+    if (this.#method?.outcome !== undefined) this.#exchange.repeat(() => response, now);
     else {
       this.#exchange.wait((now + PATIENCE) as Instant);
       this.#exchange.send(response);
@@ -124,6 +141,7 @@ export class EapClient implements AuthMachine {
   /** Its identifier should be that of our response, and is not with every server; it proves nothing anyway. */
   #handleSuccess(): void {
     const outcome = this.#method?.outcome;
+    this.#heardSuccess = true;
     if (outcome === undefined) return;
     this.#succeeded = true;
     this.#exchange.settle();

@@ -33,5 +33,7 @@ export interface EapClientMethod {
   handleRequest(data: Uint8Array, id: number): EapClientStep | undefined;
   /** Once the server's Success may be believed. */
   readonly outcome: { readonly material: AuthMaterial | undefined } | undefined;
+  /** What is missing before that, as a sentence, where all but that is done. */
+  readonly missing?: string | undefined;
   dispose?(): void;
 }

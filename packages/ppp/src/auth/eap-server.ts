@@ -45,7 +45,8 @@ export class EapServer implements AuthMachine {
   }
 
   start(now: Instant): void {
-    this.#exchange.repeat(encodeEap(EapCode.request, this.#id, EapType.identity, new Uint8Array(0)), now);
+    const request = encodeEap(EapCode.request, this.#id, EapType.identity, new Uint8Array(0));
+    this.#exchange.repeat(() => request, now);
   }
   handlePacket(bytes: Uint8Array, now: Instant): void {
     const packet = decodeEap(bytes);
@@ -56,12 +57,16 @@ export class EapServer implements AuthMachine {
     else if (packet.type === this.#method.type) this.#follow(this.#method.handleResponse(packet.data), now);
   }
   handleTimeout(now: Instant): void {
-    if (!this.#exchange.handleTimeout(now)) this.#fail({ kind: 'failed', reason: 'the peer stopped answering EAP' });
+    if (this.#exchange.handleTimeout(now) || this.#final !== undefined) return;
+    this.#fail({ kind: 'failed', reason: 'the peer stopped answering EAP' });
   }
   handleVerdict(claim: number, verdict: AuthVerdict, now: Instant): void {
     if (!this.#isWaiting || claim !== this.#claims || this.#method === undefined) return;
     this.#isWaiting = false;
     this.#follow(this.#method.handleVerdict(verdict), now);
+  }
+  handleNetworkBegun(): void {
+    if (this.#final !== undefined) this.#exchange.settle();
   }
   dispose(): void {
     this.#method?.dispose?.();
@@ -107,14 +112,15 @@ export class EapServer implements AuthMachine {
 
   #ask({ type }: EapServerMethod, data: Uint8Array, now: Instant): void {
     this.#id = (this.#id + 1) & 0xff;
-    this.#exchange.repeat(encodeEap(EapCode.request, this.#id, type, data), now);
+    const request = encodeEap(EapCode.request, this.#id, type, data);
+    this.#exchange.repeat(() => request, now);
   }
 
   #follow(step: EapServerStep | undefined, now: Instant): void {
     if (step === undefined || this.#method === undefined) return;
     this.#isTaken = true;
     if (step.kind === 'failed') this.#fail(step);
-    else if (step.kind === 'succeeded') this.#succeed(step.material);
+    else if (step.kind === 'succeeded') this.#succeed(step.material, now);
     else if (step.kind === 'ask') {
       if (++this.#rounds > MOST_ROUNDS) this.#fail({ kind: 'failed', reason: 'EAP comes to no end' });
       else this.#ask(this.#method, step.data, now);
@@ -126,20 +132,25 @@ export class EapServer implements AuthMachine {
     }
   }
 
-  #succeed(material: AuthMaterial | undefined): void {
-    this.#end(EapCode.success);
+  /**
+   * RFC 3748, section 4.2, has the Success sent once and the peer take the network phase for it. pppd does not: it waits (its eap.c), and
+   * throws away what would show it.
+   */
+  #succeed(material: AuthMaterial | undefined, now: Instant): void {
+    const final = this.#end(EapCode.success);
+    this.#exchange.repeat(() => final, now);
     this.#exchange.tell({ kind: 'succeeded', identity: this.#identity, material });
   }
 
   #fail(event: AuthEvent & { readonly kind: 'failed' }): void {
-    this.#end(EapCode.failure);
+    this.#exchange.send(this.#end(EapCode.failure));
     this.#exchange.tell(event);
   }
 
   /** Success and Failure carry the identifier of the response that they answer (RFC 3748, section 4.2). */
-  #end(code: number): void {
+  #end(code: number): Uint8Array {
     this.#exchange.settle();
     this.#final = encodeControlPacket(code, this.#id, new Uint8Array(0));
-    this.#exchange.send(this.#final);
+    return this.#final;
   }
 }

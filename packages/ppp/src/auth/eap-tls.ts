@@ -18,6 +18,9 @@ const KEYS_BYTES = 128;
 const SECOND_KEY_AT = 32;
 const START_KEY_BYTES = 16;
 
+const notUnderstood =
+  'the peer does not understand how EAP-TLS ends with TLS 1.3 (RFC 9190, section 2.5); let it speak TLS 1.2';
+
 type Protocol = 'TLSv1.2' | 'TLSv1.3';
 
 /** The keys of MPPE (RFC 3079, section 4; RFC 5216, section 2.3: Enc-RECV-Key, Enc-SEND-Key). */
@@ -95,12 +98,12 @@ export class EapTlsServer implements EapServerMethod {
   #handleFlight(): EapServerStep {
     const { secure, failed } = eventsOf(this.#engine);
     if (failed !== undefined) {
-      this.#failed = failed;
+      this.#failed = this.#isAdmitted ? { kind: 'failed', reason: `${notUnderstood} (${failed.reason})` } : failed;
       const alert = this.#fragments.take();
-      return alert.length > acknowledgement.length ? { kind: 'ask', data: alert } : failed;
+      return alert.length > acknowledgement.length ? { kind: 'ask', data: alert } : this.#failed;
     }
     if (secure !== undefined) return this.#handleSecure(secure.protocol, secure.peerCertificate);
-    // The peer has acknowledged our last flight.
+    // The peer has acknowledged our last flight: with TLS 1.3 the commitment.
     if (this.#isAdmitted && this.#protocol !== undefined) {
       return { kind: 'succeeded', material: materialOf(this.#engine, this.#protocol) };
     }
@@ -128,6 +131,10 @@ export class EapTlsClient implements EapClientMethod {
   constructor(options: { readonly tls: TlsContext }) {
     this.#engine = options.tls.createEngine();
     this.#fragments = new EapTlsFragments(this.#engine);
+  }
+  get missing(): string | undefined {
+    if (this.#protocol !== 'TLSv1.3' || this.outcome !== undefined) return undefined;
+    return 'the server does not say under its TLS 1.3 keys that it is done (RFC 9190, section 2.5); with TLS 1.2 it need not';
   }
   handleRequest(data: Uint8Array): EapClientStep | undefined {
     const isStart = ((data[0] ?? 0) & START) !== 0;

@@ -55,7 +55,7 @@ for (const method of ['md5', 'mschapv2', 'tls'] as const) {
     assert.deepEqual(startKeysOf(materialOf(server), 'server'), keys && { send: keys.receive, receive: keys.send });
     if (keys !== undefined) assert.notDeepEqual(keys.send, keys.receive);
     assert.equal(ends[1].claims.length, 1);
-    for (const end of ends) end.machine.dispose?.();
+    for (const end of ends) end.machine.dispose();
   });
 
   for (const seed of [1, 2, 3, 5, 8]) {
@@ -93,7 +93,7 @@ test('a peer that refuses a method gets the best that it names, and none that is
   const none = authenticate(newClient(['md5']), newServer(['tls', 'mschapv2']));
   assert.deepEqual(asked(none), []);
   assert.equal(reasonOf(none.server), 'the peer knows no method of EAP that is allowed here');
-  assert.equal(reasonOf(none.client), 'the server refused us');
+  assert.equal(reasonOf(none.client), 'the server asks for EAP-TLS, which is not allowed here (allowed: EAP with MD5)');
 });
 
 for (const version of versions) {
@@ -130,17 +130,8 @@ for (const version of versions) {
 }
 
 test('tls: with TLS 1.3 a Success before the commitment is not believed', () => {
-  const [client, server] = [newClient(['tls']), newServer(['tls'])];
-  client.start(now);
-  server.start(now);
+  const { client, server } = beforeTheCommitment();
   const verdict: AuthVerdict = { kind: 'admitted', material: undefined };
-  let claimed = false;
-  for (let turn = 0; turn < 60 && !claimed; turn++) {
-    for (const packet of sentBy(server)) client.handlePacket(packet, now);
-    for (const packet of sentBy(client)) server.handlePacket(packet, now);
-    for (const event of eventsOf(server)) claimed ||= event.kind === 'claim';
-  }
-  assert.ok(claimed);
   for (let id = 0; id < 256; id++) client.handlePacket(encodeControlPacket(3, id, new Uint8Array(0)), now);
   assert.deepEqual(eventsOf(client), []);
   server.handleVerdict?.(1, verdict, now);
@@ -148,6 +139,70 @@ test('tls: with TLS 1.3 a Success before the commitment is not believed', () => 
   for (const packet of sentBy(client)) server.handlePacket(packet, now);
   for (const packet of sentBy(server)) client.handlePacket(packet, now);
   assert.deepEqual([kinds(eventsOf(client)), kinds(eventsOf(server))], [['succeeded'], ['succeeded']]);
+});
+
+/** A client and a server that wait for admission, with TLS 1.3 behind them. */
+function beforeTheCommitment(): { client: AuthMachine; server: AuthMachine } {
+  const [client, server] = [newClient(['tls']), newServer(['tls'])];
+  client.start(now);
+  server.start(now);
+  for (let turn = 0; turn < 60; turn++) {
+    for (const packet of sentBy(server)) client.handlePacket(packet, now);
+    for (const packet of sentBy(client)) server.handlePacket(packet, now);
+    if (kinds(eventsOf(server)).includes('claim')) return { client, server };
+  }
+  throw new Error('no claim');
+}
+
+test('tls: a server that goes on without the commitment of TLS 1.3 (pppd) is left, and that is why', () => {
+  const refused = beforeTheCommitment().client;
+  refused.handlePacket(encodeControlPacket(4, 7, new Uint8Array(0)), now);
+  assert.equal(reasonOf(eventsOf(refused)), 'the server refused us');
+  const { client } = beforeTheCommitment();
+  assert.equal(client.refusal, undefined);
+  client.handlePacket(encodeControlPacket(3, 7, new Uint8Array(0)), now);
+  assert.deepEqual(eventsOf(client), []);
+  assert.match(client.refusal ?? '', /RFC 9190, section 2\.5/);
+  client.handleNetworkBegun?.();
+  assert.match(reasonOf(eventsOf(client)), /^the server does not say under its TLS 1\.3 keys that it is done/);
+});
+
+test('tls: a client that does not understand the commitment of TLS 1.3 (pppd) is told apart from one that breaks TLS', () => {
+  const { server } = beforeTheCommitment();
+  server.handleVerdict?.(1, { kind: 'admitted', material: undefined }, now);
+  const id = sentBy(server).at(-1)?.[1] ?? 0;
+  server.handlePacket(encodeEap(2, id, 13, Uint8Array.of(0, 0x15, 3, 3, 0, 2, 2, 20)), now);
+  // Our alert is acknowledged.
+  server.handlePacket(encodeEap(2, sentBy(server).at(-1)?.[1] ?? 0, 13, Uint8Array.of(0)), now);
+  assert.match(reasonOf(eventsOf(server)), /^the peer does not understand how EAP-TLS ends with TLS 1\.3/);
+});
+
+test('a Success is repeated until the peer begins the network phase, ten times at most, and not once it is over', () => {
+  for (const end of ['network', 'bound', 'disposed'] as const) {
+    const [client, server] = [newClient(['md5']), newServer(['md5'])];
+    for (const machine of [client, server]) machine.start(now);
+    let sent: Uint8Array[] = [];
+    for (let events = eventsOf(server); events.length === 0; events = eventsOf(server)) {
+      sent = sentBy(server);
+      for (const packet of sent) client.handlePacket(packet, now);
+      for (const packet of sentBy(client)) server.handlePacket(packet, now);
+    }
+    server.handleVerdict?.(1, { kind: 'admitted', material: undefined }, now);
+    assert.deepEqual(kinds(eventsOf(server)), ['succeeded']);
+    const [success] = sentBy(server);
+    assert.equal(success?.[0], 3);
+    let many = 1;
+    for (let at = server.pollTimeout(); at !== undefined; at = server.pollTimeout()) {
+      server.handleTimeout(at);
+      assert.deepEqual(sentBy(server), [success]);
+      many++;
+      if (end === 'network') server.handleNetworkBegun?.();
+      if (end === 'disposed') server.dispose();
+      if (many === 10) server.handleTimeout(server.pollTimeout() as Instant);
+    }
+    assert.equal(many, end === 'bound' ? 10 : 2);
+    assert.deepEqual(eventsOf(server), []);
+  }
 });
 
 test('a Success that nothing stands behind lets nobody in', () => {
@@ -246,7 +301,7 @@ test('hostile packets neither throw nor let anybody in, in any state', () => {
           assert.ok(sent.length <= 8);
           id = sent.at(-1)?.[1] ?? id;
         }
-        machine.dispose?.();
+        machine.dispose();
       }
     }),
     { numRuns: 500 },

@@ -1,5 +1,6 @@
 /**
- * What all machines of authentication share: a packet that is repeated until it is answered, and bounded queues to the outside.
+ * What all machines of authentication share: a packet that is repeated until it is answered or has had its effect, and bounded queues
+ * to the outside.
  *
  * Owns retransmission. Leaves packets and what they mean to the protocols.
  */
@@ -16,8 +17,10 @@ const MOST_WAITING = 8;
 export class Exchange {
   readonly #out: Uint8Array[] = [];
   readonly #events: AuthEvent[] = [];
-  #repeated: Uint8Array | undefined;
+  #repeated: ((now: Instant) => Uint8Array) | undefined;
   #sendings = 0;
+  #sentAt = 0 as Instant;
+  #shortestWait: Millis = 0;
   #deadline: Instant | undefined;
   #over = false;
 
@@ -26,14 +29,22 @@ export class Exchange {
     return this.#over;
   }
 
-  /** Sends `packet`, and again until `settle`. It takes the place of what was repeated before. */
-  repeat(packet: Uint8Array, now: Instant): void {
-    this.#repeated = packet;
+  /** Sends what `make` gives, and again until `settle`. It takes the place of what was repeated before. */
+  repeat(make: (now: Instant) => Uint8Array, now: Instant): void {
+    this.#repeated = make;
     this.#sendings = 0;
+    this.#shortestWait = 0;
     this.#sendAgain(now);
   }
 
-  /** The repeated packet was answered. */
+  /** What is repeated leaves the peer so much time, from its last sending on. */
+  slowDown(wait: Millis): void {
+    if (wait <= this.#shortestWait) return;
+    this.#shortestWait = wait;
+    if (this.#repeated !== undefined) this.#setDeadline();
+  }
+
+  /** Nothing is repeated or awaited any more. */
   settle(): void {
     this.#repeated = undefined;
     this.#deadline = undefined;
@@ -81,7 +92,14 @@ export class Exchange {
 
   #sendAgain(now: Instant): void {
     if (this.#repeated === undefined) return;
-    this.send(this.#repeated);
-    this.#deadline = (now + (FIRST_WAITS[this.#sendings++] ?? WAIT)) as Instant;
+    this.send(this.#repeated(now));
+    this.#sendings++;
+    this.#sentAt = now;
+    this.#setDeadline();
+  }
+
+  #setDeadline(): void {
+    const wait = Math.max(FIRST_WAITS[this.#sendings - 1] ?? WAIT, this.#shortestWait);
+    this.#deadline = (this.#sentAt + wait) as Instant;
   }
 }

@@ -11,12 +11,17 @@ export interface AuthMachine {
   start(now: Instant): void;
   handlePacket(packet: Uint8Array, now: Instant): void;
   handleTimeout(now: Instant): void;
+  /** A client: what the server asks for and does not get, as a sentence. Where the link ends now, that is why. */
+  readonly refusal?: string | undefined;
   /** A server: what admission says to the claim `id`. A client has none. */
   handleVerdict?(id: number, verdict: AuthVerdict, now: Instant): void;
-  /** A client: the server has begun the network phase, so it holds us for authenticated (RFC 3748, section 4.2). */
+  /**
+   * The peer has begun the network phase. A client learns of it that the server holds it for authenticated (RFC 3748, section 4.2), a
+   * server that its client has heard the Success.
+   */
   handleNetworkBegun?(): void;
-  /** Where it holds keys or an engine: lets go of them. */
-  dispose?(): void;
+  /** Nothing is repeated or awaited any more; keys and engines are let go of. */
+  dispose(): void;
   pollTransmit(): Uint8Array | undefined;
   pollEvent(): AuthEvent | undefined;
   pollTimeout(): Instant | undefined;

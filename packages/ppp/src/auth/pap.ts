@@ -39,7 +39,7 @@ export class PapClient implements AuthMachine {
   }
 
   start(now: Instant): void {
-    this.#exchange.repeat(this.#request, now);
+    this.#exchange.repeat(() => this.#request, now);
   }
   handlePacket(bytes: Uint8Array): void {
     const packet = decodeControlPacket(bytes);
@@ -123,6 +123,9 @@ export class PapServer implements AuthMachine {
     }
     this.#answer = (id) => encodeAnswer(Code.nak, id, verdict.message);
     this.#exchange.tell({ kind: 'failed', reason: `${waiting.username} was refused`, detail: verdict });
+  }
+  dispose(): void {
+    this.#exchange.settle();
   }
   pollTransmit(): Uint8Array | undefined {
     return this.#exchange.pollTransmit();

@@ -1,6 +1,8 @@
 /** One row of the table: pppd with these words, a session with these options, and what comes of it. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import type { Millis } from '@culvert/base';
 import { eventually, seededRandom } from '@culvert/testkit';
 import {
   type AuthClaim,
@@ -23,6 +25,9 @@ export const network: NetworkConfig = {
   ipv6: { prefix: 'fd00:99:0:7::/64', dns: ['fd00:99::53'] },
 };
 
+/** Its one request (`lcp-max-configure 1`) waits for a second. */
+const GIVEN_UP: Millis = 2_000;
+
 export interface Meeting {
   readonly end: SerialEnd;
   readonly pppd: Pppd;
@@ -36,8 +41,8 @@ export interface Case {
   readonly session: (peer: PppdGuest) => PppSessionOptions;
   /** What a server gives. */
   readonly network?: NetworkConfig;
-  /** pppd waits for our first frame, instead of we for its. */
-  readonly first?: true;
+  /** pppd waits for our first frame, instead of we for its: from its start, or once it has given up asking. */
+  readonly first?: 'at once' | 'late';
   check(meeting: Meeting): Promise<void>;
 }
 
@@ -61,7 +66,8 @@ export async function runCase(t: TestContext, peer: PppdGuest, one: Case): Promi
   const end = new SerialEnd(peer.guest.serial, one.session(peer), judge);
   const pppd = peer.start(one.pppd);
   try {
-    if (one.first !== true) await eventually('pppd says something', () => end.hasHeard);
+    if (one.first !== 'at once') await eventually('pppd says something', () => end.hasHeard);
+    if (one.first === 'late') await setTimeout(GIVEN_UP);
     end.open();
     await one.check({ end, pppd, peer });
     assert.deepEqual({ ...end.decoder.stats, frames: 0 }, { frames: 0, wrong: 0, tooLong: 0, aborted: 0 });

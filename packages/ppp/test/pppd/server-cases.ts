@@ -52,7 +52,10 @@ export const serverCases: readonly Case[] = [
     session: () => server(),
     async check({ end, pppd }) {
       const { reason } = await end.ended();
-      assert.match(reason.detail, /knows no way to authenticate itself that is allowed here/);
+      assert.match(
+        reason.detail,
+        /knows no way to authenticate itself that is allowed here: it would have CHAP with MD5$/,
+      );
       await pppd.signal('HUP'); // it goes on asking until its carrier ends
       assert.equal((await pppd.ended).code, Exit.hangup);
     },
@@ -109,11 +112,12 @@ export const serverCases: readonly Case[] = [
     },
   },
   {
-    // It calls its TLS 1.3 experimental, and answers the last message (RFC 9190, section 2.5) with an EAP packet without a type.
+    // It takes a session ticket for the end, not the last message of RFC 9190, section 2.5, and our engine hands out none.
     name: 'EAP-TLS 1.3, which pppd does not bring to its end',
     pppd: `${certificate} max-tls-version 1.3`,
     session: ({ tls }) => server({}, { methods: ['eap'], eap: ['tls'], tls: createTlsContext(tls.gateway) }),
-    check: (meeting) => refused(meeting, /^refused: /, Exit.authFailed),
+    check: (meeting) =>
+      refused(meeting, /^refused: the peer does not understand how EAP-TLS ends with TLS 1\.3/, Exit.authFailed),
   },
   {
     name: 'pppd without MPPE, where it is required',
@@ -166,6 +170,16 @@ export const serverCases: readonly Case[] = [
     check: comesUp,
   },
   {
+    name: 'compressors beside MPPE',
+    pppd: `${alice} deflate 15,15 bsdcomp 15,15 predictor1 require-mppe-128`,
+    session: () => server({ mppe: mppe128 }),
+    async check(meeting) {
+      const terms = await meeting.end.up();
+      assert.equal(terms.mppe.send?.strength, 128);
+      await pingBothWays(meeting, terms);
+    },
+  },
+  {
     name: 'no CCP at all',
     pppd: `${alice} noccp`,
     session: () => server({ mppe: { ...mppe128, need: 'optional' } }),
@@ -192,6 +206,28 @@ export const serverCases: readonly Case[] = [
       assert.equal(terms.asyncMap, 0xa_0000);
       await pingBothWays(meeting, terms);
     },
+  },
+  {
+    name: 'no magic number, and the protocol field alone compressed',
+    pppd: `${alice} nomagic noaccomp require-mppe-128`,
+    session: () => server({ mppe: mppe128 }),
+    async check(meeting) {
+      const terms = await meeting.end.up();
+      assert.deepEqual([terms.addressCompression, terms.protocolCompression], [false, true]);
+      await pingBothWays(meeting, terms);
+    },
+  },
+  {
+    name: 'callback is rejected, and pppd goes on without',
+    pppd: `${alice} callback 5551234`,
+    session: () => server(),
+    check: comesUp,
+  },
+  {
+    name: 'multilink is rejected, and pppd goes on without',
+    pppd: `${alice} multilink mrru 1500 endpoint local:01020304 require-mppe-128`,
+    session: () => server({ mppe: mppe128 }),
+    check: comesUp,
   },
   {
     name: 'full headers asked for by us',
@@ -262,7 +298,14 @@ export const serverCases: readonly Case[] = [
   {
     name: 'pppd that waits until we begin',
     pppd: `${alice} silent`,
-    first: true,
+    first: 'at once',
+    session: () => server(),
+    check: comesUp,
+  },
+  {
+    name: 'pppd that has given up asking, and waits',
+    pppd: `${alice} passive lcp-max-configure 1`,
+    first: 'late',
     session: () => server(),
     check: comesUp,
   },
@@ -272,7 +315,11 @@ export const serverCases: readonly Case[] = [
     session: () => server(),
     async check({ end, pppd }) {
       const { reason } = await end.ended();
-      assert.equal(reason.detail, 'the peer said goodbye: peer refused to authenticate');
+      assert.deepEqual(reason, {
+        cause: 'peer',
+        detail:
+          'the peer asks for MS-CHAPv2, and we have no proof to show; the peer said goodbye: peer refused to authenticate',
+      });
       await pppd.ended;
     },
   },
@@ -285,6 +332,21 @@ export const serverCases: readonly Case[] = [
       const lcp = () => end.heard.filter((protocol) => protocol === PppProtocol.lcp).length;
       const before = lcp();
       await end.until('eight echoes come', () => lcp() >= before + 8);
+      assert.deepEqual([end.down, pppd.hasEnded], [undefined, false]);
+    },
+  },
+  {
+    name: 'its LCP echoes come when nothing else does',
+    pppd: `${alice} noipv6 lcp-echo-interval 1 lcp-echo-failure 1 lcp-echo-adaptive`,
+    session: () => server(),
+    async check({ end, peer, pppd }) {
+      const { ipv4 } = await end.up();
+      await end.ping(ipv4?.local ?? '', ipv4?.peer ?? '');
+      const lcp = () => end.heard.filter((protocol) => protocol === PppProtocol.lcp).length;
+      const before = lcp();
+      assert.match(await peer.guest.exec(`ping -q -c15 -i0.2 -W5 ${ipv4?.local}`), /15 received/);
+      assert.equal(lcp(), before, 'three seconds of traffic are proof enough');
+      await end.until('three echoes come', () => lcp() >= before + 3);
       assert.deepEqual([end.down, pppd.hasEnded], [undefined, false]);
     },
   },
