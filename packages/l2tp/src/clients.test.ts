@@ -186,6 +186,16 @@ test('frames before ICCN wait a second, and not more than a few', () => {
   }
 });
 
+test('messages out of place are counted, and told of a few times', () => {
+  const end = new End();
+  const lac = new ScriptedLac(end);
+  lac.call(clients.windows, 7, 9);
+  for (let n = 0; n < 20; n++) lac.say(message(3));
+  assert.equal(end.machine.stats.unexpected, 20);
+  const told = end.events.filter((e) => e.kind === 'note' && e.message.includes('not expected'));
+  assert.equal(told.length, 8);
+});
+
 test('data is numbered where ICCN asks for it, and late frames are dropped', () => {
   const end = new End();
   const lac = new ScriptedLac(end);
@@ -218,9 +228,48 @@ test('strangers get no answer, and cost nothing that stays', () => {
   for (let n = 1; n <= 10; n++) new ScriptedLac(end, n).say(clients.windows.sccrq(n));
   assert.equal(end.machine.tunnelCount, 3);
   assert.equal(end.machine.stats.refused, 7);
+  const late = new ScriptedLac(end, 11);
+  late.call(clients.windows, 11, 9);
+  assert.equal(end.sessions.length, 1, 'who finishes what it began gets in');
   const one = new End();
   for (let n = 1; n <= 10; n++) new ScriptedLac(one).say(clients.windows.sccrq(n));
   assert.equal(one.machine.tunnelCount, 4, 'of one carrier');
+});
+
+test('who fills the tunnels and uses none makes room for others: its oldest without a call goes', () => {
+  const end = new End({ tunnels: 6, sourceOf: (carrier) => `${carrier}`.split(' ')[0] ?? '' });
+  const lacs = ['a 1', 'b 1', 'b 2', 'b 3', 'b 4', 'b 5', 'c 1', 'c 2'].map((name) => new ScriptedLac(end, name));
+  const [user, ...others] = lacs;
+  user?.call(clients.windows, 1, 9);
+  for (const lac of others) {
+    lac.say(clients.windows.sccrq(1));
+    lac.say(message(3));
+  }
+  assert.equal(end.machine.tunnelCount, 6);
+  assert.equal(end.sessions.length, 1, 'a call keeps its place');
+  const isUp = (lac: ScriptedLac) => {
+    const before = end.machine.stats.unknownTunnel;
+    lac.say(message(6));
+    return end.machine.stats.unknownTunnel === before;
+  };
+  assert.deepEqual(lacs.map(isUp), [true, false, false, true, true, true, true, true]);
+});
+
+test('who begins many tunnels and finishes none shortens the time of nobody else', () => {
+  const end = new End({ halfOpen: 4, sourceOf: (carrier) => `${carrier}`.split(' ')[0] ?? '' });
+  const one = new ScriptedLac(end, 'a 1');
+  one.say(clients.windows.sccrq(1));
+  for (let n = 1; n <= 20; n++) new ScriptedLac(end, `b ${n}`).say(clients.windows.sccrq(1));
+  one.say(message(3));
+  one.say(clients.windows.icrq(9));
+  assert.equal(one.heard.at(-1)?.kind, 11, 'ICRP');
+});
+
+test('tunnels that all carry calls are not given up: more are refused', () => {
+  const end = new End({ tunnels: 3 });
+  for (let n = 1; n <= 4; n++) new ScriptedLac(end, n).call(clients.windows, n, 9);
+  assert.equal(end.sessions.length, 3);
+  assert.equal(end.machine.stats.refused, 1);
 });
 
 test('our LAC calls the xl2tpd that was captured', () => {

@@ -1,7 +1,7 @@
 /** Both roles against each other: over a good wire, over a bad one in virtual time, and when one side falls silent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Instant } from '@culvert/base';
+import { createPacketBatch, type Instant } from '@culvert/base';
 import { LossyLink } from '@culvert/testkit';
 import { End, operator, START, talk } from '../test/ends.ts';
 import { parse } from '../test/peer.ts';
@@ -81,6 +81,27 @@ for (const seed of [1, 2, 3, 5, 8, 13]) {
   });
 }
 
+test('over a wire that loses three of ten nearly every call comes up, and each other ends in time with its reason', () => {
+  let up = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    const [lac, lns] = [new End({ seed: 2 }), new End()];
+    const link = new LossyLink(lac, lns, { seed, latency: 40, jitter: 60, drop: 0.3, duplicate: 0.1, reorder: 0.1 });
+    lac.now = lns.now = link.now;
+    const calls = Array.from({ length: 5 }, () => lac.machine.dial('wire', link.now) ?? assert.fail());
+    const standing = () => calls.filter((call) => call.stage === 'up').length;
+    // A call has half a minute, and the messages of all share one window of the tunnel.
+    assert.ok(
+      link.until(() => standing() + lac.reasons.length === calls.length, 61_000),
+      `seed ${seed}: ${standing()} are up, and the rest: ${lac.reasons}`,
+    );
+    up += standing();
+    for (const call of calls) lac.machine.close(call, operator, link.now);
+    link.settle(300_000);
+    assert.deepEqual([lac.machine.tunnelCount, lns.machine.tunnelCount], [0, 0], `seed ${seed}`);
+  }
+  assert.ok(up > 0.95 * 60 * 5, `${up} of 300`);
+});
+
 test('a peer that falls silent is given up: a minute until Hello, and five retransmissions', () => {
   const [lac, lns] = [new End({ seed: 2 }), new End()];
   const sent: number[] = [];
@@ -144,4 +165,33 @@ test('data is a sign of life: nobody asks while it comes, nor where Hello is off
     assert.equal(said.filter((kind) => kind === 6).length, asked);
     assert.equal(lns.sessions.length, 1);
   }
+});
+
+test('a client that begins anew is missed in its old tunnel, one that has two tunnels is not', () => {
+  for (const isThere of [false, true]) {
+    const lns = new End({ helloInterval: Number.POSITIVE_INFINITY });
+    const [old, anew] = [new End({ seed: 2, answers: false }), new End({ seed: 3, answers: false })];
+    old.machine.dial('wire', START);
+    talk(old, lns);
+    anew.machine.dial('wire', START);
+    for (let second = 0; second < 60; second++) {
+      for (const end of [lns, anew, old]) end.handleTimeout((START + second * 1_000) as Instant);
+      const said = [lns.drain(), anew.drain(), old.drain()].map((list) => list.map(({ datagram }) => datagram));
+      const [ours = [], theirs = [], last = []] = said;
+      anew.hear(ours);
+      if (isThere) old.hear(ours);
+      lns.hear([...theirs, ...(isThere ? last : [])]);
+    }
+    assert.equal(lns.sessions.length, isThere ? 2 : 1);
+    assert.equal(lns.machine.tunnelCount, isThere ? 2 : 1);
+    if (!isThere) assert.match(lns.reasons[0] ?? '', /does not acknowledge/);
+  }
+});
+
+test('slots of length 0 are nothing, and no mistake of the peer', () => {
+  const end = new End();
+  const batch = createPacketBatch(2, 64);
+  batch.count = 2;
+  end.machine.handleBatch(batch, 0, 2, 'wire', START);
+  assert.equal(end.machine.stats.malformed, 0);
 });

@@ -8,6 +8,7 @@
  */
 import type { CloseReason, Instant, Millis, PacketBatch, RandomSource } from '@culvert/base';
 import { WireError } from '@culvert/wire';
+import { Crowd } from './crowd.ts';
 import type { Carrier, L2tpEvent } from './event.ts';
 import { type ControlPacket, DataHeader, decodeControl, kindOf } from './header.ts';
 import { LacTunnel } from './lac-tunnel.ts';
@@ -23,18 +24,20 @@ export interface EndpointOptions {
   readonly hostName: string;
   /** Answers SCCRQ. @default true */
   readonly answers?: boolean | undefined;
-  /** For tunnel authentication: each tunnel is challenged then. */
+  /** For tunnel authentication: each tunnel is challenged then. Read for each new tunnel. */
   readonly secret?: Uint8Array | undefined;
   /** Data carries sequence numbers. @default false: a peer may still ask for them */
   readonly sequencing?: boolean | undefined;
   /** Silence after which we ask. Infinity: never, as Android 9 and 10 may not answer (PPP and IKE ask too). @default 60_000 */
   readonly helloInterval?: Millis | undefined;
-  /** @default 4_096 */
+  /** Where there are so many, one without a call makes room; else more are refused. @default 4_096 */
   readonly tunnels?: number | undefined;
   /** Tunnels of one carrier. @default 4 */
   readonly tunnelsPerCarrier?: number | undefined;
-  /** Tunnels that have not come up yet. @default 256 */
+  /** Tunnels that have not come up yet; one of them makes room. @default 256 */
   readonly halfOpen?: number | undefined;
+  /** Whose the carrier is: who has most tunnels of those that may make room loses its oldest. @default each is somebody's of its own */
+  readonly sourceOf?: ((carrier: Carrier) => string) | undefined;
   /** @default 16 */
   readonly sessionsPerTunnel?: number | undefined;
   /** Where frames go: slots `first` to `first + count - 1` of `batch`. Lent for the call. */
@@ -50,7 +53,9 @@ export class L2tpEndpoint {
   readonly #context: TunnelContext;
   readonly #carriers = new Map<Carrier, Map<number, Tunnel>>();
   readonly #owners = new Map<Session, Tunnel>();
-  readonly #halfOpen = new Set<Tunnel>();
+  readonly #halfOpen = new Crowd<Tunnel>();
+  /** Without a call, or just ending. */
+  readonly #idle = new Crowd<Tunnel>();
   /** Those that may have something to send. */
   readonly #ready = new Set<Tunnel>();
   readonly #events: L2tpEvent[] = [];
@@ -62,16 +67,20 @@ export class L2tpEndpoint {
 
   constructor(options: EndpointOptions) {
     this.#options = options;
-    const { random, hostName, secret, sessionsPerTunnel = 16, helloInterval = 60_000, sequencing = false } = options;
+    const { random, hostName, sessionsPerTunnel = 16, helloInterval = 60_000, sequencing = false } = options;
+    const { sourceOf = (carrier: Carrier) => carrier } = options;
     const emit = (event: L2tpEvent) => this.#emit(event);
     const adopt = (session: Session, tunnel: Tunnel) => void this.#owners.set(session, tunnel);
     this.#context = {
       random,
       hostName,
-      secret,
+      get secret() {
+        return options.secret;
+      },
       sessionsPerTunnel,
       helloInterval,
       sequencing,
+      sourceOf,
       emit,
       adopt,
       stats: this.stats,
@@ -80,6 +89,11 @@ export class L2tpEndpoint {
 
   get tunnelCount(): number {
     return this.#count;
+  }
+
+  /** Whether a tunnel of this carrier is there, one that is just ending included. */
+  isUsed(carrier: Carrier): boolean {
+    return this.#carriers.has(carrier);
   }
 
   // In: what happened.
@@ -95,7 +109,7 @@ export class L2tpEndpoint {
     return session;
   }
 
-  /** Packets `first` to `first + count - 1` of `batch`, all of this carrier. Their offsets and lengths are used up. */
+  /** Packets `first` to `first + count - 1` of `batch`, all of this carrier; those of length 0 are none. Their offsets and lengths are used up. */
   handleBatch(batch: PacketBatch, first: number, count: number, carrier: Carrier, now: Instant): void {
     this.#now = now;
     let run: Session | undefined;
@@ -180,6 +194,7 @@ export class L2tpEndpoint {
   #handle(batch: PacketBatch, slot: number, carrier: Carrier, now: Instant): Session | undefined {
     const { view, arena, offsets, lengths } = batch;
     const [at = 0, length = 0] = [offsets[slot], lengths[slot]];
+    if (length === 0) return undefined;
     const kind = kindOf(view, at, length);
     if (kind === 'data') return this.#handleData(batch, slot, carrier, now);
     lengths[slot] = 0;
@@ -211,7 +226,6 @@ export class L2tpEndpoint {
       else {
         offsets[slot] = frameAt;
         lengths[slot] = frameLength;
-        session.stats.framesIn++;
         return session;
       }
     }
@@ -250,6 +264,11 @@ export class L2tpEndpoint {
     if (same !== undefined && (same.stage !== 'up' || now - same.lastHeard < STALE)) return same;
     same?.abandon({ cause: 'replaced', detail: 'the peer began again' });
     if (same !== undefined) this.#settle(same);
+    // A client that lost its memory begins anew on its old carrier: what it had there before would wait for nobody.
+    for (const other of tunnels) {
+      other.ask(now);
+      this.#touch(other);
+    }
     return this.#add(carrier, (id) => new LnsTunnel(this.#context, carrier, id, now));
   }
 
@@ -257,8 +276,12 @@ export class L2tpEndpoint {
     const { tunnels: most = 4_096, tunnelsPerCarrier = 4, halfOpen = 256 } = this.#options;
     const tunnels = this.#carriers.get(carrier) ?? new Map<number, Tunnel>();
     const live = [...tunnels.values()].filter((t) => t.live).length;
-    const full = this.#count >= most || live >= tunnelsPerCarrier || tunnels.size >= 4 * tunnelsPerCarrier;
-    if (full || this.#halfOpen.size >= halfOpen) {
+    const full = live >= tunnelsPerCarrier || tunnels.size >= 4 * tunnelsPerCarrier;
+    const hasRoom =
+      !full &&
+      (this.#halfOpen.size < halfOpen || this.#giveUp(this.#halfOpen.surplus)) &&
+      (this.#count < most || this.#giveUp(this.#idle.surplus ?? this.#halfOpen.surplus));
+    if (!hasRoom) {
       this.stats.refused++;
       return undefined;
     }
@@ -268,6 +291,17 @@ export class L2tpEndpoint {
     this.#halfOpen.add(tunnel);
     this.#count++;
     return tunnel;
+  }
+
+  /** Of those that dial us and carry no call: who opens many and uses none shuts nobody out. */
+  #giveUp(tunnel: Tunnel | undefined): boolean {
+    if (!(tunnel instanceof LnsTunnel)) return false;
+    this.stats.refused++;
+    tunnel.abandon({ cause: 'refused', detail: 'it has no call, and others want its place' });
+    // What it still has to say is said by nobody: it would take its place until then.
+    this.#ready.delete(tunnel);
+    this.#settle(tunnel);
+    return true;
   }
 
   #give(session: Session | undefined, batch: PacketBatch, first: number, end: number): void {
@@ -290,9 +324,13 @@ export class L2tpEndpoint {
 
   /** Takes note of its next deadline, or forgets it. */
   #settle(tunnel: Tunnel): void {
-    if (tunnel.stage !== 'starting' && tunnel.stage !== 'connecting') this.#halfOpen.delete(tunnel);
+    const { stage } = tunnel;
+    if (stage !== 'starting' && stage !== 'connecting') this.#halfOpen.delete(tunnel);
+    const isIdle = stage === 'closing' || stage === 'lingering' || (stage === 'up' && tunnel.sessions.size === 0);
+    if (isIdle) this.#idle.add(tunnel);
+    else this.#idle.delete(tunnel);
     this.#earliest = Math.min(this.#earliest, tunnel.pollTimeout() ?? Number.POSITIVE_INFINITY);
-    if (tunnel.stage !== 'closed' || this.#ready.has(tunnel)) return;
+    if (stage !== 'closed' || this.#ready.has(tunnel)) return;
     const tunnels = this.#carriers.get(tunnel.carrier);
     if (tunnels?.get(tunnel.localId) !== tunnel) return;
     tunnels.delete(tunnel.localId);

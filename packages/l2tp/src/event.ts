@@ -21,6 +21,8 @@ export type L2tpEvent =
   | { readonly kind: 'frames'; readonly session: Session; readonly frames: readonly Uint8Array[] }
   /** The last event of a session, also of one that was dialled and never came up. */
   | { readonly kind: 'closed'; readonly session: Session; readonly carrier: Carrier; readonly reason: CloseReason }
+  /** A tunnel was: its peer does not prove what it has to, or asks for what we cannot prove. */
+  | { readonly kind: 'refused'; readonly carrier: Carrier; readonly reason: CloseReason }
   /** A decision worth a debug line. */
   | {
       readonly kind: 'note';

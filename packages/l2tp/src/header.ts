@@ -124,3 +124,13 @@ export function writeDataHeader(
   if (sequence !== undefined) view.setUint32(at + 8, sequence << 16);
   return bytes;
 }
+
+/** A data packet's header without numbers and offset. A length field is left empty. */
+export function plainDataHeader(
+  { tunnelId, sessionId }: { readonly tunnelId: number; readonly sessionId: number },
+  withLength: boolean,
+): Uint8Array {
+  const w = new Writer(PLAIN_DATA_BYTES).u16(withLength ? L | L2TP : L2TP);
+  if (withLength) w.u16(0);
+  return w.u16(tunnelId).u16(sessionId).finish();
+}

@@ -5,7 +5,7 @@
  * Its tunnel moves it from stage to stage. Frames are never put in order: those that come late are dropped, as a gap is PPP's to bear.
  */
 import type { Instant, Millis, PacketBatch } from '@culvert/base';
-import { DATA_HEADER_BYTES, writeDataHeader } from './header.ts';
+import { DATA_HEADER_BYTES, plainDataHeader, writeDataHeader } from './header.ts';
 
 /** How long frames wait for ICCN and for the driver, and how many of what length. */
 const HOLD: Millis = 1_000;
@@ -13,7 +13,8 @@ const MOST_HELD = 8;
 const LONGEST_HELD = 2_048;
 
 export class Session {
-  readonly stats = { framesIn: 0, framesOut: 0, held: 0, late: 0, lost: 0 };
+  readonly stats = { held: 0, late: 0, lost: 0 };
+  readonly localTunnelId: number;
   readonly localId: number;
   readonly serial: number;
   peerId = 0;
@@ -31,7 +32,13 @@ export class Session {
   #sent = 0;
   #expected: number | undefined;
 
-  constructor(options: { readonly localId: number; readonly serial: number; readonly deadline: Instant }) {
+  constructor(options: {
+    readonly localTunnelId: number;
+    readonly localId: number;
+    readonly serial: number;
+    readonly deadline: Instant;
+  }) {
+    this.localTunnelId = options.localTunnelId;
     this.localId = options.localId;
     this.serial = options.serial;
     this.deadline = options.deadline;
@@ -48,6 +55,16 @@ export class Session {
     this.peerId = peerId;
   }
 
+  /** The header of packets that we send without numbers; its length field, bytes 2 and 3, is to be filled in. */
+  plainHeader(): Uint8Array {
+    return plainDataHeader({ tunnelId: this.#peerTunnelId, sessionId: this.peerId }, true);
+  }
+
+  /** Such a header as the peer may send, its length field left empty, where it has one. */
+  expectedHeader(withLength: boolean): Uint8Array {
+    return plainDataHeader({ tunnelId: this.localTunnelId, sessionId: this.localId }, withLength);
+  }
+
   /**
    * Writes the header of each packet in slots `from` to `batch.count - 1`. A slot comes as DATA_HEADER_BYTES that are nobody's and a frame
    * behind them; where the header is shorter the packet starts later.
@@ -62,7 +79,6 @@ export class Session {
       if (this.sequencing) this.#sent = (this.#sent + 1) & 0xffff;
       batch.offsets[slot] = at - bytes;
       batch.lengths[slot] = length + bytes;
-      this.stats.framesOut++;
     }
   }
 
@@ -90,7 +106,6 @@ export class Session {
   announce(now: Instant): Uint8Array[] {
     this.#announced = true;
     const frames = this.#held.splice(0).filter(({ until }) => now <= until);
-    this.stats.framesIn += frames.length;
     return frames.map(({ frame }) => frame);
   }
 }

@@ -22,6 +22,7 @@ export interface TunnelContext {
   readonly sessionsPerTunnel: number;
   readonly helloInterval: Millis;
   readonly sequencing: boolean;
+  readonly sourceOf: (carrier: Carrier) => unknown;
   readonly stats: Stats;
   readonly emit: (event: L2tpEvent) => void;
   /** A session began, which is this tunnel's. */
@@ -38,11 +39,15 @@ const EMPTY: Millis = 60_000;
 /** A full cycle of retransmissions, for which duplicates are still acknowledged (section 5.7). */
 const LINGER: Millis = 31_000;
 const CHALLENGE_BYTES = 16;
+/** Messages out of place that a tunnel's log tells of; all are counted. */
+const MOST_NOTED = 8;
 
 export abstract class Tunnel {
   readonly channel: ControlChannel;
   readonly sessions = new Map<number, Session>();
   readonly carrier: Carrier;
+  /** Whose it is, when tunnels have to make room. */
+  readonly source: unknown;
   readonly localId: number;
   abstract readonly role: 'lns' | 'lac';
   stage: TunnelStage = 'starting';
@@ -51,15 +56,20 @@ export abstract class Tunnel {
   protected readonly context: TunnelContext;
   /** The session of the message at hand. */
   protected session: Session | undefined;
+  /** That of its beginning: another may be in force for the next one. */
+  readonly #secret: Uint8Array | undefined;
   #challenge: Uint8Array | undefined;
   now: Instant;
   #peer: PeerFacts = { hostName: '', vendorName: '', firmware: undefined, tunnelId: 0, receiveWindow: undefined };
   #deadline: Instant;
   #helloAt: Instant;
+  #unexpected = 0;
 
   constructor(context: TunnelContext, carrier: Carrier, localId: number, now: Instant) {
     this.context = context;
     this.carrier = carrier;
+    this.source = context.sourceOf(carrier);
+    this.#secret = context.secret;
     this.localId = localId;
     this.now = now;
     this.lastHeard = now;
@@ -95,6 +105,13 @@ export abstract class Tunnel {
     } else if (this.stage !== 'up') {
       if (now >= this.#deadline) this.abandon({ cause: 'lost', detail: 'the tunnel did not come up in time' });
     } else this.#keepUp(now);
+  }
+
+  /** Asks a peer that may be gone: it has to acknowledge. */
+  ask(now: Instant): void {
+    if (this.stage !== 'up' || !this.channel.idle) return;
+    this.now = now;
+    this.say({ kind: 'HELLO' });
   }
 
   /** Ends it with StopCCN. */
@@ -162,7 +179,7 @@ export abstract class Tunnel {
 
   /** What goes beside our introduction where there is a secret. */
   protected challengeOurs(): { readonly challenge?: Uint8Array } {
-    if (this.context.secret === undefined) return {};
+    if (this.#secret === undefined) return {};
     this.#challenge = this.context.random.bytes(CHALLENGE_BYTES);
     return { challenge: this.#challenge };
   }
@@ -173,7 +190,7 @@ export abstract class Tunnel {
     responder: number,
   ): { challengeResponse?: Uint8Array } | undefined {
     if (challenge === undefined) return {};
-    const { secret } = this.context;
+    const secret = this.#secret;
     if (secret !== undefined) return { challengeResponse: challengeResponse(responder, secret, challenge) };
     this.refuse('the peer asks for tunnel authentication and no secret is set');
     return undefined;
@@ -181,7 +198,7 @@ export abstract class Tunnel {
 
   /** False: the peer does not know the secret, and has been refused. */
   protected proves(response: Uint8Array | undefined, responder: number): boolean {
-    const { secret } = this.context;
+    const secret = this.#secret;
     if (secret === undefined || this.#challenge === undefined) return true;
     if (isResponse(response, challengeResponse(responder, secret, this.#challenge))) return true;
     this.refuse("the peer's answer to our challenge is wrong: the tunnel secrets differ");
@@ -197,7 +214,12 @@ export abstract class Tunnel {
   /** A session with a random id that is free and not 0. */
   protected addSession(serial: number): Session {
     const localId = freeId(this.context.random, this.sessions);
-    const session = new Session({ localId, serial, deadline: (this.now + CALL_DEADLINE) as Instant });
+    const session = new Session({
+      localTunnelId: this.localId,
+      localId,
+      serial,
+      deadline: (this.now + CALL_DEADLINE) as Instant,
+    });
     this.sessions.set(localId, session);
     this.context.adopt(session, this);
     return session;
@@ -230,7 +252,7 @@ export abstract class Tunnel {
     if (!this.live && this.stage !== 'closing') return;
     let decoded: ReturnType<typeof decodeMessage>;
     try {
-      decoded = decodeMessage(body, this.context.secret);
+      decoded = decodeMessage(body, this.#secret);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.context.stats.malformed++;
@@ -269,7 +291,8 @@ export abstract class Tunnel {
       this.disconnect(message.assignedSessionId, 0, CallResult.permanent, problem);
     } else if (!this.handleOwn(message)) {
       this.context.stats.unexpected++;
-      this.note('a message that is not expected now', { kind: message.kind, stage: this.stage });
+      if (this.#unexpected++ < MOST_NOTED)
+        this.note('a message that is not expected now', { kind: message.kind, stage: this.stage });
     }
   }
 
@@ -295,7 +318,9 @@ export abstract class Tunnel {
   }
 
   protected refuse(detail: string): void {
-    this.close(StopResult.notAuthorized, { cause: 'refused', detail });
+    const reason = { cause: 'refused', detail } as const;
+    this.context.emit({ kind: 'refused', carrier: this.carrier, reason });
+    this.close(StopResult.notAuthorized, reason);
   }
 
   #keepUp(now: Instant): void {

@@ -6,7 +6,9 @@
  * lost there makes pptp-linux and poptop wait 0.3 s for its sequence number. So what may be under way follows the peer: it grows while
  * acknowledgements come as fast as they ever did, and shrinks when packets lie in the peer's queue (the way of TCP Vegas). Nobody waits for
  * acknowledgements that do not come: when none came for the adaptive time-out nothing is limited until the next one. A peer that tells
- * a large window is taken at its word, and not limited.
+ * a large window is taken at its word, and not limited. Nor is the first burst: PPP's own frames were acknowledged long before there is
+ * data, and a limit until the first acknowledgement and after a time-out made nothing faster (10 MB to pptp-linux in 3.5 instead of 3.2 s,
+ * to pptpd in 3.2 instead of 3.3 s, means of nine).
  *
  * One packet a round trip is timed, as there is no room for a time each.
  */

@@ -48,8 +48,8 @@ const callReply: ControlMessage = {
 test('a client calls a server: both learn the other call id and window', () => {
   const ends = connected({ pns: { window: 64 }, pac: { window: 16 } });
   const call = (side: 'pns' | 'pac') => ends.events[side].find(({ kind }) => kind === 'call');
-  assert.deepEqual(call('pns'), { kind: 'call', peerCallId: callIds.pac, peerWindow: 16 });
-  assert.deepEqual(call('pac'), { kind: 'call', peerCallId: callIds.pns, peerWindow: 64 });
+  assert.deepEqual(call('pns'), { kind: 'call', callId: callIds.pns, peerCallId: callIds.pac, peerWindow: 16 });
+  assert.deepEqual(call('pac'), { kind: 'call', callId: callIds.pac, peerCallId: callIds.pns, peerWindow: 64 });
 });
 
 test('a quiet connection is kept by echoes, one a minute and side at most', () => {
@@ -163,12 +163,12 @@ test('a reply to a call that is not ours is not ours', () => {
   assert.deepEqual([events.filter(({ kind }) => kind === 'call').length, stats.unexpected], [0, 1]);
 });
 
-test('a second call is refused as busy, a call before the start as without connection; the first call goes on', () => {
+test('a call before the start is refused as without connection, and one under the id of another as a wrong id', () => {
   const { say, stats, reason } = alone('pac');
-  const [early, , first, second] = say(callRequest, startRequest, callRequest, { ...callRequest, callId: 9 });
+  const [early, , first, again] = say(callRequest, startRequest, callRequest, callRequest);
   assert.ok(early?.kind === 'outgoingCallReply' && early.result === 2 && early.error === 1);
   assert.ok(first?.kind === 'outgoingCallReply' && first.result === 1 && first.callId === callIds.pac);
-  assert.ok(second?.kind === 'outgoingCallReply' && second.result === 4 && second.peerCallId === 9);
+  assert.ok(again?.kind === 'outgoingCallReply' && again.result === 2 && again.error === 5);
   assert.deepEqual([stats.unexpected, reason()], [2, undefined]);
 });
 
@@ -226,8 +226,8 @@ test('Set-Link-Info, WAN-Error-Notify and messages of no known type change nothi
     alignmentErrors: 0,
   };
   const answers = say(
-    { kind: 'setLinkInfo', peerCallId: 0, sendAccm: 0xffffffff, receiveAccm: 0 },
-    { kind: 'wanErrorNotify', peerCallId: 0, ...counts },
+    { kind: 'setLinkInfo', peerCallId: callIds.pac, sendAccm: 0xffffffff, receiveAccm: 0 },
+    { kind: 'wanErrorNotify', peerCallId: callIds.pac, ...counts },
     { kind: 'echoRequest', identifier: 0xdeadbeef },
   );
   assert.deepEqual(answers, [{ kind: 'echoReply', identifier: 0xdeadbeef, result: 1, error: 0 }]);
@@ -260,7 +260,9 @@ test('a peer that asks and does not read is cut off; nothing grows', () => {
 test('a call id that is no 16-bit number is the caller’s fault', () => {
   const now = new StreamEnds().clock.now();
   for (const callId of [-1, 0x1_0000, 1.5, Number.NaN]) {
-    assert.throws(() => new PacConnection({ callId, now }), RangeError);
+    const pac = new PacConnection({ nextCallId: () => callId, now });
+    pac.handleStream(encodeMessage(startRequest), now);
+    assert.throws(() => pac.handleStream(encodeMessage(callRequest), now), RangeError);
     assert.throws(() => new PnsConnection({ callId, serial: 0, now }), RangeError);
   }
 });

@@ -2,33 +2,34 @@
  * What both ends of a control connection have in common (RFC 2637, sections 2 and 3.1): the stream, echoes, the orderly end, the
  * refusal of what they do not do. `pac-connection.ts` is the server's part, `pns-connection.ts` the client's.
  *
- * One call a connection: no VPN client makes a second one, and a second is refused. The meaning of addresses and of PPP is left to
- * others; so is the TCP connection, whose bytes come and go here.
+ * A connection has several calls (pptp-linux shares one among all its processes that call a server), and ends with the last of them. The
+ * meaning of addresses and of PPP is left to others; so is the TCP connection, whose bytes come and go here.
  *
  * One end per object. It reads no clock and sends nothing: call an input method, then drain the outputs until each returns undefined.
  * Nothing that a peer sends makes it throw.
  */
 import type { CloseReason, Instant, Millis } from '@culvert/base';
 import { WireError } from '@culvert/wire';
+import { type ConnectionCall, ConnectionCalls } from './connection-calls.ts';
 import { type ControlMessage, decodeMessage, encodeMessage, type UnknownMessage } from './control-message.ts';
 import { MessageStream } from './message-stream.ts';
 import { Result, StopReason } from './result.ts';
 
 export type ControlEvent =
-  /** The call is up: GRE packets may go both ways. The peer puts our call id into its packets, we put `peerCallId` into ours. */
-  | { readonly kind: 'call'; readonly peerCallId: number; readonly peerWindow: number }
+  /** A call is up: GRE packets may go both ways. The peer puts `callId` into its packets, we put `peerCallId` into ours. */
+  | { readonly kind: 'call'; readonly callId: number; readonly peerCallId: number; readonly peerWindow: number }
+  /** A call is over, and its id free. Once for each call, before `closed` at the latest. */
+  | { readonly kind: 'ended'; readonly callId: number; readonly reason: CloseReason }
   /** A decision worth a debug line. */
   | { readonly kind: 'note'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }
   /** The last event: send what is left, then end the TCP connection. */
   | { readonly kind: 'closed'; readonly reason: CloseReason };
 
 export interface ControlOptions {
-  /** 0 to 65,535; for the peer to put into its GRE packets. */
-  readonly callId: number;
   readonly now: Instant;
   /** Packets that the peer may send before it hears of one. @default 8_192, as no peer here keeps to it but Linux's kernel */
   readonly window?: number | undefined;
-  /** The call must be up within. @default 30_000 */
+  /** The first call must be up within. @default 30_000 */
   readonly callDeadline?: Millis | undefined;
   /** Silence after which we ask for an echo, and that long we wait for the answer (RFC 2637, section 3.1.4). @default 60_000 */
   readonly echoInterval?: Millis | undefined;
@@ -49,7 +50,7 @@ const MOST_WAITING = 64;
 
 export abstract class ControlConnection {
   readonly stats = { messagesIn: 0, messagesOut: 0, unknown: 0, unexpected: 0, malformed: 0, wanErrors: 0 };
-  protected readonly callId: number;
+  protected readonly calls = new ConnectionCalls();
   protected readonly window: number;
   protected stage: Stage = 'starting';
   readonly #stream = new MessageStream();
@@ -63,9 +64,7 @@ export abstract class ControlConnection {
   #echoes = 0;
 
   constructor(options: ControlOptions) {
-    const { callId, now } = options;
-    if (!Number.isInteger(callId) || callId < 0 || callId > 0xffff) throw new RangeError(`${callId} is no call id`);
-    this.callId = callId;
+    const { now } = options;
     this.window = options.window ?? DEFAULT_WINDOW;
     this.#echoInterval = options.echoInterval ?? DEFAULT_ECHO_INTERVAL;
     this.#deadline = (now + (options.callDeadline ?? DEFAULT_CALL_DEADLINE)) as Instant;
@@ -97,15 +96,27 @@ export abstract class ControlConnection {
     else if (now >= this.#deadline) this.over({ cause: 'lost', detail: this.lateDetail });
   }
 
-  /** Says goodbye; `closed` follows, at the latest two seconds later. */
+  /** Ends one call; with the last one the connection ends as by `close`. */
+  closeCall(callId: number, reason: CloseReason, now: Instant): void {
+    if (this.stage !== 'call' || this.calls.get(callId) === undefined) return;
+    if (this.calls.size === 1) {
+      this.close(reason, now);
+      return;
+    }
+    this.sayCallEnds(callId, reason);
+    this.callEnded(callId, reason);
+  }
+
+  /** Says goodbye for all calls; `closed` follows, at the latest two seconds later. */
   close(reason: CloseReason, now: Instant): void {
     if (this.stage === 'closing' || this.stage === 'closed') return;
     this.#closing = reason;
     const before = this.stage;
     this.#deadline = (now + GOODBYE) as Instant;
     this.stage = 'closing';
+    for (const { callId } of this.calls) this.sayCallEnds(callId, reason);
     if (before === 'starting') this.over(reason);
-    else this.sayGoodbye(before === 'call', reason);
+    else this.sayGoodbye(reason);
   }
 
   // Out: what to do next. Drain in this order.
@@ -130,8 +141,10 @@ export abstract class ControlConnection {
   protected abstract readonly lateDetail: string;
   /** Messages of this role. Returns false for one that has no place here. */
   protected abstract handleOwn(message: ControlMessage): boolean;
-  /** Says that the call (where there is one) and the connection end. */
-  protected abstract sayGoodbye(call: boolean, reason: CloseReason): void;
+  /** Says that one call ends. */
+  protected abstract sayCallEnds(callId: number, reason: CloseReason): void;
+  /** Says that the connection ends, after all its calls. */
+  protected abstract sayGoodbye(reason: CloseReason): void;
 
   protected send(message: ControlMessage): void {
     if (this.#out.length >= MOST_WAITING) {
@@ -150,9 +163,17 @@ export abstract class ControlConnection {
     this.emit({ kind: 'note', message, fields });
   }
 
-  protected callIsUp(peerCallId: number, peerWindow: number): void {
+  protected callIsUp(call: ConnectionCall, peerWindow: number): void {
     this.stage = 'call';
-    this.emit({ kind: 'call', peerCallId, peerWindow });
+    this.calls.add(call);
+    this.emit({ kind: 'call', ...call, peerWindow });
+  }
+
+  /** The connection goes with its last call. */
+  protected callEnded(callId: number, reason: CloseReason): void {
+    if (!this.calls.delete(callId)) return;
+    this.emit({ kind: 'ended', callId, reason: this.#closing ?? reason });
+    if (this.calls.size === 0 && this.stage !== 'closing') this.over(reason);
   }
 
   protected fail(cause: CloseReason['cause'], detail: string): void {
@@ -163,6 +184,7 @@ export abstract class ControlConnection {
   protected over(reason: CloseReason): void {
     if (this.stage === 'closed') return;
     this.stage = 'closed';
+    for (const { callId } of [...this.calls]) this.callEnded(callId, reason);
     this.emit({ kind: 'closed', reason: this.#closing ?? reason });
   }
 
@@ -194,9 +216,11 @@ export abstract class ControlConnection {
         return;
       case 'setLinkInfo':
         // Async control characters mean nothing on GRE, which carries no async framing.
+        if (this.calls.get(message.peerCallId) === undefined) this.stats.unexpected++;
         return;
       case 'wanErrorNotify':
-        this.stats.wanErrors++;
+        if (this.calls.get(message.peerCallId) === undefined) this.stats.unexpected++;
+        else this.stats.wanErrors++;
         return;
       case 'incomingCallRequest':
         this.#refuseIncomingCall(message.callId);
@@ -232,4 +256,10 @@ export abstract class ControlConnection {
     this.#echo = { identifier: ++this.#echoes, sent: now };
     this.send({ kind: 'echoRequest', identifier: this.#echoes });
   }
+}
+
+/** Throws RangeError, as the caller's fault. */
+export function checkCallId(callId: number): number {
+  if (!Number.isInteger(callId) || callId < 0 || callId > 0xffff) throw new RangeError(`${callId} is no call id`);
+  return callId;
 }

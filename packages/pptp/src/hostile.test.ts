@@ -6,7 +6,7 @@ import { type SeededRandom, seededRandom, VirtualClock } from '@culvert/testkit'
 import { captured, control, gre } from '../test/capture.ts';
 import { batchOf, packetsOf, tunnel, wrapped } from '../test/frames.ts';
 import { callIds, drain, StreamEnds } from '../test/stream-ends.ts';
-import { windows } from '../test/windows-client.ts';
+import { windows } from '../test/vpn-clients.ts';
 import { MessageType } from './control-message.ts';
 
 const ROUNDS = 300;

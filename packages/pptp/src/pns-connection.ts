@@ -1,10 +1,12 @@
 /** The client's end of a control connection: a PNS that makes one outgoing call. The chart is in `pac-connection.ts`. */
 import type { CloseReason } from '@culvert/base';
-import { BOTH, ControlConnection, type ControlOptions } from './control-connection.ts';
+import { BOTH, ControlConnection, type ControlOptions, checkCallId } from './control-connection.ts';
 import { type ControlMessage, type MessageOf, VERSION } from './control-message.ts';
 import { callFailure, disconnection, isSuccess, Result, StartResult, StopReason, startFailure } from './result.ts';
 
 export interface PnsOptions extends ControlOptions {
+  /** 0 to 65,535; for the server to put into its GRE packets. */
+  readonly callId: number;
   /** For the server's log; random, so that it tells nothing. 0 to 65,535. */
   readonly serial: number;
 }
@@ -19,10 +21,12 @@ const WINDOW = 4_096;
 
 export class PnsConnection extends ControlConnection {
   protected readonly lateDetail = 'the server made no call in time';
+  readonly #callId: number;
   readonly #serial: number;
 
   constructor(options: PnsOptions) {
     super({ ...options, window: options.window ?? WINDOW });
+    this.#callId = checkCallId(options.callId);
     this.#serial = options.serial;
     const texts = { hostName: '', vendor: '' };
     this.send({
@@ -52,9 +56,13 @@ export class PnsConnection extends ControlConnection {
     }
   }
 
-  protected override sayGoodbye(call: boolean): void {
-    if (call) this.send({ kind: 'callClearRequest', callId: this.callId });
-    else this.#stop();
+  protected override sayCallEnds(callId: number): void {
+    this.send({ kind: 'callClearRequest', callId });
+  }
+
+  /** With a call the server's Call-Disconnect-Notify comes first. */
+  protected override sayGoodbye(): void {
+    if (this.calls.size === 0) this.#stop();
   }
 
   #call(reply: MessageOf<'startReply'>): boolean {
@@ -71,7 +79,7 @@ export class PnsConnection extends ControlConnection {
       this.stage = 'started';
       this.send({
         kind: 'outgoingCallRequest',
-        callId: this.callId,
+        callId: this.#callId,
         serial: this.#serial,
         minSpeed: MIN_SPEED,
         maxSpeed: MAX_SPEED,
@@ -87,7 +95,7 @@ export class PnsConnection extends ControlConnection {
   }
 
   #connect(reply: MessageOf<'outgoingCallReply'>): boolean {
-    if (this.stage !== 'started' || reply.peerCallId !== this.callId) return false;
+    if (this.stage !== 'started' || reply.peerCallId !== this.#callId) return false;
     const { callId, result, error, speed, window } = reply;
     if (!isSuccess(result)) {
       this.#stop();
@@ -96,7 +104,7 @@ export class PnsConnection extends ControlConnection {
     }
     this.note('the server took the call', { callId, speed, window });
     // poptop says what it was told, which says nothing about it.
-    this.callIsUp(callId, window === this.window ? 0 : window);
+    this.callIsUp({ callId: this.#callId, peerCallId: callId }, window === this.window ? 0 : window);
     const accm = { sendAccm: ALL_CHARACTERS, receiveAccm: ALL_CHARACTERS };
     this.send({ kind: 'setLinkInfo', peerCallId: callId, ...accm });
     return true;

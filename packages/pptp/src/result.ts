@@ -3,6 +3,8 @@
 /** The same for every reply; what is above differs. */
 export const Result = { ok: 1, generalError: 2 } as const;
 
+/** What `generalError` means more precisely (RFC 2637, section 2.16). */
+export const GeneralError = { noConnection: 1, noResource: 4, badCallId: 5 } as const;
 export const StartResult = { channelExists: 3, notAuthorized: 4, wrongVersion: 5 } as const;
 export const CallResult = { busy: 4 } as const;
 export const DisconnectResult = { lostCarrier: 1, generalError: 2, shutdown: 3, request: 4 } as const;

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VirtualClock } from '@culvert/testkit';
-import { drain } from '../test/stream-ends.ts';
-import { fieldsOf, windows } from '../test/windows-client.ts';
+import { drain, idsFrom } from '../test/stream-ends.ts';
+import { fieldsOf, windows } from '../test/vpn-clients.ts';
 import type { ControlEvent } from './control-connection.ts';
 import { PacConnection } from './pac-connection.ts';
 
 for (const callId of [0, 0x4000]) {
   test(`a Windows client with call id ${callId} calls, tells its link, echoes, and leaves`, () => {
     const clock = new VirtualClock();
-    const pac = new PacConnection({ callId: 0x0202, now: clock.now() });
+    const pac = new PacConnection({ nextCallId: idsFrom(0x0202), now: clock.now() });
     const events: ControlEvent[] = [];
     const say = (bytes: Uint8Array) => {
       pac.handleStream(bytes, clock.advance(10));
@@ -33,8 +33,9 @@ for (const callId of [0, 0x4000]) {
     assert.deepEqual(say(windows.clear(callId)), [`000d0000${'0202'}${'0400'}${'0000'}${'0000'}${'00'.repeat(128)}`]);
 
     const seen = events.filter(({ kind }) => kind !== 'note');
-    assert.deepEqual(seen[0], { kind: 'call', peerCallId: callId, peerWindow: 64 });
-    assert.ok(seen[1]?.kind === 'closed' && seen[1].reason.cause === 'peer');
+    assert.deepEqual(seen[0], { kind: 'call', callId: 0x0202, peerCallId: callId, peerWindow: 64 });
+    assert.ok(seen[1]?.kind === 'ended' && seen[1].callId === 0x0202);
+    assert.ok(seen[2]?.kind === 'closed' && seen[2].reason.cause === 'peer');
     const vendor = events.flatMap((event) => (event.kind === 'note' ? [event.fields['vendor']] : []));
     assert.equal(vendor[0], 'Microsoft Windows NT');
   });
@@ -42,7 +43,7 @@ for (const callId of [0, 0x4000]) {
 
 test('a Windows client that stops without clearing its call gets its answer', () => {
   const clock = new VirtualClock();
-  const pac = new PacConnection({ callId: 5, now: clock.now() });
+  const pac = new PacConnection({ nextCallId: idsFrom(5), now: clock.now() });
   const all = Buffer.concat([windows.start, windows.call(0), windows.stop]);
   pac.handleStream(all, clock.now());
   assert.equal(drain(pac).map(fieldsOf).at(-1), `00040000${'0100'}${'0000'}`);

@@ -19,7 +19,7 @@ export class StreamEnds {
   constructor(options: { readonly pns?: Partial<PnsOptions>; readonly pac?: Partial<PacOptions> } = {}) {
     const now = this.clock.now();
     this.pns = new PnsConnection({ callId: callIds.pns, serial: 7, now, ...options.pns });
-    this.pac = new PacConnection({ callId: callIds.pac, now, ...options.pac });
+    this.pac = new PacConnection({ nextCallId: idsFrom(callIds.pac), now, ...options.pac });
   }
 
   /** Moves bytes until none is left, in pieces of random size. */
@@ -66,6 +66,12 @@ export class StreamEnds {
     if (this.events[from].at(-1)?.kind === 'closed' && !this.deaf[other]) to.handleEnd(undefined);
     return moved;
   }
+}
+
+/** Hands out `first` and the ids after it. */
+export function idsFrom(first: number): () => number {
+  let next = first;
+  return () => next++;
 }
 
 /** Everything that waits: messages as the result, events into `events`. */
