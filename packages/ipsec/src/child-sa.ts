@@ -26,3 +26,18 @@ export interface ChildSa {
   readonly local: TrafficSelector;
   readonly remote: TrafficSelector;
 }
+
+export type Traffic = Pick<ChildSa, 'mode' | 'local' | 'remote'>;
+
+/**
+ * Whether two pairs of one peer are for the same packets. In transport mode the networks are the two ends themselves, each where it was when
+ * the pair was made: a peer that moved since is the same one.
+ */
+export function isSameTraffic(a: Traffic, b: Traffic): boolean {
+  if (a.mode !== b.mode || !isSamePort(a.local, b.local) || !isSamePort(a.remote, b.remote)) return false;
+  return a.mode === 'transport' || (a.local.network === b.local.network && a.remote.network === b.remote.network);
+}
+
+function isSamePort(a: TrafficSelector, b: TrafficSelector): boolean {
+  return a.protocol === b.protocol && a.port === b.port;
+}

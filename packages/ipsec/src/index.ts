@@ -1,12 +1,23 @@
 /** IKE and ESP as sans-IO machines. */
 export type { ChildSa, EspAlgorithms, EspKeys, EspMode, TrafficSelector } from './child-sa.ts';
-export { type Arrived, matchesSelectors, sortDatagram } from './esp/datagram.ts';
+export {
+  type Arrived,
+  matchesSelectors,
+  sortDatagram,
+  spiOf,
+  UDP_HEADER_BYTES,
+  writeUdpHeader,
+} from './esp/datagram.ts';
+export type { SaChain } from './esp/sa-chain.ts';
+export { SaDatabase, type SaEvent } from './esp/sa-database.ts';
+export type { SaPair } from './esp/sa-pair.ts';
+export { TunnelSelectors } from './esp/tunnel-selectors.ts';
+export { subjectOf } from './ike/certificate-names.ts';
 export { createKeyAgreement, groupNumbers, type IkeGroup, type KeyAgreement, publicValueBytes } from './ike/groups.ts';
 export { digest, hashBytes, type IkeHash, prf } from './ike/prf.ts';
 export type { Lifetimes } from './ike/v1/attributes.ts';
-export { CipherChain, type IkeCipher } from './ike/v1/cipher-chain.ts';
-export { FragmentAssembler, splitMessage } from './ike/v1/fragment.ts';
-export { COOKIE_BYTES, Exchange, Flag, HEADER_BYTES, type Header, type ReceivedHeader } from './ike/v1/header.ts';
+export type { IkeCipher } from './ike/v1/cbc.ts';
+export { type Identification, IdentityType } from './ike/v1/identification.ts';
 export { IkeEndpoint } from './ike/v1/machine/endpoint.ts';
 export type {
   ChildRequest,
@@ -18,27 +29,10 @@ export type {
   IkeWorkResult,
   OwnCertificate,
 } from './ike/v1/machine/face.ts';
+export { workDropped } from './ike/v1/machine/face.ts';
 export { exchangeKeys } from './ike/v1/machine/key-exchange.ts';
-export { decodeMessage, encodeEncrypted, encodeMessage, type ReceivedMessage } from './ike/v1/message.ts';
-export { natDetectionHash } from './ike/v1/nat-detection.ts';
+export { type NatFlavour, natDetectionHash } from './ike/v1/nat-detection.ts';
 export { type NoneChosen, sideBySide } from './ike/v1/offers.ts';
-export {
-  CertificateEncoding,
-  decodePayloads,
-  encodePayloadBody,
-  encodePayloads,
-  type Fragment,
-  type Identification,
-  IdentityType,
-  type NatFlavour,
-  type NatOriginalAddress,
-  type Notification,
-  NotifyType,
-  type Payload,
-  type PayloadChain,
-  PayloadType,
-  type ReceivedPayload,
-} from './ike/v1/payload.ts';
 export {
   type AuthenticatedByHash,
   derivePhase1Keys,
@@ -56,6 +50,7 @@ export {
   type Phase1Chosen,
   type Phase1Policy,
   type Phase1Suite,
+  phase1Name,
   phase1Offer,
   phase1Policy,
   phase1Suites,
@@ -66,6 +61,7 @@ export {
   choosePhase2,
   Encapsulation,
   espAlgorithms,
+  espName,
   espOffer,
   type Phase2Chosen,
   type Phase2Policy,
@@ -73,7 +69,7 @@ export {
   phase2Offer,
 } from './ike/v1/phase2-proposal.ts';
 export { type Attribute, IPSEC_DOI, type Proposal, ProtocolId, type Transform } from './ike/v1/security-association.ts';
-export { authenticationHash, signRsa, verifyRsa } from './ike/v1/signature.ts';
+export { authenticationHash, type SignatureMethod, signatureMethod, signHash, verifyHash } from './ike/v1/signature.ts';
 export {
   initiatorVendorIds,
   type PeerAbilities,
@@ -82,3 +78,4 @@ export {
   type VendorIdName,
   vendorId,
 } from './ike/v1/vendor-id.ts';
+export { Telling } from './telling.ts';

@@ -14,6 +14,7 @@ import {
   type IkeOptions,
   type IkeWork,
   type IkeWorkResult,
+  workDropped,
 } from '@culvert/ipsec';
 import { nullLogger, type SeededRandom, seededRandom } from '@culvert/testkit';
 
@@ -51,10 +52,13 @@ export class Host {
   readonly events: IkeEvent[] = [];
   readonly options: HostOptions;
   readonly spis: Set<number> = new Set();
+  /** Its public address. */
+  nat: string | undefined;
   #lastSpi: number;
 
   constructor(options: HostOptions, random: SeededRandom) {
     this.options = options;
+    this.nat = options.nat;
     this.#lastSpi = 0x1000 + random.integer(0x1000_0000);
     this.endpoint = new IkeEndpoint({
       random,
@@ -89,6 +93,8 @@ export class Host {
 export class IkeBed {
   now: Instant = 1_000_000 as Instant;
   weather: Weather = {};
+  /** Who has no room for work. */
+  drops: Host | undefined;
   /** Sees what is sent, and may keep it from its way. */
   filter: (sent: Sent) => boolean = () => true;
   readonly sent: Sent[] = [];
@@ -170,7 +176,7 @@ export class IkeBed {
   #deliver({ source, sourcePort, destination, port, datagram }: Flight): void {
     const mapped = this.#mapped.get(`${destination} ${port}`);
     const host =
-      mapped?.host ?? this.#hosts.find(({ options }) => options.nat === undefined && options.address === destination);
+      mapped?.host ?? this.#hosts.find(({ nat, options }) => nat === undefined && options.address === destination);
     if (host === undefined) return;
     const local = { address: host.options.address, port: mapped?.port ?? port };
     if (local.port !== 500 && local.port !== 4500) return;
@@ -182,7 +188,8 @@ export class IkeBed {
     for (const host of this.#hosts) {
       const { endpoint, options } = host;
       for (let w = endpoint.pollWork(); w !== undefined; w = endpoint.pollWork()) {
-        const result = w.kind === 'key-exchange' ? exchangeKeys(w.request) : options.work?.(w);
+        const done = () => (w.kind === 'key-exchange' ? exchangeKeys(w.request) : options.work?.(w));
+        const result = this.drops === host ? workDropped : done();
         endpoint.handleWorkDone(w.id, result, this.now);
       }
       for (let t = endpoint.pollTransmit(); t !== undefined; t = endpoint.pollTransmit())
@@ -217,10 +224,11 @@ export class IkeBed {
   }
 
   #translate(host: Host, port: number): [string, number] {
-    const { nat, address } = host.options;
-    if (nat === undefined) return [address, port];
+    const { nat } = host;
+    if (nat === undefined) return [host.options.address, port];
     for (const [key, mapped] of this.#mapped) {
-      if (mapped.host === host && mapped.port === port) return [nat, Number(key.split(' ')[1])];
+      const [at, outer] = key.split(' ');
+      if (mapped.host === host && mapped.port === port && at === nat) return [nat, Number(outer)];
     }
     const outer = 40_000 + this.#mapped.size;
     this.#mapped.set(`${nat} ${outer}`, { host, port });

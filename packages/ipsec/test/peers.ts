@@ -149,6 +149,21 @@ export const phase2Offers = {
         ]),
       ),
     ),
+  android: (mode: number) => {
+    const life = [tv(1, 1), tv(2, 28_800), tv(4, mode)];
+    const hashes = [5, 2, 1];
+    return bytes(
+      sa(
+        proposal(1, 3, 'c0ffee01', [
+          ...transforms(
+            12,
+            ...[256, 128].flatMap((keyBits) => hashes.map((hash) => [...life, tv(6, keyBits), tv(5, hash)])),
+          ),
+          ...[3, 2].flatMap((cipher) => transforms(cipher, ...hashes.map((hash) => [...life, tv(5, hash)]))),
+        ]),
+      ),
+    );
+  },
   chromeos: (mode: number) =>
     bytes(
       sa(
@@ -177,4 +192,25 @@ export const phase2Offers = {
   ),
 } as const;
 
+/** RFC 3947, drafts 03, 02 and 02 with a newline, fragmentation, dead peer detection. */
+const racoonVendorIds = [
+  '4a131c81070358455c5728f20e95452f',
+  '7d9419a65310ca6f2c179d9215529d56',
+  '90cb80913ebb696e086381b5ec427b1f',
+  'cd60464335df21f87cfdb2fc68b6a448',
+  '4048b7d56ebce88525e7de7f00d6c2d380000000',
+  'afcad71368a1f1c96b8696fc77570100',
+];
+/** Of racoon, with Apple's "draft-ietf-ipsec-nat-t-ike" and drafts 08 to 04 between. */
+export const appleVendorIds: readonly Uint8Array[] = [
+  racoonVendorIds[0] ?? '',
+  '4df37928e9fc4fd1b3262170d515c662',
+  '8f8d83826d246b6fc7a8a6a428c11de8',
+  '439b59f8ba676c4c7737ae22eab8f582',
+  '4d1e0e136deafa34c4f3ea9f02ec7285',
+  '80d0bb3def54565ee84645d4c85ce3ee',
+  '9909b64eed937c6573de52ace952fa6b',
+  ...racoonVendorIds.slice(1),
+].map(bytes);
+export const androidVendorIds: readonly Uint8Array[] = racoonVendorIds.map(bytes);
 export const windowsPeer = { firstMessage: windowsFirstMessage, vendorIds: windowsVendorIds } as const;

@@ -52,6 +52,53 @@ for (const [group, name] of [
   });
 }
 
+/** 2^bits pi, whole, by Machin's formula, with 64 bits more on the way. */
+function piTimes(bits: number): bigint {
+  const one = 1n << BigInt(bits + 64);
+  const arccot = (x: bigint) => {
+    let sum = 0n;
+    for (let power = one / x, n = 1n, sign = 1n; power > 0n; power /= x * x, n += 2n, sign = -sign)
+      sum += (sign * power) / n;
+    return sum;
+  };
+  return (4n * (4n * arccot(5n) - arccot(239n))) >> 64n;
+}
+
+for (const [group, bits, added] of [
+  ['modp1024', 1024, 129_093n],
+  ['modp1536', 1536, 741_804n],
+  ['modp2048', 2048, 124_476n],
+  ['modp3072', 3072, 1_690_314n],
+  ['modp4096', 4096, 240_904n],
+] as const) {
+  test(`${group}: the prime is that of RFC 2409, section 6, and RFC 3526, made of pi`, () => {
+    const middle = (piTimes(bits - 130) + added) << 64n;
+    const prime = (1n << BigInt(bits)) - (1n << BigInt(bits - 64)) - 1n + middle;
+    const value = (less: bigint) => hex((prime - less).toString(16));
+    const end = createKeyAgreement(group, seededRandom(9));
+    // All below p-1 are taken, so that the largest of them tells the prime.
+    assert.throws(() => end.agree(value(1n)), /out of range/);
+    assert.equal(end.agree(value(2n)).length, bits / 8);
+  });
+}
+
+test('curve25519: the vectors of RFC 7748, section 5.2', () => {
+  for (const [scalar, u, out] of [
+    [
+      'a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4',
+      'e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c',
+      'c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552',
+    ],
+    [
+      '4b66e9d4d1b4673c5ad22691957d6af5c11b6421e0ea01d42ca4169e7918ba0d',
+      'e5210f12786811d3f4b7959d0538ae2c31dbe7106fc03c3efc4cd549c715a493',
+      '95cbde9476e8907d7aade45cb4b873f88b595a68799fa152e6f8f7647aac7957',
+    ],
+  ] as const) {
+    assert.deepEqual(createKeyAgreement('curve25519', given(hex(scalar))).agree(hex(u)), hex(out));
+  }
+});
+
 test('public values and secrets with zeros in front keep their length', () => {
   let short = 0;
   for (let seed = 0; seed < 600; seed++) {

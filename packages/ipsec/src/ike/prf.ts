@@ -1,5 +1,5 @@
 /** Hashes, and the pseudo-random function that each makes: HMAC (RFC 2104; RFC 2409, section 4; RFC 4868). IKEv1 and IKEv2 share them. */
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, createSecretKey } from 'node:crypto';
 
 export type IkeHash = 'sha1' | 'sha2-256' | 'sha2-384' | 'sha2-512';
 
@@ -20,7 +20,8 @@ export function digest(hash: IkeHash, ...parts: readonly Uint8Array[]): Uint8Arr
 
 /** prf(key, parts), the parts one behind another. */
 export function prf(hash: IkeHash, key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  const h = createHmac(names[hash], key);
+  // A key object: node:crypto takes it several times faster than bytes.
+  const h = createHmac(names[hash], createSecretKey(key));
   for (const part of parts) h.update(part);
   return Uint8Array.from(h.digest());
 }

@@ -3,15 +3,16 @@ import { test } from 'node:test';
 import { seededRandom } from '@culvert/testkit';
 import { WireError } from '@culvert/wire';
 import { datagrams } from '../../../test/strongswan.ts';
-import { FragmentAssembler, splitMessage } from './fragment.ts';
+import { decodeFragment, type Fragment, FragmentAssembler, splitMessage } from './fragment.ts';
 import { decodeMessage } from './message.ts';
-import type { Fragment } from './payload.ts';
+import { bodyOf, decodePayloads, PayloadType } from './payload.ts';
 
 function fragments(datagramsOfMessage: readonly Uint8Array[]): readonly Fragment[] {
   return datagramsOfMessage.map((datagram) => {
-    const message = decodeMessage(datagram);
-    assert.ok(message.kind === 'fragment');
-    return message.fragment;
+    const { firstPayload, rest } = decodeMessage(datagram);
+    const { list } = decodePayloads(firstPayload, rest);
+    assert.equal(list.length, 1, 'a fragment is the only payload of its message');
+    return decodeFragment(bodyOf(list, PayloadType.fragment) ?? rest);
   });
 }
 
@@ -41,7 +42,6 @@ test('the header of a piece is that of the message without encryption', () => {
 test('a new id begins anew; too much, or what goes beyond the last, is refused and forgotten', () => {
   const assembler = new FragmentAssembler();
   const piece = (id: number, number: number, last = false, bytes = 1): Fragment => ({
-    kind: 'fragment',
     id,
     number,
     last,
@@ -63,4 +63,9 @@ test('a new id begins anew; too much, or what goes beyond the last, is refused a
 test('pieces that cannot be are a caller’s mistake', () => {
   assert.throws(() => splitMessage(datagrams.mm3, 1, 36), RangeError);
   assert.throws(() => splitMessage(datagrams.mm3, 1, 37), RangeError);
+});
+
+test('a fragment that is cut, or has number 0, is refused', () => {
+  assert.throws(() => decodeFragment(Uint8Array.of(0, 1, 1)), WireError);
+  assert.throws(() => decodeFragment(Uint8Array.of(0, 1, 0, 1)), /fragment number 0/);
 });

@@ -4,10 +4,17 @@
  *
  * One assembler a peer. Leaves to its owner how long an unfinished message is kept.
  */
-import { Reader, WireError } from '@culvert/wire';
-import { decodeHeader, Flag, HEADER_BYTES } from './header.ts';
-import { encodeMessage } from './message.ts';
-import type { Fragment } from './payload.ts';
+import { Reader, WireError, Writer } from '@culvert/wire';
+import { decodeMessage, encodeMessage, Flag, HEADER_BYTES } from './message.ts';
+import { encodePayloads, PayloadType } from './payload.ts';
+
+export interface Fragment {
+  readonly id: number;
+  /** From 1. */
+  readonly number: number;
+  readonly last: boolean;
+  readonly data: Uint8Array;
+}
 
 /** Of the generic header and the fragment's own fields. */
 const OVERHEAD = HEADER_BYTES + 4 + 4;
@@ -18,15 +25,32 @@ const MAX_BYTES = 32_768;
 
 /** Pieces of `message` in datagrams of at most `mostBytes`. `id` differs from that of the message before it. Throws `RangeError`. */
 export function splitMessage(message: Uint8Array, id: number, mostBytes: number): readonly Uint8Array[] {
-  const header = decodeHeader(new Reader(message));
+  const header = decodeMessage(message);
   const size = mostBytes - OVERHEAD;
   const count = Math.ceil(message.length / size);
   if (size < 1 || count > 0xff) throw new RangeError(`${message.length} bytes do not go in pieces of ${mostBytes}`);
-  const clear = { ...header, flags: header.flags & ~Flag.encryption };
+  const clear = { ...header, flags: header.flags & ~Flag.encrypted };
   return Array.from({ length: count }, (_, n) => {
     const data = message.subarray(n * size, (n + 1) * size);
-    return encodeMessage(clear, [{ kind: 'fragment', id, number: n + 1, last: n === count - 1, data }]);
+    const last = n === count - 1 ? 1 : 0;
+    const body = new Writer(4 + data.length)
+      .u16(id)
+      .u8(n + 1)
+      .u8(last)
+      .bytes(data)
+      .finish();
+    return encodeMessage(clear, PayloadType.fragment, encodePayloads([{ type: PayloadType.fragment, body }]));
   });
+}
+
+/** | id 2 | number 1 | flags 1 (1: last) | data ... |      Borrows from `body`. Throws `WireError`. */
+export function decodeFragment(body: Uint8Array): Fragment {
+  const r = new Reader(body);
+  const id = r.u16('fragment id');
+  const number = r.u8('fragment number');
+  const last = (r.u8('fragment flags') & 1) !== 0;
+  if (number === 0) throw new WireError('CULVERT_WIRE_VALUE', 'fragment number 0');
+  return { id, number, last, data: r.rest() };
 }
 
 /** Puts one message together at a time: a fragment of another id begins anew. */

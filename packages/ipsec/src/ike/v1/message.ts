@@ -1,55 +1,71 @@
 /**
- * A message: the header, and behind it payloads in the clear or under encryption (RFC 2408, section 3.1).
+ * The ISAKMP message (RFC 2408, section 3.1): a header, and behind it payloads in the clear or under encryption.
  *
- * Leaves keys to `cipher-chain.ts`: what is encrypted is handed over, and `decodePayloads(nextPayload, plain)` reads what comes back.
+ *   0                  8                  16             17        18         19      20           24       28
+ *   | initiator cookie | responder cookie | next payload | version | exchange | flags | message id | length | payloads ...
  */
 import { Reader, WireError, Writer } from '@culvert/wire';
-import { decodeHeader, encodeHeader, Flag, HEADER_BYTES, type Header, type ReceivedHeader } from './header.ts';
-import {
-  decodePayloads,
-  encodePayloads,
-  type Fragment,
-  type Payload,
-  type PayloadChain,
-  PayloadType,
-} from './payload.ts';
 
-export type ReceivedMessage =
-  | ({ readonly kind: 'clear'; readonly header: ReceivedHeader } & PayloadChain)
-  | { readonly kind: 'encrypted'; readonly header: ReceivedHeader; readonly ciphertext: Uint8Array }
-  /** A piece of a message, for `FragmentAssembler`. */
-  | { readonly kind: 'fragment'; readonly header: ReceivedHeader; readonly fragment: Fragment };
+export const HEADER_BYTES = 28;
+export const COOKIE_BYTES = 8;
+
+/** Major version 1, minor version 0. */
+const VERSION = 0x10;
+
+/** RFC 2408, section 3.1, and RFC 2409: main mode is its Identity Protection exchange. */
+export const Exchange = { main: 2, aggressive: 4, informational: 5, quick: 32 } as const;
+
+export const Flag = { encrypted: 1, commit: 2 } as const;
+
+export interface Header {
+  /** 8 bytes each. The responder's is zero in the first message. */
+  readonly initiatorCookie: Uint8Array;
+  readonly responderCookie: Uint8Array;
+  readonly exchange: number;
+  readonly flags: number;
+  /** 0 in phase 1. */
+  readonly messageId: number;
+}
+
+export interface Message extends Header {
+  readonly firstPayload: number;
+  /** All behind the header, perhaps encrypted. Borrows from the input. */
+  readonly rest: Uint8Array;
+}
 
 /**
- * Reads a datagram, on port 4500 without its non-ESP marker. Bytes behind the length that the header declares are ignored. Throws
- * `WireError`. What it returns borrows from `bytes`.
+ * Reads a datagram, on port 4500 without its non-ESP marker. Any minor version is taken, and bytes behind the length that the header
+ * declares are ignored. Throws `WireError`.
  */
-export function decodeMessage(bytes: Uint8Array): ReceivedMessage {
-  const header = decodeHeader(new Reader(bytes));
-  const body = bytes.subarray(HEADER_BYTES, header.length);
-  if ((header.flags & Flag.encryption) !== 0) return { kind: 'encrypted', header, ciphertext: body };
-  const chain = decodePayloads(header.nextPayload, body);
-  if (header.nextPayload !== PayloadType.fragment) return { kind: 'clear', header, ...chain };
-  const [fragment, ...others] = chain.payloads;
-  if (fragment?.kind !== 'fragment' || others.length > 0) {
-    throw new WireError('CULVERT_WIRE_VALUE', 'a fragment is the only payload of its message');
+export function decodeMessage(datagram: Uint8Array): Message {
+  const r = new Reader(datagram);
+  const initiatorCookie = r.bytes(COOKIE_BYTES, 'initiator cookie');
+  const responderCookie = r.bytes(COOKIE_BYTES, 'responder cookie');
+  const firstPayload = r.u8('next payload');
+  const version = r.u8('version');
+  const exchange = r.u8('exchange type');
+  const flags = r.u8('flags');
+  const messageId = r.u32('message id');
+  const length = r.u32('length');
+  if (version >>> 4 !== 1) throw new WireError('CULVERT_WIRE_VALUE', `ISAKMP version ${version >>> 4}`);
+  if (length < HEADER_BYTES) throw new WireError('CULVERT_WIRE_LENGTH', `ISAKMP length ${length}`);
+  if (length > datagram.length) {
+    throw new WireError('CULVERT_WIRE_TRUNCATED', `ISAKMP length ${length}, ${datagram.length} bytes came`);
   }
-  return { kind: 'fragment', header, fragment };
+  const rest = r.bytes(length - HEADER_BYTES, 'payloads');
+  return { initiatorCookie, responderCookie, exchange, flags, messageId, firstPayload, rest };
 }
 
-/** A message in the clear. `header.flags` must not have the encryption bit. */
-export function encodeMessage(header: Header, payloads: readonly Payload[]): Uint8Array {
-  const { first, bytes } = encodePayloads(payloads);
-  return encodeWith(header, first, bytes);
-}
-
-/** A message whose payloads, the first of type `nextPayload`, were encrypted already. Sets the encryption bit. */
-export function encodeEncrypted(header: Header, nextPayload: number, ciphertext: Uint8Array): Uint8Array {
-  return encodeWith({ ...header, flags: header.flags | Flag.encryption }, nextPayload, ciphertext);
-}
-
-function encodeWith(header: Header, nextPayload: number, body: Uint8Array): Uint8Array {
-  const w = new Writer(HEADER_BYTES + body.length);
-  encodeHeader(w, header, nextPayload, body.length);
-  return w.bytes(body).finish();
+export function encodeMessage(header: Header, firstPayload: number, rest: Uint8Array): Uint8Array {
+  return new Writer(HEADER_BYTES + rest.length)
+    .bytes(header.initiatorCookie)
+    .bytes(header.responderCookie)
+    .u8(firstPayload)
+    .u8(VERSION)
+    .u8(header.exchange)
+    .u8(header.flags)
+    .u32(header.messageId)
+    .u32(HEADER_BYTES + rest.length)
+    .bytes(rest)
+    .finish();
 }

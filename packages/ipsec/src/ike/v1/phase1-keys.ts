@@ -8,7 +8,7 @@
  */
 import { Writer } from '@culvert/wire';
 import { digest, type IkeHash, prf } from '../prf.ts';
-import type { IkeCipher } from './cipher-chain.ts';
+import type { IkeCipher } from './cbc.ts';
 
 export interface Phase1Inputs {
   readonly hash: IkeHash;

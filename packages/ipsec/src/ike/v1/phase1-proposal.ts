@@ -2,7 +2,7 @@
 import { groupNumbers, type IkeGroup } from '../groups.ts';
 import type { IkeHash } from '../prf.ts';
 import { attributeValue, hasOnly, type Lifetimes, lifetimesOf, secondsAttributes } from './attributes.ts';
-import type { IkeCipher } from './cipher-chain.ts';
+import type { IkeCipher } from './cbc.ts';
 import type { NoneChosen } from './offers.ts';
 import { type Proposal, ProtocolId, type Transform } from './security-association.ts';
 
@@ -64,7 +64,11 @@ export function phase1Policy(authentications: readonly Authentication[], weak: b
   };
 }
 
-/** What a client offers, best first. SoftEther takes the first that it knows; most take what they like best. */
+/**
+ * What a client offers, best first. SoftEther takes the first that it knows; most take what they like best. Behind what nearly every server has
+ * comes each cipher, hash and group that we take with what servers of one suite have it with: not every combination, so that the first message
+ * stays in one datagram that no path cuts (1,280 bytes), and has no more transforms than servers know of other clients.
+ */
 export function phase1Suites(authentication: Authentication, weak: boolean): readonly Phase1Suite[] {
   const suite = (cipher: IkeCipher, hash: IkeHash, group: IkeGroup): Phase1Suite => ({
     cipher,
@@ -79,6 +83,13 @@ export function phase1Suites(authentication: Authentication, weak: boolean): rea
     suite(aes(32), 'sha1', 'ecp384'),
     suite(aes(32), 'sha1', 'modp2048'),
     suite(aes(16), 'sha1', 'modp2048'),
+    ...(['modp3072', 'modp4096', 'ecp521', 'curve25519'] as const).map((group) => suite(aes(32), 'sha2-256', group)),
+    ...(['ecp384', 'modp3072', 'modp2048'] as const).map((group) => suite(aes(32), 'sha2-384', group)),
+    ...(['ecp521', 'modp4096', 'modp2048'] as const).map((group) => suite(aes(32), 'sha2-512', group)),
+    ...(['modp3072', 'modp2048'] as const).map((group) => suite(aes(24), 'sha2-256', group)),
+    ...(['ecp256', 'curve25519', 'modp3072', 'modp2048'] as const).map((group) => suite(aes(16), 'sha2-256', group)),
+    suite(aes(16), 'sha1', 'ecp256'),
+    ...(weak ? [suite(aes(32), 'sha2-256', 'modp1536'), suite(aes(32), 'sha1', 'modp1536')] : []),
     ...(weak ? [suite(aes(16), 'sha1', 'modp1024'), suite(tripleDes, 'sha1', 'modp1024')] : []),
   ];
 }
@@ -120,10 +131,11 @@ export function acceptedPhase1(answer: readonly Proposal[], suites: readonly Pha
   const [transform, ...more] = proposal?.transforms ?? [];
   if (proposal !== undefined && transform !== undefined && others.length === 0 && more.length === 0) {
     const suite = suiteOf(proposal, transform);
-    const name = suite && nameOf(suite);
-    if (suite !== undefined && suites.some((own) => nameOf(own) === name)) return chosen(suite, proposal, transform);
+    const name = suite && phase1Name(suite);
+    if (suite !== undefined && suites.some((own) => phase1Name(own) === name))
+      return chosen(suite, proposal, transform);
   }
-  return { kind: 'none', offered: describe(answer), accepted: suites.map(nameOf) };
+  return { kind: 'none', offered: describe(answer), accepted: suites.map(phase1Name) };
 }
 
 function chosen(suite: Phase1Suite, proposal: Proposal, transform: Transform): Phase1Chosen {
@@ -163,7 +175,8 @@ function nameFor<Name extends string>(numbers: Readonly<Record<Name, number>>, v
 }
 
 /** "aes256-sha1-modp2048 (pre-shared-key)" */
-function nameOf({ cipher, hash, group, authentication }: Phase1Suite): string {
+/** "aes256-sha2-256-ecp384" */
+export function phase1Name({ cipher, hash, group, authentication }: Phase1Suite): string {
   return `${cipherName(cipher)}-${hash}-${group} (${authentication})`;
 }
 

@@ -191,7 +191,8 @@ function transformIdOf({ encryption }: EspAlgorithms): number {
   return encryption === 'aes-cbc' ? TransformId.aesCbc : TransformId.tripleDes;
 }
 
-function nameOf(algorithms: EspAlgorithms): string {
+/** "aes256-sha2-256" */
+export function espName(algorithms: EspAlgorithms): string {
   if (algorithms.encryption === 'aes-gcm-16') return `aes${algorithms.keyBytes * 8}gcm16`;
   const cipher = algorithms.encryption === '3des-cbc' ? '3des' : `aes${algorithms.keyBytes * 8}`;
   return `${cipher}-${algorithms.integrity}`;
@@ -200,7 +201,7 @@ function nameOf(algorithms: EspAlgorithms): string {
 function describePolicy({ algorithms, encapsulations, groups, requirePfs }: Phase2Policy): readonly string[] {
   const pfs = groups.length === 0 ? 'no PFS' : `${requirePfs ? '' : 'no PFS or '}PFS ${groups.join('|')}`;
   const modes = encapsulations.map((value) => encapsulationName(value)).join('|');
-  return algorithms.map(nameOf).map((name, n, all) => (n < all.length - 1 ? name : `${name} (${modes}, ${pfs})`));
+  return algorithms.map(espName).map((name, n, all) => (n < all.length - 1 ? name : `${name} (${modes}, ${pfs})`));
 }
 
 function describe(offer: readonly Proposal[]): readonly string[] {

@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { phase1Offers, phase2Offers, windowsPeer } from '../../../test/peers.ts';
 import { datagrams, plain } from '../../../test/strongswan.ts';
 import { decodeMessage } from './message.ts';
 import { sideBySide } from './offers.ts';
-import { decodePayloads } from './payload.ts';
-import { acceptedPhase1, choosePhase1, phase1Offer, phase1Policy, phase1Suites } from './phase1-proposal.ts';
+import { bodiesOf, bodyOf, decodePayloads, PayloadType } from './payload.ts';
+import {
+  acceptedPhase1,
+  choosePhase1,
+  phase1Name,
+  phase1Offer,
+  phase1Policy,
+  phase1Suites,
+} from './phase1-proposal.ts';
 import {
   acceptedPhase2,
   choosePhase2,
@@ -32,9 +40,8 @@ function chosen1(offer: Uint8Array, policy = strong): string {
 
 test('Windows’ first message has the size of the real one and is understood', () => {
   assert.equal(windowsPeer.firstMessage.length, 408);
-  const message = decodeMessage(windowsPeer.firstMessage);
-  assert.ok(message.kind === 'clear');
-  const vendorIds = message.payloads.flatMap((payload) => (payload.kind === 'vendorId' ? [payload.data] : []));
+  const { firstPayload, rest } = decodeMessage(windowsPeer.firstMessage);
+  const vendorIds = bodiesOf(decodePayloads(firstPayload, rest).list, PayloadType.vendorId);
   assert.deepEqual(peerAbilities(vendorIds), {
     recognized: [
       'natRfc3947',
@@ -122,22 +129,40 @@ test('a chosen transform is answered byte for byte', () => {
 });
 
 test('strongSwan’s own answers are those that are made here', () => {
-  const offer = decodeMessage(datagrams.mm1);
-  const answer = decodeMessage(datagrams.mm2);
-  assert.ok(offer.kind === 'clear' && answer.kind === 'clear');
-  const [sa, theirs] = [offer.payloads[0], answer.payloads[0]];
-  assert.ok(sa?.kind === 'securityAssociation' && theirs !== undefined);
-  const choice = choosePhase1(sa.proposals, strong);
+  const none = new Uint8Array();
+  const saOf = (first: number, bytes: Uint8Array) =>
+    bodyOf(decodePayloads(first, bytes).list, PayloadType.securityAssociation) ?? none;
+  const [offer, theirs] = [datagrams.mm1, datagrams.mm2].map((datagram) => saOf(1, decodeMessage(datagram).rest));
+  const choice = choosePhase1(decodeSecurityAssociation(offer ?? none), strong);
   assert.ok(choice.kind === 'chosen');
-  assert.deepEqual(encodeSecurityAssociation(choice.answer), theirs.body);
-  const [, quick] = decodePayloads(8, plain.qm1).payloads;
-  const [, reply] = decodePayloads(8, plain.qm2).payloads;
-  assert.ok(quick?.kind === 'securityAssociation' && reply !== undefined);
-  const esp = choosePhase2(quick.proposals, accepting(Encapsulation.transport));
+  assert.deepEqual(encodeSecurityAssociation(choice.answer), theirs);
+  const esp = choosePhase2(decodeSecurityAssociation(saOf(8, plain.qm1)), accepting(Encapsulation.transport));
   assert.ok(esp.kind === 'chosen');
   assert.equal(esp.spi, 0xccf67e9d);
   assert.deepEqual(esp.lifetimes, { seconds: 3960, kilobytes: undefined });
-  assert.deepEqual(encodeSecurityAssociation(esp.answer(Uint8Array.of(0xc4, 0x81, 0xe2, 0x9f))), reply.body);
+  assert.deepEqual(encodeSecurityAssociation(esp.answer(Uint8Array.of(0xc4, 0x81, 0xe2, 0x9f))), saOf(8, plain.qm2));
+});
+
+test('a client offers each cipher, hash and group that it takes, in a message that no path cuts', () => {
+  for (const weak of [false, true]) {
+    const suites = phase1Suites('pre-shared-key', weak);
+    const policy = phase1Policy(['pre-shared-key'], weak);
+    assert.equal(new Set(suites.map(phase1Name)).size, suites.length);
+    for (const [what, all] of [
+      ['cipher', policy.ciphers],
+      ['hash', policy.hashes],
+      ['group', policy.groups],
+    ] as const)
+      for (const one of all)
+        assert.ok(
+          suites.some((suite) => isDeepStrictEqual(suite[what], one)),
+          `${what} ${JSON.stringify(one)}`,
+        );
+    const sa = encodeSecurityAssociation(phase1Offer(suites, 28_800));
+    const vendorIds = initiatorVendorIds.map((name) => 4 + vendorId(name).length);
+    const message = 28 + 4 + sa.length + vendorIds.reduce((sum, bytes) => sum + bytes, 0);
+    assert.ok(message + 4 + 8 + 40 <= 1_280, `${message} bytes`);
+  }
 });
 
 test('a client takes from the responder what it offered, alone', () => {

@@ -4,7 +4,7 @@
  * The sentences are in RFC 3947, section 3.1, in its drafts and in MS-IKEE, section 1.7; RFC 3706, section 5.1 and XAuth made up their
  * bytes. A vendor id that is not in the table means nothing.
  */
-import type { NatFlavour } from './payload.ts';
+import type { NatFlavour } from './nat-detection.ts';
 
 /** As they are sent; a peer's may have more bytes behind. */
 const ids = {

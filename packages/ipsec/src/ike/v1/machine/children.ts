@@ -1,24 +1,42 @@
 /** The pairs of ESP SAs that phase 2 made: whose they are, when they get new keys and when they end. */
 import type { Instant, Path } from '@culvert/base';
-import type { ChildSa } from '../../../child-sa.ts';
+import { type ChildSa, isSameTraffic } from '../../../child-sa.ts';
 import type { Context } from './context.ts';
-import { type ChildId, type ChildRequest, type IkeSaId, later } from './face.ts';
+import { type ChildId, type ChildRequest, type IkeSaId, later, MOST_LIFE_SECONDS } from './face.ts';
+import { sameRemote } from './same.ts';
 
 /** The initiator asks for new keys when this part of the life is over, or up to a tenth later: not all at one time. */
 const SOFT = 0.8;
 const JITTER = 0.1;
 /** Packets on their way under the old keys still come in for so long after new ones are in use. */
 const OVERLAP = 10_000;
+/**
+ * strongSwan, for one, can receive by new keys once it has seen the third message: what we sent by them right behind that would be lost.
+ * So a replaced pair sends on until the peer is seen to have the new one, or for so long.
+ */
+const SETTLE = 1000;
 /** Of an SA whose peer named no life (RFC 2407, section 4.5.4). */
 const DEFAULT_LIFE_SECONDS = 28_800;
 /** What the peer may be late with its own rekeying, after which the SA ends. */
 const GRACE = 30_000;
+/** What its user does with a conversation whose last child was deleted: it may go on for so long. */
+const LATE = 3000;
+const MOST_LATE = 1024;
+/** Earlier phase 1 that a child knows of: a peer deletes an old one soon after it has the next. */
+const MOST_FORMER = 4;
 
 export interface Child {
   readonly id: ChildId;
   ikeSa: IkeSaId;
-  /** The peer as `IkeSa.owner` says: a later phase 1 of the same peer has its children. */
-  readonly owner: string;
+  /** The phase 1 that made it. */
+  readonly madeBy: IkeSaId;
+  /** The peer as `IkeSa.claim` says: a later phase 1 of the same peer may have its children. */
+  readonly claim: string;
+  /** Where the peer is. */
+  path: Path;
+  /** The peer was shown to hear there. */
+  hears: boolean;
+  heardAt: Instant;
   readonly sa: ChildSa;
   /** Ours to rekey. Undefined: the peer made it, and makes the next one. */
   readonly request: ChildRequest | undefined;
@@ -27,16 +45,24 @@ export interface Child {
   readonly hardAt: Instant;
   bytes: number;
   ready: boolean;
+  /** The one whose place it takes. */
+  readonly replaces: ChildId | undefined;
+  /** When it is ready without a sign of the peer. */
+  readyAt: Instant | undefined;
   rekeying: boolean;
+  /** Its sequence numbers run out. */
+  worn: boolean;
   /** When rekeying may be tried (again). */
   notBefore: Instant;
   /** When we delete it, because another has taken its place. */
   retireAt: Instant | undefined;
+  /** The newest of the phase 1 that had it before. */
+  readonly former: IkeSaId[];
 }
 
 export interface NewChild {
   readonly ikeSa: IkeSaId;
-  readonly owner: string;
+  readonly claim: string;
   readonly sa: ChildSa;
   readonly path: Path;
   readonly peerOriginal: string | undefined;
@@ -49,20 +75,29 @@ export interface NewChild {
 export class Children {
   readonly #context: Context;
   readonly #all = new Map<ChildId, Child>();
+  readonly #late: { readonly child: Child; readonly until: Instant }[] = [];
+  readonly #byIkeSa = new Groups<IkeSaId>();
+  /** Those that a later phase 1 has, by the earlier ones that had them: they may still delete them. */
+  readonly #byFormer = new Groups<IkeSaId>();
 
   constructor(context: Context) {
     this.#context = context;
   }
 
   create(from: NewChild, now: Instant): Child {
-    const life = (from.lifeSeconds || DEFAULT_LIFE_SECONDS) * 1000;
+    const life = Math.min(from.lifeSeconds || DEFAULT_LIFE_SECONDS, MOST_LIFE_SECONDS) * 1000;
     const { phase2Bytes } = this.#context.lifetimes;
     const most = Math.min(phase2Bytes, from.lifeKilobytes ? from.lifeKilobytes * 1024 : phase2Bytes);
     const part = SOFT + JITTER * this.#context.draw();
     const child: Child = {
       id: this.#context.newId(),
       ikeSa: from.ikeSa,
-      owner: from.owner,
+      madeBy: from.ikeSa,
+      claim: from.claim,
+      path: from.path,
+      hears: false,
+      heardAt: now,
+      former: [],
       sa: from.sa,
       request: from.request,
       softAt: from.request && later(now, life * part),
@@ -70,11 +105,15 @@ export class Children {
       hardAt: later(now, life + (from.request ? 0 : GRACE)),
       bytes: 0,
       ready: false,
+      replaces: from.replaces,
+      readyAt: undefined,
       rekeying: false,
+      worn: false,
       notBefore: now,
       retireAt: undefined,
     };
     this.#all.set(child.id, child);
+    this.#byIkeSa.add(child.ikeSa, child);
     this.#context.schedule(child.softAt ?? child.hardAt);
     const { sa, path, peerOriginal, replaces } = from;
     this.#context.emit({ kind: 'child-created', ikeSa: from.ikeSa, child: child.id, sa, path, peerOriginal, replaces });
@@ -90,25 +129,38 @@ export class Children {
   }
 
   of(ikeSa: IkeSaId): Child[] {
-    return [...this.#all.values()].filter((child) => child.ikeSa === ikeSa);
+    return this.#byIkeSa.of(ikeSa);
   }
 
-  /** Also those whose phase 1 is gone. */
-  ofPeer({ id, owner }: { readonly id: IkeSaId; readonly owner: string }): Child[] {
-    return [...this.#all.values()].filter((child) => child.ikeSa === id || child.owner === owner);
+  /** Whose peer is there; also those that were deleted just now: some peers do that before they make new ones. */
+  at(path: Path, now: Instant): Child[] {
+    const there: Child[] = [];
+    for (const child of this.#all.values()) if (sameRemote(child.path, path)) there.push(child);
+    for (const { child, until } of this.#late) if (until > now && sameRemote(child.path, path)) there.push(child);
+    return there;
   }
 
-  /** The newest of a phase 1 with the same selectors: what a new one replaces. */
+  /** Also those that it had and a later phase 1 has now. */
+  everOf(ikeSa: IkeSaId): Child[] {
+    return [...this.#byIkeSa.of(ikeSa), ...this.#byFormer.of(ikeSa)];
+  }
+
+  /** The newest of a phase 1 for the same packets: what a new one replaces. Peers behind one NAT differ in their phase 1. */
   alike(ikeSa: IkeSaId, sa: ChildSa): Child | undefined {
-    return this.of(ikeSa).findLast((child) => {
-      return sameSelector(child.sa.local, sa.local) && sameSelector(child.sa.remote, sa.remote);
-    });
+    return this.of(ikeSa).findLast((child) => isSameTraffic(child.sa, sa));
   }
 
   ready(child: Child): void {
     if (child.ready || !this.#all.has(child.id)) return;
     child.ready = true;
+    child.readyAt = undefined;
     this.#context.emit({ kind: 'child-ready', child: child.id });
+  }
+
+  /** Once packets come by it; soon also without, since the peer may have none to send. */
+  readyByTraffic(child: Child, now: Instant): void {
+    child.readyAt = later(now, SETTLE);
+    this.#context.schedule(child.readyAt);
   }
 
   /** `by`, in its time: the initiator deletes what it replaced. */
@@ -121,21 +173,62 @@ export class Children {
 
   delete(child: Child, by: 'peer' | 'us' | 'expiry'): void {
     if (!this.#all.delete(child.id)) return;
+    this.#byIkeSa.delete(child.ikeSa, child);
+    for (const id of child.former) this.#byFormer.delete(id, child);
     this.#context.options.releaseSpi?.(child.sa.inbound.spi);
     this.#context.emit({ kind: 'child-deleted', child: child.id, by });
+    for (const next of this.of(child.ikeSa))
+      if (next.replaces === child.id && next.readyAt !== undefined) this.ready(next);
   }
 
-  /** A new phase 1 with the same peer takes over. */
-  adopt(from: IkeSaId | undefined, to: { readonly id: IkeSaId; readonly owner: string }): void {
-    for (const child of [...this.ofPeer(to), ...(from === undefined ? [] : this.of(from))]) child.ikeSa = to.id;
+  /** Its peer deletes it, and may be about to make one in its place. */
+  deleteLate(child: Child, now: Instant): void {
+    child.heardAt = now;
+    while (this.#late[0] !== undefined && this.#late[0].until <= now) this.#late.shift();
+    this.#late.push({ child, until: later(now, LATE) });
+    if (this.#late.length > MOST_LATE) this.#late.shift();
+    this.delete(child, 'peer');
   }
 
-  /** Calls back for each that wants new keys, and for each that is to be deleted; drops the expired. Returns the next deadline. */
-  handleTimeout(now: Instant, rekey: (child: Child) => void, retire: (child: Child) => void): Instant | undefined {
+  /** A new phase 1 with the same peer takes over. What wanted new keys in vain gets them by this one. */
+  adopt(from: IkeSaId, to: IkeSaId, now: Instant): void {
+    for (const child of this.of(from)) {
+      this.#byIkeSa.delete(from, child);
+      child.ikeSa = to;
+      this.#byIkeSa.add(to, child);
+      child.former.push(from);
+      child.notBefore = now;
+      this.#context.schedule(nextOf(child));
+      this.#byFormer.add(from, child);
+      const oldest = child.former.length > MOST_FORMER ? child.former.shift() : undefined;
+      if (oldest !== undefined) this.#byFormer.delete(oldest, child);
+    }
+  }
+
+  /** Their phase 1 ended, which heard of their peer, too. */
+  orphan(ikeSa: IkeSaId, heardAt: Instant): void {
+    for (const child of this.of(ikeSa)) child.heardAt = Math.max(child.heardAt, heardAt) as Instant;
+  }
+
+  /** The peer of these is at `path`, and was shown to hear there or not. */
+  place(ikeSa: IkeSaId, path: Path, hears: boolean): void {
+    for (const child of this.of(ikeSa)) {
+      child.path = path;
+      child.hears = hears;
+    }
+  }
+
+  /** Calls back for each that wants new keys, and for each that is to be deleted. Returns the next deadline. */
+  handleTimeout(
+    now: Instant,
+    rekey: (child: Child) => void,
+    retire: (child: Child, by: 'us' | 'expiry') => void,
+  ): Instant | undefined {
     let next: Instant | undefined;
     for (const child of [...this.#all.values()]) {
-      if (now >= child.hardAt) this.delete(child, 'expiry');
-      else if (child.retireAt !== undefined && now >= child.retireAt) retire(child);
+      if (child.readyAt !== undefined && now >= child.readyAt) this.ready(child);
+      if (now >= child.hardAt) retire(child, 'expiry');
+      else if (child.retireAt !== undefined && now >= child.retireAt) retire(child, 'us');
       else if (wantsKeys(child, now)) rekey(child);
       if (!this.#all.has(child.id)) continue;
       const at = nextOf(child);
@@ -148,14 +241,32 @@ export class Children {
 export function wantsKeys(child: Child, now: Instant): boolean {
   if (child.request === undefined || child.rekeying || child.retireAt !== undefined || now < child.notBefore)
     return false;
-  return child.bytes >= child.softBytes || (child.softAt !== undefined && now >= child.softAt);
+  return child.worn || child.bytes >= child.softBytes || (child.softAt !== undefined && now >= child.softAt);
 }
 
-function nextOf({ hardAt, retireAt, rekeying, softAt, notBefore }: Child): Instant {
-  const soft = softAt === undefined || rekeying || retireAt !== undefined ? hardAt : Math.max(softAt, notBefore);
-  return Math.min(hardAt, retireAt ?? hardAt, soft) as Instant;
+function nextOf({ hardAt, retireAt, readyAt, rekeying, worn, softAt, notBefore }: Child): Instant {
+  const waits = softAt === undefined || rekeying || retireAt !== undefined;
+  const soft = waits ? hardAt : Math.max(worn ? notBefore : softAt, notBefore);
+  return Math.min(hardAt, retireAt ?? hardAt, readyAt ?? hardAt, soft) as Instant;
 }
 
-function sameSelector(a: ChildSa['local'], b: ChildSa['local']): boolean {
-  return a.network === b.network && a.protocol === b.protocol && a.port === b.port;
+/** Children by what they have in common, in the order in which they came. */
+class Groups<Key> {
+  readonly #groups = new Map<Key, Set<Child>>();
+
+  of(key: Key): Child[] {
+    return [...(this.#groups.get(key) ?? [])];
+  }
+
+  add(key: Key, child: Child): void {
+    const group = this.#groups.get(key);
+    if (group === undefined) this.#groups.set(key, new Set([child]));
+    else group.add(child);
+  }
+
+  delete(key: Key, child: Child): void {
+    const group = this.#groups.get(key);
+    group?.delete(child);
+    if (group?.size === 0) this.#groups.delete(key);
+  }
 }

@@ -13,13 +13,21 @@ import {
   type IkeOptions,
   type IkeWork,
   type IkeWorkResult,
+  workDropped,
 } from './face.ts';
-import { HalfOpenCount } from './half-open.ts';
+import { HalfOpen } from './half-open.ts';
 import type { IkeSa } from './ike-sa.ts';
 import type { KeyExchange, KeyExchangeResult } from './key-exchange.ts';
 import { join } from './keys.ts';
 
 const NON_ESP_MARKER = new Uint8Array(4);
+/** What strangers cause is logged so often, and of one address so often, of so many addresses. */
+const WARN_PAUSE = 1000;
+const WARN_AGAIN = 600_000;
+const MOST_WARNED = 256;
+
+type Result = Exclude<IkeWorkResult, typeof workDropped>;
+type Done<T> = (result: T, now: Instant) => void;
 
 /** Distributes over the union, which Omit alone does not. */
 type WithoutId<T> = T extends { readonly id: number } ? Omit<T, 'id'> : never;
@@ -33,7 +41,7 @@ export class Context {
   readonly transmits: Transmit[] = [];
   readonly events: IkeEvent[] = [];
   readonly work: IkeWork[] = [];
-  readonly halfOpen: HalfOpenCount;
+  readonly halfOpen: HalfOpen;
   readonly children: Children;
   readonly stats = {
     malformed: 0,
@@ -48,8 +56,10 @@ export class Context {
   /** Closed since the endpoint looked last. */
   readonly ended: IkeSa[] = [];
   next: Instant | undefined;
-  readonly #waiting = new Map<number, (result: IkeWorkResult, now: Instant) => void>();
+  readonly #waiting = new Map<number, { readonly done: Done<Result>; readonly dropped: (detail: string) => void }>();
   #lastId = 0;
+  #warnedAt = Number.NEGATIVE_INFINITY;
+  readonly #warned = new Map<string, Instant>();
 
   constructor(options: IkeOptions) {
     this.options = options;
@@ -57,7 +67,7 @@ export class Context {
     this.lifetimes = { ...defaultLifetimes, ...options.lifetimes };
     this.deadPeerDetection = { ...defaultDeadPeerDetection, ...options.deadPeerDetection };
     this.ports = options.ports ?? { ike: 500, natTraversal: 4500 };
-    this.halfOpen = new HalfOpenCount(this.limits);
+    this.halfOpen = new HalfOpen(this.limits);
     this.children = new Children(this);
   }
 
@@ -69,8 +79,7 @@ export class Context {
   authentications(remoteAddress: string): Set<Authentication> {
     const all = new Set<Authentication>();
     if (this.options.presharedKey?.(remoteAddress) !== undefined) all.add('pre-shared-key');
-    const key = this.options.certificate?.key;
-    if (key !== undefined) all.add(key === 'rsa' ? 'rsa-signature' : key);
+    if (this.options.certificate !== undefined) all.add(this.options.certificate.method);
     return all;
   }
 
@@ -88,24 +97,43 @@ export class Context {
     this.events.push(event);
   }
 
-  /** `done` is called once, unless the driver forgets. */
-  do(work: WithoutId<IkeWork>, done: (result: IkeWorkResult, now: Instant) => void): void {
+  /** One of both is called once, unless the driver forgets. */
+  do(work: WithoutId<IkeWork>, done: Done<Result>, dropped: (detail: string) => void): void {
     const id = this.newId();
-    this.#waiting.set(id, done);
+    this.#waiting.set(id, { done, dropped });
     this.work.push({ ...work, id } as IkeWork);
   }
 
-  exchangeKeys(request: KeyExchange, done: (result: KeyExchangeResult | undefined, now: Instant) => void): void {
-    this.do({ kind: 'key-exchange', request }, (result, now) => {
+  /** `done` gets undefined when the peer's value is no member of the group. */
+  exchangeKeys(
+    request: KeyExchange,
+    done: Done<KeyExchangeResult | undefined>,
+    dropped: (detail: string) => void,
+  ): void {
+    const take: Done<Result> = (result, now) => {
       const fits = typeof result === 'object' && 'publicValue' in result;
       done(fits ? result : undefined, now);
-    });
+    };
+    this.do({ kind: 'key-exchange', request }, take, dropped);
   }
 
   workDone(id: number, result: IkeWorkResult, now: Instant): void {
-    const done = this.#waiting.get(id);
+    const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    done?.(result, now);
+    if (result === workDropped) waiting?.dropped('too much was asked for at a time: this was dropped');
+    else waiting?.done(result, now);
+  }
+
+  /** Logs what anybody can cause: once an address in a while, and not more often than people can read. */
+  warnOfKey(source: string, message: string, now: Instant): void {
+    if (now < (this.#warned.get(source) ?? Number.NEGATIVE_INFINITY) + WARN_AGAIN || now < this.#warnedAt + WARN_PAUSE)
+      return;
+    this.#warnedAt = now;
+    this.#warned.delete(source);
+    this.#warned.set(source, now);
+    const [oldest] = this.#warned.size > MOST_WARNED ? this.#warned.keys() : [];
+    if (oldest !== undefined) this.#warned.delete(oldest);
+    this.options.logger.warn(message, { remote: source });
   }
 
   /** A number from 0 (included) to 1 (excluded). */

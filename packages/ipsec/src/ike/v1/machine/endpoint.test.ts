@@ -34,6 +34,32 @@ test('main mode by pre-shared key and quick mode give both ends the same keys', 
   assert.deepEqual(sa.remote, { network: '198.51.100.2/32', protocol: 17, port: 1701 });
 });
 
+test('where UDP 4500 is blocked both ends say so when the time is up', () => {
+  for (const forceEncapsulation of [false, true]) {
+    const bed = new IkeBed();
+    const [a, b] = [bed.host(forceEncapsulation ? client : natted), bed.host({ ...server, forceEncapsulation })];
+    bed.filter = ({ port, from }) => from === server.address || port !== 4500;
+    bed.connect(a, b);
+    bed.run(120_000);
+    const { code, reason } = b.one('closed');
+    assert.equal(code, 'timeout');
+    assert.equal(reason.cause, 'lost');
+    const said = 'the peer stopped after the key exchange: what it sends to UDP 4500 probably does not get here';
+    assert.equal(reason.detail, said);
+    assert.match(a.one('closed').reason.detail, /pre-shared key probably differs, or .* UDP 4500 does not get there/);
+  }
+});
+
+test('where the second answer is lost the responder does not blame port 4500', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host(client), bed.host(server)];
+  let answers = 0;
+  bed.filter = ({ from }) => from !== server.address || answers++ === 0;
+  bed.connect(a, b);
+  bed.run(120_000);
+  assert.match(b.one('closed').reason.detail, /after the key exchange: our answer probably does not get there$/);
+});
+
 test('behind a NAT the initiator moves to port 4500, and ESP goes in UDP', () => {
   const bed = new IkeBed();
   const [a, b] = [bed.host(natted), bed.host(server)];
@@ -112,6 +138,7 @@ test('tunnel mode is refused unless somebody judges its networks', () => {
     bed.run(5000);
     assert.equal(b.of('child-ready').length, allowed ? 1 : 0);
     if (!allowed) assert.equal(a.one('child-failed').code, 'no-proposal');
+    if (!allowed) assert.ok((b.one('child-failed').offers?.offered.length ?? 0) > 0);
   }
 });
 
@@ -119,18 +146,50 @@ test('a wrong key is told at both ends, and ends the negotiation', () => {
   const bed = new IkeBed();
   const [a, b] = [bed.host({ ...client, presharedKey: key('wrong') }), bed.host(server)];
   bed.connect(a, b);
+  // A refusal proves nothing, so it asks once more, but waits no longer than that takes.
+  assert.ok(bed.until(() => a.of('closed').length > 0, 4000));
   bed.run(60_000);
   assert.equal(a.one('closed').code, 'wrong-key');
-  assert.match(a.one('closed').reason.detail, /the pre-shared key differs/);
+  assert.match(a.one('closed').reason.detail, /the pre-shared key probably differs/);
+  assert.equal(a.one('suspected').code, 'wrong-key');
   assert.equal(b.one('closed').code, 'wrong-key');
   assert.deepEqual(b.endpoint.sizes, { firstMessages: 0, ikeSas: 0, children: 0 });
+});
+
+test('a wrong key is suspected after seconds at a peer that says nothing of it, and tried on', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host({ ...client, presharedKey: key('wrong') }), bed.host(server)];
+  const informational = 5;
+  bed.filter = ({ datagram }) => datagram[18] !== informational;
+  bed.connect(a, b);
+  assert.ok(!bed.until(() => a.of('suspected').length > 0, 2900), 'one message may be lost');
+  assert.ok(bed.until(() => a.of('suspected').length > 0, 1000));
+  assert.match(a.one('suspected').detail, /the pre-shared key probably differs/);
+  assert.ok(!bed.until(() => a.of('closed').length > 0, 20_000));
+  bed.run(20_000);
+  assert.equal(a.one('closed').code, 'wrong-key');
+});
+
+test('a peer that is not there is suspected of nothing, and one whose answer is late still gets in', () => {
+  for (const silent of [true, false]) {
+    const bed = new IkeBed();
+    const [a, b] = [bed.host(client), bed.host(server)];
+    let sent = 0;
+    const fifths = ({ from, datagram }: { from: string; datagram: Uint8Array }) =>
+      from === client.address && datagram[19] === 1 && sent++ < 2;
+    bed.filter = (each) => !silent && !fifths(each);
+    bed.connect(a, b);
+    bed.run(40_000);
+    assert.equal(a.of('suspected').length, silent ? 0 : 1, 'two losses in a row look like it');
+    assert.equal(a.of('child-ready').length, silent ? 0 : 1);
+  }
 });
 
 test('no common proposal is told with both offers', () => {
   const bed = new IkeBed();
   const [a, b] = [bed.host(client), bed.host({ ...server, presharedKey: () => undefined })];
   bed.connect(a, b);
-  bed.run(60_000);
+  assert.ok(bed.until(() => a.of('closed').length > 0, 4000));
   assert.equal(b.of('refused')[0]?.code, 'no-key');
   assert.match(
     b.of('refused')[0]?.detail ?? '',
@@ -196,6 +255,28 @@ test('the initiator makes new keys in time; the old ones go when the new ones ar
   assertJoined(a, b);
 });
 
+test('a replaced pair sends on until the peer is seen to have the new one, or is likely to', () => {
+  for (const sign of ['traffic', 'a deleted old one', 'none'] as const) {
+    const bed = new IkeBed();
+    const [a, b] = [bed.host({ ...client, lifetimes: { phase2Seconds: 100 } }), bed.host(server)];
+    bed.connect(a, b);
+    assert.ok(bed.until(() => a.of('child-created').length === 2, 100_000));
+    const [first, second] = a.of('child-created');
+    assert.equal(a.of('child-ready').length, 1);
+    if (sign === 'traffic') a.endpoint.handleTraffic(second?.child ?? 0, 100, bed.now);
+    bed.run(100);
+    assert.equal(a.of('child-ready').length, sign === 'traffic' ? 2 : 1);
+    if (sign === 'a deleted old one') b.endpoint.closeChild(b.of('child-created')[0]?.child ?? 0);
+    bed.run(100);
+    assert.equal(a.of('child-ready').length, sign === 'none' ? 1 : 2);
+    bed.run(1000);
+    assert.equal(a.of('child-ready').at(-1)?.child, second?.child);
+    assert.equal(a.of('child-deleted').length, sign === 'a deleted old one' ? 1 : 0);
+    bed.run(11_000);
+    assert.equal(a.one('child-deleted').child, first?.child);
+  }
+});
+
 test('a new phase 1 that does not come to be is tried again while the old one lasts', () => {
   const bed = new IkeBed();
   const [a, b] = [bed.host({ ...client, lifetimes: { phase1Seconds: 1800 } }), bed.host(server)];
@@ -229,6 +310,110 @@ test('the initiator makes new keys by bytes', () => {
   );
 });
 
+test('ESP that comes from elsewhere moves its peer, and what IKE has to say goes there too', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host(natted), bed.host(server)];
+  bed.connect(a, b);
+  assert.ok(bed.until(joined(a, b), 5000));
+  const { child, path } = b.one('child-created');
+  const elsewhere = { ...path, remote: { address: '198.51.100.9', port: 4_321 } };
+  b.endpoint.handleTraffic(child, 100, bed.now, path);
+  assert.equal(b.of('moved').length, 0);
+  b.endpoint.handleTraffic(child, 100, bed.now, elsewhere);
+  bed.run(1);
+  assert.deepEqual(b.one('moved').path, elsewhere);
+  b.endpoint.close(b.one('established').ikeSa);
+  bed.run(1);
+  assert.deepEqual(bed.sent.at(-1)?.destination, '198.51.100.9');
+});
+
+test('a peer that moved makes new keys in the place of its old ones, and its neighbour behind the same NAT does not', () => {
+  const bed = new IkeBed();
+  const b = bed.host(server);
+  const [a, neighbour] = [bed.host(natted), bed.host({ ...natted, address: '10.0.0.3' })];
+  bed.connect(a, b);
+  assert.ok(bed.until(joined(a, b), 5000));
+  a.nat = '198.51.100.9';
+  bed.connect(neighbour, b);
+  assert.ok(bed.until(joined(neighbour, b), 5000));
+  neighbour.nat = a.nat;
+  for (const moved of [a, neighbour]) moved.endpoint.renewChild(moved.one('child-created').child, bed.now);
+  bed.run(3000);
+  const [first, second, ...later] = b.of('child-created');
+  assert.deepEqual(
+    later.map(({ path, replaces }) => [path.remote.address, replaces]),
+    [first, second].map((old) => [a.nat, old?.child]),
+  );
+});
+
+test('a question whether a peer lives, replayed after all its followers, moves nobody', () => {
+  const bed = new IkeBed();
+  const asks = { idle: 1000, interval: 1000, questions: 5 };
+  const [a, b] = [
+    bed.host({ ...client, deadPeerDetection: asks }),
+    bed.host({ ...server, deadPeerDetection: { ...asks, idle: 2000 } }),
+  ];
+  bed.connect(a, b);
+  assert.ok(bed.until(joined(a, b), 5000));
+  const informational = 5;
+  const questions = () =>
+    bed.sent.filter(({ from, datagram }) => from === client.address && datagram[18] === informational);
+  assert.ok(bed.until(() => questions().length > 1100, 2_000_000));
+  const [first] = questions();
+  bed.inject(b, first?.datagram ?? new Uint8Array(0), { address: '203.0.113.9', port: 500 });
+  assert.equal(b.of('moved').length, 0);
+});
+
+test('a pair whose sequence numbers run out gets one in its place, from the end that makes them', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host(client), bed.host(server)];
+  bed.connect(a, b);
+  assert.ok(bed.until(joined(a, b), 5000));
+  b.endpoint.renewChild(b.one('child-created').child, bed.now);
+  bed.run(1000);
+  assert.equal(b.of('child-created').length, 1, 'the responder waits for its peer');
+  a.endpoint.renewChild(a.one('child-created').child, bed.now);
+  bed.run(2000);
+  assert.equal(a.of('child-ready').length, 2);
+  assert.equal(b.of('child-created')[1]?.replaces, b.of('child-created')[0]?.child);
+});
+
+test('a pair whose change of keys was under way when phase 1 was replaced gets them by the next one', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host({ ...client, lifetimes: { phase1Seconds: 100, phase2Seconds: 200 } }), bed.host(server)];
+  bed.connect(a, b);
+  assert.ok(bed.until(joined(a, b), 5000));
+  assert.ok(
+    bed.until(() => a.endpoint.sizes.ikeSas === 2, 100_000),
+    'the next phase 1 is under way',
+  );
+  const quick = 32;
+  bed.filter = ({ datagram }) => datagram[18] !== quick;
+  const { child } = a.one('child-created');
+  a.endpoint.renewChild(child, bed.now);
+  assert.ok(bed.until(() => a.of('established').length === 2, 5000));
+  bed.filter = () => true;
+  assert.ok(bed.until(() => a.of('child-created').length === 2, 10_000));
+  assert.equal(a.of('child-created')[1]?.replaces, child);
+  assert.equal(a.of('child-created')[1]?.ikeSa, a.of('established')[1]?.ikeSa);
+  bed.run(1000);
+  assert.deepEqual([a.spis.size, b.spis.size], [2, 2]);
+});
+
+test('a pair whose sequence numbers run out asks again when nobody answers', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host(client), bed.host(server)];
+  bed.connect(a, b);
+  assert.ok(bed.until(joined(a, b), 5000));
+  const { child } = a.one('child-created');
+  bed.filter = ({ datagram }) => datagram[18] !== 32;
+  a.endpoint.renewChild(child, bed.now);
+  assert.ok(bed.until(() => a.of('child-failed').length === 1, 60_000));
+  bed.filter = () => true;
+  assert.ok(bed.until(() => a.of('child-created').length === 2, 15_000));
+  assert.equal(a.of('child-created')[1]?.replaces, child);
+});
+
 test('a peer that died is noticed by its silence, a live one is not disturbed', () => {
   const bed = new IkeBed();
   const [a, b] = [bed.host(client), bed.host(server)];
@@ -245,8 +430,8 @@ test('a peer that died is noticed by its silence, a live one is not disturbed', 
 test('a client that starts anew takes the place of its old self and of nobody else', () => {
   const bed = new IkeBed();
   const b = bed.host(server);
-  const neighbour = bed.host({ ...natted, address: '10.0.0.3' });
-  const a = bed.host(natted);
+  const neighbour = bed.host({ ...client, address: '198.51.100.3' });
+  const a = bed.host(client);
   bed.connect(neighbour, b);
   bed.connect(a, b);
   assert.ok(bed.until(() => b.of('child-ready').length === 2, 5000));
@@ -254,4 +439,27 @@ test('a client that starts anew takes the place of its old self and of nobody el
   assert.ok(bed.until(() => b.of('child-ready').length === 3, 5000));
   assert.equal(b.of('closed').length, 1);
   assert.equal(b.endpoint.sizes.children, 2);
+});
+
+test('who starts anew behind a NAT goes on with its old SAs once it answers from there', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host(natted), bed.host(server)];
+  for (const calls of [1, 2]) {
+    bed.connect(a, b);
+    assert.ok(bed.until(() => b.of('child-ready').length === calls, 5000));
+  }
+  const [first, second] = b.of('established');
+  assert.deepEqual(b.one('succeeded').from, [first?.ikeSa]);
+  assert.equal(b.one('succeeded').ikeSa, second?.ikeSa);
+  assert.equal(b.of('child-created')[1]?.replaces, b.of('child-created')[0]?.child);
+});
+
+test('behind NAT a client does not say that it starts anew: strongSwan would end others of the same private address', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host(natted), bed.host(server)];
+  for (const calls of [1, 2]) {
+    bed.connect(a, b);
+    assert.ok(bed.until(() => b.of('child-ready').length === calls, 5000));
+  }
+  assert.equal(b.of('closed').length, 0);
 });

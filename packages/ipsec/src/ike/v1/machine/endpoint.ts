@@ -7,8 +7,10 @@
  */
 import type { Instant, Machine, Path, Transmit } from '@culvert/base';
 import { WireError } from '@culvert/wire';
+import { COOKIE_BYTES, decodeMessage, Exchange, Flag, type Message } from '../message.ts';
+import { deletion } from '../notification.ts';
 import { ProtocolId } from '../security-association.ts';
-import { Acceptor, keyOf } from './acceptor.ts';
+import { Acceptor } from './acceptor.ts';
 import { type Child, wantsKeys } from './children.ts';
 import { Context } from './context.ts';
 import {
@@ -21,15 +23,16 @@ import {
   type IkeWork,
   type IkeWorkResult,
   later,
+  MOST_LIFE_SECONDS,
 } from './face.ts';
 import { IkeSa } from './ike-sa.ts';
 import { Informational } from './informational.ts';
 import { u32 } from './keys.ts';
 import { MainModeInitiator } from './main-mode-initiator.ts';
 import { MainModeResponder } from './main-mode-responder.ts';
-import { COOKIE_BYTES, decodeMessage, Exchange, Flag, type RawMessage } from './message.ts';
-import { deletion } from './notification.ts';
-import { sameRemote } from './same.ts';
+import { keyOf, noCookie, SaTable } from './sa-table.ts';
+import { samePath } from './same.ts';
+import { Succession } from './succession.ts';
 
 /** An initiator's phase 1 gets new keys when this part of its life is over, or up to a tenth later. */
 const SOFT = 0.85;
@@ -46,16 +49,18 @@ const LONGEST = 65_535;
 export class IkeEndpoint implements Machine<IkeEvent> {
   readonly #context: Context;
   readonly #acceptor: Acceptor;
+  readonly #succession: Succession;
   readonly #informational: Informational;
-  readonly #byCookies = new Map<string, IkeSa>();
-  readonly #byId = new Map<IkeSaId, IkeSa>();
+  readonly #sas: SaTable;
   /** What we opened, to open it again when its life is over. */
   readonly #connects = new Map<IkeSaId, ConnectOptions>();
 
   constructor(options: IkeOptions) {
     this.#context = new Context(options);
     this.#acceptor = new Acceptor(this.#context);
-    this.#informational = new Informational(this.#context, this.#byId);
+    this.#sas = new SaTable(this.#context.limits);
+    this.#succession = new Succession(this.#context, this.#sas, (sa, from, now) => this.#takeOver(sa, from, now));
+    this.#informational = new Informational(this.#context, this.#succession);
   }
 
   get stats(): Readonly<
@@ -69,7 +74,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
 
   /** How many of each there are: first messages, phase 1 SAs (also under way), children. */
   get sizes(): { readonly firstMessages: number; readonly ikeSas: number; readonly children: number } {
-    return { firstMessages: this.#acceptor.first.size, ikeSas: this.#byId.size, children: this.#context.children.size };
+    return { firstMessages: this.#acceptor.first.size, ikeSas: this.#sas.size, children: this.#context.children.size };
   }
 
   // In.
@@ -81,7 +86,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
 
   /** One more child of a phase 1 that stands. Unknown numbers are passed over, here and below: the SA may just have ended. */
   createChild(ikeSa: IkeSaId, request: ChildRequest, now: Instant): void {
-    const sa = this.#byId.get(ikeSa);
+    const sa = this.#sas.get(ikeSa);
     if (sa?.established) sa.quickModes.start(request, undefined, now);
     this.#context.schedule(sa?.deadline());
   }
@@ -107,13 +112,23 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     this.#sweep();
   }
 
-  /** ESP that came in by a child: its peer lives, and has the keys. Not needed for each packet. */
-  handleTraffic(child: ChildId, bytes: number, now: Instant): void {
+  /**
+   * ESP that came in by a child: its peer lives, and has the keys. Not needed for each packet.
+   *
+   * @param path where the newest packet came from, when that is news: the peer is there now (RFC 3947, section 6)
+   */
+  handleTraffic(child: ChildId, bytes: number, now: Instant, path?: Path): void {
     const { children } = this.#context;
     const found = children.get(child);
     if (found === undefined) return;
-    const sa = this.#byId.get(found.ikeSa);
-    sa?.alive(now);
+    const sa = this.#sas.get(found.ikeSa);
+    found.heardAt = now;
+    if (path === undefined) sa?.alive(now);
+    else {
+      found.hears &&= samePath(found.path, path);
+      found.path = path;
+      sa?.heard(path, now);
+    }
     children.ready(found);
     found.bytes += bytes;
     if (wantsKeys(found, now)) this.#rekey(found, now);
@@ -127,6 +142,14 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     if (wantsKeys(found, now)) this.#rekey(found, now);
   }
 
+  /** Its sequence numbers run out: new keys, where these are ours to make. */
+  renewChild(child: ChildId, now: Instant): void {
+    const found = this.#context.children.get(child);
+    if (found === undefined) return;
+    found.worn = true;
+    if (wantsKeys(found, now)) this.#rekey(found, now);
+  }
+
   closeChild(child: ChildId): void {
     const found = this.#context.children.get(child);
     if (found !== undefined) this.#retire(found);
@@ -134,7 +157,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
 
   /** Deletes the children, then the phase 1, and says so to the peer. */
   close(ikeSa: IkeSaId): void {
-    const sa = this.#byId.get(ikeSa);
+    const sa = this.#sas.get(ikeSa);
     if (sa === undefined) return;
     for (const child of this.#context.children.of(ikeSa)) this.#retire(child);
     this.#connects.delete(ikeSa);
@@ -145,7 +168,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
 
   handleTimeout(now: Instant): void {
     this.#acceptor.first.expire(now);
-    for (const sa of [...this.#byId.values()]) {
+    for (const sa of [...this.#sas.values()]) {
       if ((sa.deadline() ?? now) > now) continue;
       sa.handleTimeout(now);
       if (!sa.closed && sa.softAt !== undefined && now >= sa.softAt) this.#renew(sa, now);
@@ -153,13 +176,15 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     const next = this.#context.children.handleTimeout(
       now,
       (child) => this.#rekey(child, now),
-      (child) => this.#retire(child),
+      (child, by) => this.#retire(child, by),
     );
     this.#sweep();
+    for (const id of this.#connects.keys())
+      if (!this.#sas.get(id) && !this.#hasChildToRenew(id)) this.#connects.delete(id);
     this.#context.next = undefined;
     this.#context.schedule(next);
     this.#context.schedule(this.#acceptor.first.nextExpiry());
-    for (const sa of this.#byId.values()) this.#context.schedule(sa.deadline());
+    for (const sa of this.#sas.values()) this.#context.schedule(sa.deadline());
   }
 
   // Out.
@@ -177,26 +202,28 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   }
 
   pollTimeout(): Instant | undefined {
-    return this.#context.next;
+    const { firstMessages, ikeSas, children } = this.sizes;
+    return firstMessages + ikeSas + children === 0 ? undefined : this.#context.next;
   }
 
   // Details.
 
+  /** A copy, which is no Buffer: what is sliced out of that would still lie in the driver's memory. */
   #unmark(datagram: Uint8Array, path: Path): Uint8Array | undefined {
     if (datagram.length > LONGEST) return undefined;
-    if (path.local.port !== this.#context.ports.natTraversal) return datagram.slice();
+    if (path.local.port !== this.#context.ports.natTraversal) return new Uint8Array(datagram);
     if (datagram.length === 1 && datagram[0] === 0xff) {
       this.#context.stats.keepalives++;
       return undefined;
     }
-    return datagram.subarray(0, 4).every((byte) => byte === 0) ? datagram.slice(4) : undefined;
+    return datagram.subarray(0, 4).every((byte) => byte === 0) ? new Uint8Array(datagram.subarray(4)) : undefined;
   }
 
   #handle(datagram: Uint8Array, path: Path, now: Instant): void {
     const message = decodeMessage(datagram);
     const sa = this.#find(message, path, now);
     if (sa === undefined) {
-      if (message.responderCookie.every((byte) => byte === 0)) this.#acceptor.handleFirst(message, datagram, path, now);
+      if (message.responderCookie.every((byte) => byte === 0)) this.#acceptor.handleFirst(message, path, now);
       else this.#context.stats.unknown++;
       return;
     }
@@ -210,41 +237,39 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   }
 
   /** The SA of these cookies: one that stands, ours that waits for the peer's cookie, or a first message whose sender comes back. */
-  #find(message: RawMessage, path: Path, now: Instant): IkeSa | undefined {
+  #find(message: Message, path: Path, now: Instant): IkeSa | undefined {
     const { initiatorCookie, responderCookie } = message;
-    const key = keyOf(initiatorCookie, responderCookie);
-    const sa = this.#byCookies.get(key);
+    const sa = this.#sas.find(initiatorCookie, responderCookie);
     if (sa !== undefined) return sa;
-    const opening = this.#byCookies.get(keyOf(initiatorCookie, noCookie));
+    const opening = this.#sas.find(initiatorCookie, noCookie);
     if (opening?.role === 'initiator' && opening.path.remote.address === path.remote.address) {
       // It is taken with the message; a notification brings one too, and proves nothing.
       if (message.exchange === Exchange.main) opening.offeredCookie = responderCookie;
       return opening;
     }
+    const key = keyOf(initiatorCookie, responderCookie);
     const first = this.#acceptor.first.get(key);
     if (first === undefined || first.source !== path.remote.address || (message.flags & Flag.encrypted) !== 0)
       return undefined;
-    if (!this.#context.halfOpen.enter(first.source)) {
+    if (!this.#sas.hasRoom(first.source) || !this.#context.halfOpen.makeRoom(first.source, now)) {
       this.#context.stats.tooMany++;
       return undefined;
     }
     this.#acceptor.first.delete(key);
     const id = this.#context.newId();
     const made = new IkeSa(this.#context, { id, role: 'responder', initiatorCookie, responderCookie, path, now });
-    made.vendor = first.vendor;
-    made.nat = first.vendor.nat?.flavour;
-    made.mainMode = new MainModeResponder(made, first);
-    this.#keep(made, first.choice.lifetimes.seconds);
+    this.#context.halfOpen.enter(made, now);
+    made.vendor = first.offer.vendor;
+    made.nat = first.offer.vendor.nat?.flavour;
+    made.mainMode = new MainModeResponder(made, first.offer);
+    this.#keep(made, first.offer.choice.lifetimes.seconds);
     return made;
   }
 
   /** The initiator took the responder's cookie. */
   #adopt(sa: IkeSa): void {
     if (sa.offeredCookie === undefined) return;
-    if (sa.responderCookie === sa.offeredCookie && !sa.closed) {
-      this.#byCookies.delete(keyOf(sa.initiatorCookie, noCookie));
-      this.#byCookies.set(keyOf(sa.initiatorCookie, sa.responderCookie), sa);
-    }
+    if (sa.responderCookie === sa.offeredCookie && !sa.closed) this.#sas.adopt(sa);
     sa.offeredCookie = undefined;
   }
 
@@ -266,57 +291,64 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   }
 
   #keep(sa: IkeSa, lifeSeconds: number | undefined): void {
-    this.#byId.set(sa.id, sa);
-    this.#byCookies.set(keyOf(sa.initiatorCookie, sa.responderCookie), sa);
+    this.#sas.add(sa);
+    this.#succession.attach(sa);
     this.#informational.attach(sa);
     sa.onEstablished = (keys, certificates, now) => {
-      const life = (lifeSeconds || this.#context.lifetimes.phase1Seconds) * 1000;
+      const life = Math.min(lifeSeconds || this.#context.lifetimes.phase1Seconds, MOST_LIFE_SECONDS) * 1000;
       const initiator = sa.role === 'initiator';
       sa.hardAt = later(now, life + (initiator ? 0 : GRACE));
-      if (initiator) sa.softAt = later(now, life * (SOFT + JITTER * this.#context.draw()));
+      if (initiator) sa.softAt = this.#softAt(life, now);
       const method = keys.suite.authentication === 'pre-shared-key' ? 'pre-shared-key' : 'certificate';
-      this.#announce(sa, method, certificates, now);
+      this.#announce(sa, { authentication: method, suite: keys.suite, certificates }, now);
       this.#context.schedule(sa.deadline());
     };
   }
 
-  #announce(
-    sa: IkeSa,
-    authentication: 'pre-shared-key' | 'certificate',
-    certificates: readonly Uint8Array[],
-    now: Instant,
-  ): void {
+  #announce(sa: IkeSa, proof: Pick<Established, 'authentication' | 'suite' | 'certificates'>, now: Instant): void {
     const { id, role, path, identity, localBehindNat, remoteBehindNat } = sa;
     if (identity === undefined) return;
-    const old = [...this.#byId.values()].find(
-      (other) => other !== sa && other.established && !other.closed && this.#samePeer(sa, other),
-    );
-    const about = { ikeSa: id, role, path, identity, authentication, certificates, localBehindNat, remoteBehindNat };
-    this.#context.emit({ kind: 'established', ...about, replaces: old?.id });
-    this.#context.children.adopt(old?.id, sa);
+    const about = { ikeSa: id, role, path, identity, ...proof, localBehindNat, remoteBehindNat };
+    this.#context.emit({ kind: 'established', ...about });
+    this.#succession.handleEstablished(sa, now);
     const connect = this.#connects.get(id);
     if (role !== 'initiator' || connect === undefined) return;
     if (sa.renews === undefined) sa.quickModes.start(connect.child, undefined, now);
     else this.#retireIkeSa(sa.renews);
   }
 
-  /** Same address, port and identity: two clients behind one NAT differ in the port. */
-  #samePeer(a: IkeSa, b: IkeSa): boolean {
-    if (a.role !== b.role || a.identity === undefined || b.identity === undefined) return false;
-    const identities = a.identity.type === b.identity.type && Buffer.compare(a.identity.data, b.identity.data) === 0;
-    return identities && sameRemote(a.path, b.path);
-  }
-
   #renew(sa: IkeSa, now: Instant): void {
     sa.softAt = later(now, RENEW_AGAIN);
     const connect = this.#connects.get(sa.id);
     if (connect === undefined) return;
-    const renewed = this.#open({ ...connect, path: sa.encapsulates ? connect.natPath : connect.path }, false, now);
-    renewed.renews = sa.id;
+    this.#openAgain(sa.id, connect, sa.encapsulates, now);
+  }
+
+  #openAgain(renews: IkeSaId, connect: ConnectOptions, encapsulates: boolean, now: Instant): void {
+    const renewed = this.#open({ ...connect, path: encapsulates ? connect.natPath : connect.path }, false, now);
+    renewed.renews = renews;
+  }
+
+  /** What takes the place of one that we opened is renewed as that would have been, whoever opened it. */
+  #takeOver(sa: IkeSa, from: readonly IkeSaId[], now: Instant): void {
+    for (const id of from) {
+      const connect = this.#connects.get(id);
+      if (connect === undefined) continue;
+      this.#connects.delete(id);
+      for (const other of this.#sas.values()) if (other !== sa && other.renews === id) other.renews = sa.id;
+      if (this.#connects.has(sa.id)) continue;
+      this.#connects.set(sa.id, connect);
+      sa.softAt = this.#softAt(sa.hardAt - GRACE - now, now);
+      this.#context.schedule(sa.softAt);
+    }
+  }
+
+  #softAt(life: number, now: Instant): Instant {
+    return later(now, life * (SOFT + JITTER * this.#context.draw()));
   }
 
   #retireIkeSa(id: IkeSaId): void {
-    const old = this.#byId.get(id);
+    const old = this.#sas.get(id);
     if (old === undefined) return;
     old.inform(deletion(ProtocolId.isakmp, old.cookies));
     this.#connects.delete(id);
@@ -324,27 +356,42 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   }
 
   #rekey(child: Child, now: Instant): void {
-    const sa = this.#byId.get(child.ikeSa);
-    if (sa === undefined || !sa.established || child.request === undefined) return;
-    child.rekeying = true;
+    const sa = this.#sas.get(child.ikeSa);
+    if (child.request === undefined) return;
     child.notBefore = later(now, RETRY);
+    if (sa === undefined) {
+      this.#openFor(child, now);
+      return;
+    }
+    if (!sa.established) return;
+    child.rekeying = true;
     sa.quickModes.start(child.request, child.id, now);
     this.#context.schedule(sa.deadline());
   }
 
-  #retire(child: Child): void {
-    const sa = this.#byId.get(child.ikeSa);
+  /** Its peer deleted phase 1 and nothing else: new keys need another one. */
+  #openFor({ ikeSa, sa }: Child, now: Instant): void {
+    const connect = this.#connects.get(ikeSa);
+    const isUnderWay = [...this.#sas.values()].some(({ renews }) => renews === ikeSa);
+    if (connect !== undefined && !isUnderWay) this.#openAgain(ikeSa, connect, sa.udpEncapsulated, now);
+  }
+
+  #retire(child: Child, by: 'us' | 'expiry' = 'us'): void {
+    const sa = this.#sas.get(child.ikeSa);
     if (sa?.established && !sa.closed) sa.inform(deletion(ProtocolId.esp, u32(child.sa.inbound.spi)));
-    this.#context.children.delete(child, 'us');
+    this.#context.children.delete(child, by);
   }
 
   #sweep(): void {
     for (let sa = this.#context.ended.pop(); sa !== undefined; sa = this.#context.ended.pop()) {
-      this.#byId.delete(sa.id);
-      this.#connects.delete(sa.id);
-      this.#byCookies.delete(keyOf(sa.initiatorCookie, sa.responderCookie));
+      this.#sas.delete(sa);
+      if (!this.#hasChildToRenew(sa.id)) this.#connects.delete(sa.id);
     }
+  }
+
+  #hasChildToRenew(ikeSa: IkeSaId): boolean {
+    return this.#context.children.of(ikeSa).some(({ request }) => request !== undefined);
   }
 }
 
-const noCookie = new Uint8Array(COOKIE_BYTES);
+type Established = Extract<IkeEvent, { kind: 'established' }>;

@@ -1,8 +1,11 @@
 /** What the driver gives an IKE endpoint and takes from it. */
 import type { CloseReason, Instant, Logger, Millis, Path, RandomSource } from '@culvert/base';
-import type { ChildSa, EspMode, TrafficSelector } from '../../../child-sa.ts';
+import type { ChildSa, EspAlgorithms, EspMode, TrafficSelector } from '../../../child-sa.ts';
 import type { IkeGroup } from '../../groups.ts';
-import type { Identification } from './identification.ts';
+import type { Identification } from '../identification.ts';
+import type { NoneChosen } from '../offers.ts';
+import type { Phase1Suite } from '../phase1-proposal.ts';
+import type { SignatureMethod } from '../signature.ts';
 import type { KeyExchange, KeyExchangeResult } from './key-exchange.ts';
 
 /** Numbers of ours, never used twice by one endpoint. */
@@ -14,12 +17,15 @@ export interface AlgorithmPolicy {
   readonly weak?: boolean | undefined;
   /** HMAC-SHA-256 cut to 96 bits, as old Androids do. @default false */
   readonly truncatedSha256?: boolean | undefined;
+  /** What phase 2 offers and takes, the best first, and nothing else. @default what `espOffer` and `espAlgorithms` say */
+  readonly esp?: readonly EspAlgorithms[] | undefined;
 }
 
 export interface OwnCertificate {
   /** Ours first, then intermediates, in DER. */
   readonly chain: readonly Uint8Array[];
-  readonly key: 'rsa' | 'ecdsa-256' | 'ecdsa-384' | 'ecdsa-521';
+  /** `signatureMethod` tells that of a key. */
+  readonly method: SignatureMethod;
   /** Its subject in DER: the identity that we show. */
   readonly subject: Uint8Array;
   /** Subjects in DER of the authorities that we trust: we ask for a certificate of theirs. */
@@ -27,14 +33,21 @@ export interface OwnCertificate {
 }
 
 export interface IkeLimits {
-  /** First messages remembered before their sender showed that it gets our answers; the oldest makes room. @default 8192 */
+  /** First messages remembered before their sender showed that it gets our answers; the oldest makes room. @default 16_384 */
   readonly unproven: number;
   /** Of one source address. @default 64 */
   readonly unprovenPerSource: number;
-  /** Negotiations under way whose sender does get our answers. They cost a key exchange each; more are refused. @default 512 */
+  /**
+   * Negotiations under way whose sender does get our answers. They cost a key exchange each. The oldest of the source that has most makes
+   * room. Where none has more than the newcomer’s would have, only one that is some seconds old does: the newcomer is refused. @default 512
+   */
   readonly halfOpen: number;
-  /** Of one source address: many clients may sit behind one NAT. @default 32 */
+  /** Of one source address: many clients may sit behind one NAT. Its own oldest makes room once it is some seconds old. @default 32 */
   readonly halfOpenPerSource: number;
+  /** Phase 1 SAs, those that stand and those under way; more are refused. @default 16_384 */
+  readonly ikeSas: number;
+  /** Of one source address. @default 512 */
+  readonly ikeSasPerSource: number;
   /** Quick modes under way in one phase 1. @default 8 */
   readonly quickModes: number;
   /** Messages that fail to decrypt or to authenticate in one negotiation, before it is given up. @default 8 */
@@ -110,18 +123,16 @@ export interface ConnectOptions {
 export type IkeWork =
   /** `exchangeKeys(request)`; done with its result. */
   | { readonly kind: 'key-exchange'; readonly id: number; readonly request: KeyExchange }
+  /** `signHash(method, key, hash)`; done with its result. */
+  | { readonly kind: 'sign'; readonly id: number; readonly method: SignatureMethod; readonly hash: Uint8Array }
   /**
-   * Done with the signature over `hash` as it is: RSA by PKCS#1 v1.5 padding without a digest's name (RFC 2409, section 5.1), ECDSA as
-   * r | s (RFC 4754); or undefined when it fails.
-   */
-  | { readonly kind: 'sign'; readonly id: number; readonly hash: Uint8Array }
-  /**
-   * Done with true when the chain is trusted, its first certificate names `identity` and its key made `signature` over `hash`; else with
-   * a plain sentence.
+   * Done with true when the chain is trusted, its first certificate names `identity`, and `verifyHash(method, its key, hash, signature)`;
+   * else with a plain sentence.
    */
   | {
       readonly kind: 'verify';
       readonly id: number;
+      readonly method: SignatureMethod;
       readonly hash: Uint8Array;
       readonly signature: Uint8Array;
       readonly identity: Identification;
@@ -129,7 +140,10 @@ export type IkeWork =
       readonly certificates: readonly { readonly encoding: number; readonly bytes: Uint8Array }[];
     };
 
-export type IkeWorkResult = KeyExchangeResult | Uint8Array | true | string | undefined;
+export type IkeWorkResult = KeyExchangeResult | Uint8Array | true | string | typeof workDropped | undefined;
+
+/** The result of work that nobody will do: there is too much of it. */
+export const workDropped: unique symbol = Symbol('dropped');
 
 export type IkeEvent =
   /** Phase 1 stands: the peer is who it says. */
@@ -141,15 +155,25 @@ export type IkeEvent =
       readonly identity: Identification;
       /** Whether the identity is proven; with a pre-shared key it is what the peer says of itself. */
       readonly authentication: 'pre-shared-key' | 'certificate';
+      readonly suite: Phase1Suite;
       /** DER, the peer's own first; empty with a pre-shared key. */
       readonly certificates: readonly Uint8Array[];
       readonly localBehindNat: boolean;
       readonly remoteBehindNat: boolean;
-      /** The phase 1 whose place it takes. */
-      readonly replaces: IkeSaId | undefined;
     }
+  /** It took the place of these, some of which may be gone: their children are its own. */
+  | { readonly kind: 'succeeded'; readonly ikeSa: IkeSaId; readonly from: readonly IkeSaId[] }
+  /** What we dialled is probably in vain, and why. It goes on until its time is up; told once. */
+  | { readonly kind: 'suspected'; readonly ikeSa: IkeSaId; readonly code: IkeFailure; readonly detail: string }
   /** Phase 1 did not come to be, or ended. Its children are told of before. */
-  | { readonly kind: 'closed'; readonly ikeSa: IkeSaId; readonly code: IkeFailure; readonly reason: CloseReason }
+  | {
+      readonly kind: 'closed';
+      readonly ikeSa: IkeSaId;
+      readonly role: 'initiator' | 'responder';
+      readonly path: Path;
+      readonly code: IkeFailure;
+      readonly reason: CloseReason;
+    }
   /** A pair of SAs to receive by at once. To send by only after `child-ready`, or when ESP came in by it. */
   | {
       readonly kind: 'child-created';
@@ -165,11 +189,25 @@ export type IkeEvent =
   | { readonly kind: 'child-ready'; readonly child: ChildId }
   | { readonly kind: 'child-deleted'; readonly child: ChildId; readonly by: 'peer' | 'us' | 'expiry' }
   /** A quick mode came to nothing. */
-  | { readonly kind: 'child-failed'; readonly ikeSa: IkeSaId; readonly code: IkeFailure; readonly detail: string }
+  | {
+      readonly kind: 'child-failed';
+      readonly ikeSa: IkeSaId;
+      readonly code: IkeFailure;
+      readonly detail: string;
+      /** Where there was no proposal in common. */
+      readonly offers?: NoneChosen | undefined;
+    }
   /** The peer's address changed, proven by a message under its keys: ESP goes there too. */
   | { readonly kind: 'moved'; readonly ikeSa: IkeSaId; readonly path: Path }
-  /** A first message was refused, and why; both offers in the detail. At most one a second. */
-  | { readonly kind: 'refused'; readonly path: Path; readonly code: IkeFailure; readonly detail: string };
+  /** A first message was refused, and why; both offers in the detail. Not more often than people can read (`Telling`). */
+  | {
+      readonly kind: 'refused';
+      readonly path: Path;
+      readonly code: IkeFailure;
+      readonly detail: string;
+      /** Where there was no proposal in common. */
+      readonly offers?: NoneChosen | undefined;
+    };
 
 export type IkeFailure =
   | 'no-proposal'
@@ -183,19 +221,25 @@ export type IkeFailure =
   | 'peer-deleted'
   | 'closed'
   | 'expired'
+  | 'busy'
   | 'protocol';
 
 export const defaultLimits: IkeLimits = {
-  unproven: 8192,
+  unproven: 16_384,
   unprovenPerSource: 64,
   halfOpen: 512,
   halfOpenPerSource: 32,
+  ikeSas: 16_384,
+  ikeSasPerSource: 512,
   quickModes: 8,
   failures: 8,
   negotiation: 30_000,
 };
 
 export const defaultLifetimes: IkeLifetimes = { phase1Seconds: 28_800, phase2Seconds: 3600, phase2Bytes: 2 ** 36 };
+
+/** No SA lives longer, whatever its peer asks for: one whose peer is gone without a word has an end. */
+export const MOST_LIFE_SECONDS = 86_400;
 
 export const defaultDeadPeerDetection: DeadPeerDetection = { idle: 30_000, interval: 5000, questions: 5 };
 

@@ -1,55 +1,34 @@
 /**
  * One phase 1 SA: its keys, its messages in and out, and what it carries.
  *
- * Owns encryption and IVs, duplicates and retransmission, where the peer is, liveness and lifetimes. Leaves the payloads of each exchange
- * to main-mode-*.ts, quick-mode-*.ts and informational.ts.
+ * Owns duplicates and retransmission, where the peer is, liveness and lifetimes. Leaves encryption to
+ * protection.ts, the payloads of each exchange to main-mode-*.ts, quick-mode-*.ts and informational.ts.
  */
 import type { Instant, Path } from '@culvert/base';
 import { WireError } from '@culvert/wire';
-import { digest, prf } from '../../prf.ts';
-import { FragmentAssembler, splitMessage } from '../fragment.ts';
-import type { NatFlavour } from '../payload.ts';
-import { decodePayloads as decodeFragments } from '../payload.ts';
+import type { Identification } from '../identification.ts';
+import { Exchange, encodeMessage, Flag, type Message } from '../message.ts';
+import type { NatFlavour } from '../nat-detection.ts';
+import { aliveness, deletion, NotifyType, notify } from '../notification.ts';
+import { decodePayloads, encodePayloads, type Payload, PayloadType } from '../payload.ts';
 import { ProtocolId } from '../security-association.ts';
 import { type PeerAbilities, peerAbilities } from '../vendor-id.ts';
 import type { Context } from './context.ts';
 import { type IkeFailure, type IkeSaId, later } from './face.ts';
-import type { Identification } from './identification.ts';
-import { decrypt, encrypt, join, lastBlock, type Phase1Keys, u32 } from './keys.ts';
+import { Fragments } from './fragments.ts';
+import { join, type Phase1Keys } from './keys.ts';
+import { LastMessage } from './last-message.ts';
 import { Liveness } from './liveness.ts';
-import {
-  decodeMessage,
-  decodePayloads,
-  Exchange,
-  encodeMessage,
-  encodePayloads,
-  Flag,
-  type Payload,
-  type Payloads,
-  PayloadType,
-  type RawMessage,
-} from './message.ts';
-import { aliveness, NotifyType, notify } from './notification.ts';
+import { keyDiffers, type MainMode } from './main-mode.ts';
+import { type Opened, Protection } from './protection.ts';
+import { quickHash } from './quick-mode.ts';
 import { QuickModes } from './quick-modes.ts';
 import { Retransmission } from './retransmission.ts';
-import { digestOf, samePath, sameSecret } from './same.ts';
+import { digestOf, samePath } from './same.ts';
 
-/** Answers that a peer without a proven key gets again. */
-const MOST_RESENDS = 5;
-/** Longer ones go in fragments to a peer that takes them: 1280 less headers. */
-const LARGEST_DATAGRAM = 1200;
 const KEEPALIVE = 20_000;
-/** Message ids of informational exchanges that are remembered against replay. */
-const MOST_SEEN = 1024;
-
-export interface MainMode {
-  /** Take the payloads of the next message. Throws WireError for what breaks the protocol; `sa.accept` must come first otherwise. */
-  handle(payloads: readonly Payload[], accept: () => void, path: Path, now: Instant): void;
-  /** Why it failed, when time is up. */
-  readonly suspicion: { readonly code: IkeFailure; readonly detail: string };
-  /** The message would not decrypt, or somebody told so. */
-  suspect(code: IkeFailure, detail: string): void;
-}
+/** A message that leaves for the third time, after three seconds, is probably not liked: one was hardly lost twice. */
+const TELLING = 3;
 
 export interface IkeSaStart {
   readonly id: IkeSaId;
@@ -71,7 +50,6 @@ export class IkeSa {
   path: Path;
   mainMode: MainMode | undefined;
   vendor: PeerAbilities = peerAbilities([]);
-  keys: Phase1Keys | undefined;
   nat: NatFlavour | undefined;
   localBehindNat = false;
   remoteBehindNat = false;
@@ -86,24 +64,26 @@ export class IkeSa {
   working = false;
   softAt: Instant | undefined;
   hardAt: Instant;
+  /** What went to its endpoint alone came back from there: it is where its messages say. Not known any more once it moved. */
+  hears = false;
+  /** What earlier phase 1 of its peer left is its own, or there was nothing. */
+  settled = false;
+  /** It said INITIAL-CONTACT. */
+  startsAnew = false;
   /** Set by the endpoint. */
   onEstablished: ((keys: Phase1Keys, certificates: readonly Uint8Array[], now: Instant) => void) | undefined;
-  onInitialContact: (() => void) | undefined;
-  onInformation: ((payloads: readonly Payload[]) => void) | undefined;
-  onClearNotice: ((payloads: readonly Payload[]) => void) | undefined;
-  /** Before phase 1 stands: whether it decrypted. */
-  onSealedNotice: ((opened: boolean) => void) | undefined;
-  #iv: Uint8Array | undefined;
-  #lastReceived: string | undefined;
-  #lastReply: Uint8Array | undefined;
-  #resends = 0;
+  onHears: ((now: Instant) => void) | undefined;
+  /** Whether there is something that it may only have once it was shown to hear at its endpoint. */
+  isClaim: (now: Instant) => boolean = () => false;
+  onInformational: ((message: Message, path: Path, now: Instant) => void) | undefined;
+  readonly #protection = new Protection();
+  readonly #last = new LastMessage();
   #failures = 0;
+  #suspected = false;
   #retransmission: Retransmission | undefined;
   #keepaliveAt: Instant | undefined;
   readonly #liveness: Liveness;
-  readonly #reassembly = new FragmentAssembler();
-  readonly #seen = new Set<number>();
-  #fragmentId = 0;
+  readonly #fragments = new Fragments();
 
   constructor(context: Context, { id, role, initiatorCookie, responderCookie, path, now }: IkeSaStart) {
     this.context = context;
@@ -118,15 +98,26 @@ export class IkeSa {
     this.quickModes = new QuickModes(this);
   }
 
+  get keys(): Phase1Keys | undefined {
+    return this.#protection.keys;
+  }
+
+  set keys(keys: Phase1Keys) {
+    this.#protection.keys = keys;
+  }
+
   get cookies(): Uint8Array {
     return join(this.initiatorCookie, this.responderCookie);
   }
 
-  /** Who is at the other end: identity, address and port. Two clients behind one NAT differ in the port. */
-  get owner(): string {
-    const { address, port } = this.path.remote;
+  /** Who the peer says it is, and by what it says so. */
+  get claim(): string {
     const { type = 0, data = new Uint8Array(0) } = this.identity ?? {};
-    return `${type} ${Buffer.from(data).toString('base64')} ${address} ${port}`;
+    return `${this.keys?.suite.authentication} ${type} ${Buffer.from(data).toString('base64')}`;
+  }
+
+  get heardAt(): Instant {
+    return this.#liveness.heardAt;
   }
 
   get encapsulates(): boolean {
@@ -140,15 +131,14 @@ export class IkeSa {
   // In.
 
   /** `datagram` without marker. Throws WireError. */
-  handleMessage(message: RawMessage, datagram: Uint8Array, path: Path, now: Instant): void {
+  handleMessage(message: Message, datagram: Uint8Array, path: Path, now: Instant): void {
     if (message.firstPayload === PayloadType.fragment) {
-      const [piece] = decodeFragments(PayloadType.fragment, message.rest).payloads;
-      const whole = piece?.kind === 'fragment' ? this.#reassembly.add(piece) : undefined;
-      if (whole !== undefined) this.#handleWhole(whole, path, now);
+      const whole = this.#fragments.take(message);
+      if (whole !== undefined) this.handleMessage(whole.message, whole.datagram, path, now);
       return;
     }
     if (message.exchange === Exchange.main) this.#handleMain(message, datagram, path, now);
-    else if (message.exchange === Exchange.informational) this.#handleInformational(message, path, now);
+    else if (message.exchange === Exchange.informational) this.onInformational?.(message, path, now);
     else if (message.exchange === Exchange.quick) this.quickModes.handle(message, digestOf(datagram), path, now);
     else this.context.stats.unknown++;
   }
@@ -191,13 +181,10 @@ export class IkeSa {
   /** Sends the next message of main mode. A request is repeated until its answer comes, an answer when the request comes again. */
   sendMain(payloads: readonly Payload[], encrypted: boolean, kind: 'request' | 'reply', now: Instant): void {
     const plain = encodePayloads(payloads);
-    const keys = encrypted ? this.keys : undefined;
-    const rest = keys ? encrypt(keys, this.#iv ?? keys.initialIv, plain) : plain;
-    if (keys) this.#iv = lastBlock(keys, rest);
-    const flags = keys ? Flag.encrypted : 0;
-    const datagram = encodeMessage(this.#header(Exchange.main, flags, 0), payloads[0]?.type ?? 0, rest);
-    this.#lastReply = datagram;
-    this.#resends = 0;
+    const rest = encrypted ? this.#protection.sealMain(plain) : plain;
+    const header = this.#header(Exchange.main, encrypted ? Flag.encrypted : 0, 0);
+    const datagram = encodeMessage(header, payloads[0]?.type ?? 0, rest);
+    this.#last.answer(datagram);
     this.#retransmission = kind === 'request' ? new Retransmission(datagram, this.path, now) : undefined;
     this.context.schedule(this.#retransmission?.at);
     this.transmit(datagram);
@@ -205,30 +192,20 @@ export class IkeSa {
 
   /** Encrypts a message of phase 2; returns it and the IV of the next one in its exchange. */
   seal(exchange: number, messageId: number, iv: Uint8Array | undefined, hash: Uint8Array, rest: readonly Payload[]) {
-    const keys = this.#ready();
-    const payloads = [{ type: PayloadType.hash, body: hash }, ...rest];
-    const start = iv ?? this.#phase2Iv(keys, messageId);
-    const ciphertext = encrypt(keys, start, encodePayloads(payloads));
+    const { ciphertext, iv: next } = this.#protection.seal(messageId, iv, hash, rest);
     const header = this.#header(exchange, Flag.encrypted, messageId);
-    return { datagram: encodeMessage(header, PayloadType.hash, ciphertext), iv: lastBlock(keys, ciphertext) };
+    return { datagram: encodeMessage(header, PayloadType.hash, ciphertext), iv: next };
   }
 
-  /** Opens a message of phase 2: its payloads, of which the first is the hash, and the next IV. Undefined when it is not of our keys. */
-  open(message: RawMessage, iv?: Uint8Array): { payloads: Payloads; hash: Uint8Array; iv: Uint8Array } | undefined {
-    const { keys } = this;
-    if (keys === undefined || (message.flags & Flag.encrypted) === 0) return undefined;
-    const plain = decrypt(keys, iv ?? this.#phase2Iv(keys, message.messageId), message.rest);
-    const payloads = plain && tryDecode(message.firstPayload, plain);
-    const first = payloads?.list[0];
-    if (payloads === undefined || first?.type !== PayloadType.hash) return undefined;
-    return { payloads, hash: first.body, iv: lastBlock(keys, message.rest) };
+  /** Opens a message of phase 2, whose hash its caller checks. Undefined when it is not of our keys. */
+  open(message: Message, iv?: Uint8Array): Opened | undefined {
+    return this.#protection.open(message, iv);
   }
 
   /** An informational exchange under our keys: one message, no answer (RFC 2409, section 5.7). */
   inform(payload: Payload): void {
-    const keys = this.#ready();
     const messageId = this.newMessageId();
-    const hash = prf(keys.suite.hash, keys.skeyidA, join(u32(messageId), encodePayloads([payload])));
+    const hash = quickHash(this, messageId, encodePayloads([payload]));
     this.transmit(this.seal(Exchange.informational, messageId, undefined, hash, [payload]).datagram);
   }
 
@@ -239,12 +216,8 @@ export class IkeSa {
   }
 
   transmit(datagram: Uint8Array, path: Path = this.path): void {
-    if (datagram.length <= LARGEST_DATAGRAM || !this.vendor.fragmentation) {
-      this.context.transmit(datagram, path);
-      return;
-    }
-    this.#fragmentId = (this.#fragmentId + 1) & 0xffff;
-    for (const piece of splitMessage(datagram, this.#fragmentId, LARGEST_DATAGRAM)) this.context.transmit(piece, path);
+    const pieces = this.vendor.fragmentation ? this.#fragments.split(datagram) : [datagram];
+    for (const piece of pieces) this.context.transmit(piece, path);
   }
 
   newMessageId(): number {
@@ -265,7 +238,30 @@ export class IkeSa {
     this.alive(now);
     if (samePath(this.path, path)) return;
     this.path = path;
+    this.hears = false;
+    this.context.children.place(this.id, path, false);
     this.context.emit({ kind: 'moved', ikeSa: this.id, path });
+    // Shown anew, so that its next phase 1 may go on with what it has.
+    this.askNow(now);
+  }
+
+  /** What came back can only have come to the peer's endpoint. */
+  handleEcho(now: Instant): void {
+    this.hears = true;
+    this.context.children.place(this.id, this.path, true);
+    this.onHears?.(now);
+  }
+
+  /** The peer says that it lives, in answer to this question. */
+  handleAnswer(sequence: number | undefined, now: Instant): void {
+    if (this.#liveness.proves(sequence, this.path)) this.handleEcho(now);
+  }
+
+  /** Ask the peer whether it lives without waiting for it to be silent. */
+  askNow(now: Instant): void {
+    if (!this.#mayProbe) return;
+    this.#liveness.hurry(now);
+    this.#watch(now);
   }
 
   becomeEstablished(now: Instant): void {
@@ -279,6 +275,20 @@ export class IkeSa {
   suspect(code: IkeFailure, detail: string): void {
     this.mainMode?.suspect(code, detail);
     this.#retransmission?.hurry();
+    this.#tellSuspicion();
+  }
+
+  /** Of a key or a certificate: who dials should look at them now. */
+  #tellSuspicion(): void {
+    const { code, detail } = this.mainMode?.suspicion ?? { code: 'timeout', detail: '' };
+    if (this.role !== 'initiator' || this.#suspected || code === 'timeout') return;
+    this.#suspected = true;
+    this.context.emit({ kind: 'suspected', ikeSa: this.id, code, detail });
+  }
+
+  /** There is no room for its negotiation, or for work that this takes. */
+  giveWay(detail: string): void {
+    this.close('busy', 'error', detail);
   }
 
   fail(): void {
@@ -291,67 +301,59 @@ export class IkeSa {
 
   close(
     code: IkeFailure,
-    cause: 'lost' | 'refused' | 'peer' | 'operator' | 'idle' | 'protocol' | 'replaced',
+    cause: 'lost' | 'refused' | 'peer' | 'operator' | 'idle' | 'protocol' | 'replaced' | 'error',
     detail: string,
   ): void {
     if (this.closed) return;
     this.closed = true;
-    if (this.role === 'responder' && !this.established) this.context.halfOpen.leave(this.source);
+    this.context.halfOpen.leave(this);
     this.quickModes.close();
+    this.context.children.orphan(this.id, this.heardAt);
     this.context.ended.push(this);
-    this.context.emit({ kind: 'closed', ikeSa: this.id, code, reason: { cause, detail } });
+    const { id, role, path } = this;
+    this.context.emit({ kind: 'closed', ikeSa: id, role, path, code, reason: { cause, detail } });
   }
 
   // Details.
 
-  #handleWhole(datagram: Uint8Array, path: Path, now: Instant): void {
-    const message = decodeMessage(datagram);
-    const ours = Buffer.compare(message.initiatorCookie, this.initiatorCookie) === 0;
-    if (!ours || message.firstPayload === PayloadType.fragment)
-      throw new WireError('CULVERT_WIRE_VALUE', 'fragments of another message');
-    this.handleMessage(message, datagram, path, now);
-  }
-
-  #handleMain(message: RawMessage, datagram: Uint8Array, path: Path, now: Instant): void {
+  #handleMain(message: Message, datagram: Uint8Array, path: Path, now: Instant): void {
     const digest = digestOf(datagram);
-    if (digest === this.#lastReceived) {
+    if (this.#last.isRepeated(digest)) {
       this.#answerAgain(path);
       return;
     }
-    if (this.mainMode === undefined || this.working || message.messageId !== 0) {
+    // Our cookie proves this one address, and the key was chosen by it. Another port is a NAT's (RFC 3947, section 4).
+    const elsewhere = path.remote.address !== this.source;
+    if (this.mainMode === undefined || this.working || message.messageId !== 0 || elsewhere) {
       this.context.stats.unknown++;
       return;
     }
-    const { keys } = this;
     const encrypted = (message.flags & Flag.encrypted) !== 0;
-    if (encrypted !== (keys !== undefined))
+    if (encrypted !== (this.keys !== undefined))
       throw new WireError('CULVERT_WIRE_VALUE', 'encrypted too early, or not at all');
-    const plain = keys ? decrypt(keys, this.#iv ?? keys.initialIv, message.rest) : message.rest;
-    const payloads =
-      plain && (keys ? tryDecode(message.firstPayload, plain) : decodePayloads(message.firstPayload, plain));
+    const payloads = encrypted
+      ? this.#protection.openMain(message)
+      : decodePayloads(message.firstPayload, message.rest);
     if (payloads === undefined) {
-      this.#undecryptable();
+      this.#undecryptable(now);
       return;
     }
     const accept = () => {
-      this.#lastReceived = digest;
-      this.#lastReply = undefined;
+      this.#last.take(digest);
       this.#retransmission = undefined;
-      if (keys) this.#iv = lastBlock(keys, message.rest);
+      if (encrypted) this.#protection.acceptMain(message);
       this.path = path;
     };
     this.mainMode.handle(payloads.list, accept, path, now);
   }
 
   /** Whatever is wrong, the cost was one decryption; how often is bounded. */
-  #undecryptable(): void {
+  #undecryptable(now: Instant): void {
     this.context.stats.unauthenticated++;
     const preShared = this.keys?.suite.authentication === 'pre-shared-key';
-    this.suspect('wrong-key', preShared ? 'the pre-shared key differs' : 'the message does not decrypt');
+    this.suspect('wrong-key', preShared ? keyDiffers : 'the message does not decrypt');
     if (this.role === 'responder' && this.#failures === 0) {
-      this.context.options.logger.warn('the pre-shared key differs, or somebody damages messages', {
-        remote: this.path.remote,
-      });
+      this.context.warnOfKey(this.source, `${keyDiffers}: compare it at both ends`, now);
       this.informInClear(notify(NotifyType.payloadMalformed, ProtocolId.isakmp));
     }
     this.countFailure();
@@ -364,48 +366,11 @@ export class IkeSa {
 
   #answerAgain(path: Path): void {
     this.context.stats.duplicates++;
-    if (this.role !== 'responder' || this.#lastReply === undefined || this.#resends >= MOST_RESENDS) return;
-    if (path.remote.address !== this.path.remote.address) return;
-    this.#resends++;
+    if (this.role !== 'responder' || path.remote.address !== this.path.remote.address) return;
+    const reply = this.#last.again();
+    if (reply === undefined) return;
     this.context.stats.retransmits++;
-    this.transmit(this.#lastReply, path);
-  }
-
-  #handleInformational(message: RawMessage, path: Path, now: Instant): void {
-    if (!this.established) {
-      const clear = (message.flags & Flag.encrypted) === 0;
-      if (clear) this.onClearNotice?.(decodePayloads(message.firstPayload, message.rest).list);
-      else if (this.keys !== undefined && this.mainMode !== undefined)
-        this.onSealedNotice?.(this.open(message) !== undefined);
-      return;
-    }
-    const opened = this.open(message);
-    const { keys } = this;
-    if (opened === undefined || keys === undefined) {
-      this.context.stats.unauthenticated++;
-      return;
-    }
-    const expected = prf(keys.suite.hash, keys.skeyidA, join(u32(message.messageId), opened.payloads.afterFirst));
-    if (!this.sameHash(expected, opened.hash) || this.#seen.has(message.messageId)) {
-      this.context.stats.unauthenticated++;
-      return;
-    }
-    this.#remember(message.messageId);
-    this.heard(path, now);
-    this.onInformation?.(opened.payloads.list.slice(1));
-  }
-
-  sameHash(expected: Uint8Array, given: Uint8Array): boolean {
-    return given.length === expected.length && sameSecret(expected, given);
-  }
-
-  #remember(messageId: number): void {
-    this.#seen.add(messageId);
-    if (this.#seen.size <= MOST_SEEN) return;
-    for (const oldest of this.#seen) {
-      this.#seen.delete(oldest);
-      return;
-    }
+    this.transmit(reply, path);
   }
 
   get #mayProbe(): boolean {
@@ -413,7 +378,7 @@ export class IkeSa {
   }
 
   #watch(now: Instant): void {
-    const due = this.#mayProbe ? this.#liveness.due(now) : undefined;
+    const due = this.#mayProbe ? this.#liveness.due(now, this.path) : undefined;
     if (due === 'dead') {
       for (const child of this.context.children.of(this.id)) this.context.children.delete(child, 'expiry');
       this.close('dead-peer', 'lost', 'the peer does not answer whether it lives');
@@ -426,37 +391,20 @@ export class IkeSa {
     if (this.#retransmission === undefined) return;
     this.context.stats.retransmits++;
     this.transmit(this.#retransmission.datagram, this.#retransmission.path);
+    if (this.#retransmission.sent >= TELLING) this.#tellSuspicion();
   }
 
   #expire(): void {
     if (this.established) {
+      this.inform(deletion(ProtocolId.isakmp, this.cookies));
       this.close('expired', 'idle', 'the life of phase 1 is over');
       return;
     }
     this.fail();
   }
 
-  /** Of a message that opens an exchange of phase 2 (RFC 2409, appendix B). */
-  #phase2Iv({ suite, initialIv }: Phase1Keys, messageId: number): Uint8Array {
-    return digest(suite.hash, this.#iv ?? initialIv, u32(messageId)).subarray(0, suite.cipher.blockBytes);
-  }
-
-  #ready(): Phase1Keys {
-    if (this.keys === undefined) throw new Error('phase 2 before phase 1 has keys');
-    return this.keys;
-  }
-
   #header(exchange: number, flags: number, messageId: number) {
     const { initiatorCookie, responderCookie } = this;
     return { initiatorCookie, responderCookie, exchange, flags, messageId };
-  }
-}
-
-function tryDecode(first: number, plain: Uint8Array): Payloads | undefined {
-  try {
-    return decodePayloads(first, plain);
-  } catch (error) {
-    if (error instanceof WireError) return undefined;
-    throw error;
   }
 }

@@ -9,6 +9,9 @@
  *                                   <-   ID, HASH or CERT and SIG
  */
 import type { Instant, Path } from '@culvert/base';
+import { decodeIdentification } from '../identification.ts';
+import { NotifyType, notify } from '../notification.ts';
+import { bodiesOf, bodyOf, type Payload, PayloadType } from '../payload.ts';
 import { acceptedPhase1, type Phase1Chosen, type Phase1Suite, phase1Offer, phase1Suites } from '../phase1-proposal.ts';
 import {
   decodeSecurityAssociation,
@@ -18,25 +21,26 @@ import {
 } from '../security-association.ts';
 import { initiatorVendorIds, peerAbilities, vendorId } from '../vendor-id.ts';
 import { certificatePayloads, certificateRequests, signOurs, verifyPeer } from './certificates.ts';
+import { Echo } from './echo.ts';
 import type { ConnectOptions, IkeFailure } from './face.ts';
-import { decodeIdentification } from './identification.ts';
-import type { IkeSa, MainMode } from './ike-sa.ts';
-import { drawSeed } from './key-exchange.ts';
+import type { IkeSa } from './ike-sa.ts';
+import { drawSeed, type KeyExchangeResult } from './key-exchange.ts';
 import {
-  authenticationHash,
+  distrust,
   findNat,
   finish,
+  keyDiffers,
   keyExchangeOf,
   keysOf,
+  type MainMode,
   NONCE_BYTES,
   natPayloadsOf,
   nonceOf,
   ownIdentityBody,
+  proofHash,
   type Sides,
   type Suspicion,
 } from './main-mode.ts';
-import { bodyOf, type Payload, PayloadType } from './message.ts';
-import { NotifyType, notify } from './notification.ts';
 import { describePhase1 } from './proposals.ts';
 import { sameSecret } from './same.ts';
 
@@ -53,14 +57,15 @@ export class MainModeInitiator implements MainMode {
   #ownPublic: Uint8Array = new Uint8Array(0);
   #ownNonce: Uint8Array = new Uint8Array(0);
   #sides: Sides | undefined;
+  /** Its proof covers our nonce. */
+  readonly #echo = new Echo();
 
   constructor(sa: IkeSa, connect: ConnectOptions, firstContact: boolean, now: Instant) {
     this.#sa = sa;
     this.#connect = connect;
     this.#firstContact = firstContact;
     const { options, lifetimes } = sa.context;
-    const key = options.certificate?.key ?? 'rsa';
-    const signs = key === 'rsa' ? 'rsa-signature' : key;
+    const signs = options.certificate?.method ?? 'rsa-signature';
     const method = connect.authentication === 'pre-shared-key' ? 'pre-shared-key' : signs;
     this.#suites = phase1Suites(method, options.algorithms?.weak === true);
     this.#offer = phase1Offer(this.#suites, lifetimes.phase1Seconds);
@@ -94,12 +99,12 @@ export class MainModeInitiator implements MainMode {
     accept();
     sa.responderCookie = sa.offeredCookie ?? sa.responderCookie;
     this.#choice = choice;
-    sa.vendor = peerAbilities(list.filter(({ type }) => type === PayloadType.vendorId).map(({ body }) => body));
+    sa.vendor = peerAbilities(bodiesOf(list, PayloadType.vendorId));
     sa.nat = sa.vendor.nat?.flavour;
     this.#seed = drawSeed(random);
     this.#ownNonce = random.bytes(NONCE_BYTES);
     sa.working = true;
-    sa.context.exchangeKeys({ group: choice.suite.group, seed: this.#seed }, (result, now) => {
+    const send = (result: KeyExchangeResult | undefined, now: Instant) => {
       if (sa.closed || result === undefined) return;
       sa.working = false;
       this.#ownPublic = result.publicValue;
@@ -108,8 +113,11 @@ export class MainModeInitiator implements MainMode {
         { type: PayloadType.nonce, body: this.#ownNonce },
         ...natPayloadsOf(sa, choice.suite),
       ];
+      this.#echo.sent(sa.path);
       sa.sendMain(request, false, 'request', now);
-    });
+    };
+    const request = { group: choice.suite.group, seed: this.#seed };
+    sa.context.exchangeKeys(request, send, (detail) => sa.giveWay(detail));
   }
 
   #handleKeyExchange(list: readonly Payload[], accept: () => void, path: Path): void {
@@ -122,7 +130,7 @@ export class MainModeInitiator implements MainMode {
     findNat(sa, suite, list, path);
     sa.working = true;
     const request = { group: suite.group, seed: this.#seed, peerValue: responderPublic };
-    sa.context.exchangeKeys(request, (result, now) => {
+    const send = (result: KeyExchangeResult | undefined, now: Instant) => {
       if (sa.closed) return;
       sa.working = false;
       if (result === undefined)
@@ -139,7 +147,8 @@ export class MainModeInitiator implements MainMode {
       sa.keys = keys;
       if (sa.nat !== undefined && sa.encapsulates) sa.path = this.#connect.natPath;
       this.#sendIdentity(sides, now);
-    });
+    };
+    sa.context.exchangeKeys(request, send, (detail) => sa.giveWay(detail));
   }
 
   #sendIdentity(sides: Sides, now: Instant): void {
@@ -147,23 +156,26 @@ export class MainModeInitiator implements MainMode {
     const { keys } = sa;
     if (keys === undefined) return;
     const idBody = ownIdentityBody(sa, keys.suite);
-    const hash = authenticationHash(sa, keys, 'initiator', { sides, saBody: this.#saBody, idBody });
+    const hash = proofHash(sa, keys, 'initiator', { sides, saBody: this.#saBody, idBody });
     const id = { type: PayloadType.identification, body: idBody };
-    const contact = this.#firstContact ? [notify(NotifyType.initialContact, ProtocolId.isakmp, sa.cookies)] : [];
-    if (keys.suite.authentication === 'pre-shared-key') {
+    // Behind NAT our identity is an address that others have too: the peer would take it for our old SA and end theirs.
+    const first = this.#firstContact && !sa.localBehindNat;
+    const contact = first ? [notify(NotifyType.initialContact, ProtocolId.isakmp, sa.cookies)] : [];
+    const { authentication: method } = keys.suite;
+    if (method === 'pre-shared-key') {
       this.suspicion = {
         code: 'wrong-key',
-        detail: 'the peer does not answer to our identity: most likely the pre-shared key differs',
+        detail: `the peer does not answer to our identity: ${keyDiffers}${onTheWay(sa)}`,
       };
       sa.sendMain([id, { type: PayloadType.hash, body: hash }, ...contact], true, 'request', now);
       return;
     }
     this.suspicion = {
       code: 'authentication',
-      detail: 'the peer does not answer to our certificate: it may not trust it',
+      detail: `the peer does not answer to our certificate: it may not trust it${onTheWay(sa)}`,
     };
     const { certificate } = sa.context.options;
-    signOurs(sa, hash, (signature, at) => {
+    signOurs(sa, method, hash, (signature, at) => {
       const rest = [...certificatePayloads(certificate), signature, ...certificateRequests(certificate), ...contact];
       sa.sendMain([id, ...rest], true, 'request', at);
     });
@@ -176,25 +188,32 @@ export class MainModeInitiator implements MainMode {
     const idBody = bodyOf(list, PayloadType.identification)?.slice();
     if (keys === undefined || sides === undefined) return;
     if (idBody === undefined || idBody.length < 4) {
-      this.suspect('wrong-key', 'the pre-shared key differs');
+      this.suspect('wrong-key', keyDiffers);
       sa.countFailure();
       return;
     }
-    const hash = authenticationHash(sa, keys, 'responder', { sides, saBody: this.#saBody, idBody });
+    const hash = proofHash(sa, keys, 'responder', { sides, saBody: this.#saBody, idBody });
     if (keys.suite.authentication === 'pre-shared-key') {
       if (!sameSecret(hash, bodyOf(list, PayloadType.hash) ?? new Uint8Array(0))) {
-        this.suspect('wrong-key', 'the pre-shared key differs');
+        this.suspect('wrong-key', keyDiffers);
         sa.countFailure();
         return;
       }
       accept();
+      sa.hears = this.#echo.proves(sa.path);
       finish(sa, keys, { identity: decodeIdentification(idBody), certificates: [] }, now);
       return;
     }
-    verifyPeer(sa, list, hash, (proof, at) => {
-      if (typeof proof === 'string') return sa.close('authentication', 'refused', proof);
+    verifyPeer(sa, keys.suite.authentication, list, hash, (proof, at) => {
       accept();
+      if (typeof proof === 'string') return distrust(sa, proof);
+      sa.hears = this.#echo.proves(sa.path);
       finish(sa, keys, proof, at);
     });
   }
+}
+
+/** Our identity is the first message on port 4500, where that is agreed on. */
+function onTheWay({ encapsulates }: IkeSa): string {
+  return encapsulates ? ', or what we send to UDP 4500 does not get there' : '';
 }

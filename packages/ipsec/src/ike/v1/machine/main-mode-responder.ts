@@ -7,39 +7,43 @@
  *                                   <-   ID, HASH or CERT and SIG
  */
 import type { Instant, Path } from '@culvert/base';
+import { decodeIdentification } from '../identification.ts';
+import { decodeNotification, NotifyType } from '../notification.ts';
+import { bodyOf, type Payload, PayloadType } from '../payload.ts';
+import type { SignatureMethod } from '../signature.ts';
 import { certificatePayloads, certificateRequests, signOurs, verifyPeer } from './certificates.ts';
 import type { IkeFailure } from './face.ts';
-import type { FirstMessage } from './half-open.ts';
-import { decodeIdentification } from './identification.ts';
-import type { IkeSa, MainMode } from './ike-sa.ts';
-import { drawSeed } from './key-exchange.ts';
+import type { FirstOffer } from './half-open.ts';
+import type { IkeSa } from './ike-sa.ts';
+import { drawSeed, type KeyExchangeResult } from './key-exchange.ts';
 import type { Phase1Keys } from './keys.ts';
 import {
-  authenticationHash,
+  distrust,
   findNat,
   finish,
+  keyDiffers,
   keyExchangeOf,
   keysOf,
+  type MainMode,
   NONCE_BYTES,
   natPayloadsOf,
   nonceOf,
   ownIdentityBody,
+  proofHash,
   type Sides,
   type Suspicion,
 } from './main-mode.ts';
-import { bodyOf, type Payload, PayloadType } from './message.ts';
-import { decodeNotification, NotifyType } from './notification.ts';
 import { sameSecret } from './same.ts';
 
 export class MainModeResponder implements MainMode {
   suspicion: Suspicion = { code: 'timeout', detail: 'the peer stopped in the middle of main mode' };
   readonly #sa: IkeSa;
-  readonly #first: FirstMessage;
+  readonly #offer: FirstOffer;
   #sides: Sides | undefined;
 
-  constructor(sa: IkeSa, first: FirstMessage) {
+  constructor(sa: IkeSa, offer: FirstOffer) {
     this.#sa = sa;
-    this.#first = first;
+    this.#offer = offer;
   }
 
   suspect(code: IkeFailure, detail: string): void {
@@ -53,7 +57,7 @@ export class MainModeResponder implements MainMode {
 
   #handleKeyExchange(list: readonly Payload[], accept: () => void, path: Path): void {
     const sa = this.#sa;
-    const { suite } = this.#first.choice;
+    const { suite } = this.#offer.choice;
     const initiatorPublic = keyExchangeOf(list);
     const initiatorNonce = nonceOf(list);
     accept();
@@ -61,7 +65,7 @@ export class MainModeResponder implements MainMode {
     const seed = drawSeed(sa.context.options.random);
     const responderNonce = sa.context.options.random.bytes(NONCE_BYTES);
     sa.working = true;
-    sa.context.exchangeKeys({ group: suite.group, seed, peerValue: initiatorPublic }, (result, now) => {
+    const send = (result: KeyExchangeResult | undefined, now: Instant) => {
       if (sa.closed) return;
       sa.working = false;
       if (result === undefined)
@@ -80,7 +84,10 @@ export class MainModeResponder implements MainMode {
       ];
       sa.sendMain(answer, false, 'reply', now);
       sa.keys = keys;
-    });
+      this.suspect('timeout', `the peer stopped after the key exchange: ${whyStopped(sa, signs)}`);
+    };
+    const request = { group: suite.group, seed, peerValue: initiatorPublic };
+    sa.context.exchangeKeys(request, send, (detail) => sa.giveWay(detail));
   }
 
   #handleIdentity(list: readonly Payload[], accept: () => void, now: Instant): void {
@@ -90,13 +97,14 @@ export class MainModeResponder implements MainMode {
     const idBody = bodyOf(list, PayloadType.identification)?.slice();
     if (keys === undefined || sides === undefined) return;
     if (idBody === undefined || idBody.length < 4) {
-      this.#refuse('the pre-shared key differs');
+      this.#refuse(keyDiffers);
       return;
     }
     const identity = decodeIdentification(idBody);
-    const hash = authenticationHash(sa, keys, 'initiator', { sides, saBody: this.#first.saBody, idBody });
+    const hash = proofHash(sa, keys, 'initiator', { sides, saBody: this.#offer.saBody, idBody });
     const initialContact = list.some(isInitialContact);
-    if (keys.suite.authentication === 'pre-shared-key') {
+    const { authentication: method } = keys.suite;
+    if (method === 'pre-shared-key') {
       if (!sameSecret(hash, bodyOf(list, PayloadType.hash) ?? new Uint8Array(0))) {
         this.#refuse('the hash of its key is wrong');
         return;
@@ -106,13 +114,13 @@ export class MainModeResponder implements MainMode {
       this.#finish(keys, { identity, certificates: [] }, initialContact, now);
       return;
     }
-    verifyPeer(sa, list, hash, (proof) => {
+    verifyPeer(sa, method, list, hash, (proof) => {
+      accept();
       if (typeof proof === 'string') {
-        sa.close('authentication', 'refused', proof);
+        distrust(sa, proof);
         return;
       }
-      accept();
-      this.#answerWithSignature(keys, sides, (then) => this.#finish(keys, proof, initialContact, then));
+      this.#answerWithSignature(method, keys, sides, (then) => this.#finish(keys, proof, initialContact, then));
     });
   }
 
@@ -125,7 +133,7 @@ export class MainModeResponder implements MainMode {
   #answerWithHash(keys: Phase1Keys, sides: Sides, now: Instant): void {
     const sa = this.#sa;
     const idBody = ownIdentityBody(sa, keys.suite);
-    const hash = authenticationHash(sa, keys, 'responder', { sides, saBody: this.#first.saBody, idBody });
+    const hash = proofHash(sa, keys, 'responder', { sides, saBody: this.#offer.saBody, idBody });
     const answer = [
       { type: PayloadType.identification, body: idBody },
       { type: PayloadType.hash, body: hash },
@@ -133,11 +141,11 @@ export class MainModeResponder implements MainMode {
     sa.sendMain(answer, true, 'reply', now);
   }
 
-  #answerWithSignature(keys: Phase1Keys, sides: Sides, done: (now: Instant) => void): void {
+  #answerWithSignature(method: SignatureMethod, keys: Phase1Keys, sides: Sides, done: (now: Instant) => void): void {
     const sa = this.#sa;
     const idBody = ownIdentityBody(sa, keys.suite);
-    const hash = authenticationHash(sa, keys, 'responder', { sides, saBody: this.#first.saBody, idBody });
-    signOurs(sa, hash, (signature, now) => {
+    const hash = proofHash(sa, keys, 'responder', { sides, saBody: this.#offer.saBody, idBody });
+    signOurs(sa, method, hash, (signature, now) => {
       const id = { type: PayloadType.identification, body: idBody };
       sa.sendMain([id, ...certificatePayloads(sa.context.options.certificate), signature], true, 'reply', now);
       done(now);
@@ -146,12 +154,20 @@ export class MainModeResponder implements MainMode {
 
   #finish(keys: Phase1Keys, proof: Parameters<typeof finish>[2], initialContact: boolean, now: Instant): void {
     const sa = this.#sa;
-    sa.context.halfOpen.leave(sa.source);
+    sa.context.halfOpen.leave(sa);
     sa.identity = proof.identity;
-    // Before the new SA takes over the children of an old one.
-    if (initialContact) sa.onInitialContact?.();
+    sa.startsAnew = initialContact;
     finish(sa, keys, proof, now);
   }
+}
+
+/** Its next message is its first one on port 4500, where that is agreed on, and with a certificate its longest. */
+function whyStopped({ encapsulates }: IkeSa, signs: boolean): string {
+  const why = encapsulates
+    ? 'what it sends to UDP 4500 probably does not get here'
+    : 'our answer probably does not get there';
+  if (!signs) return why;
+  return `${why}, or its certificate is lost in fragments on the way, or it has none that we would take`;
 }
 
 function isInitialContact({ type, body }: Payload): boolean {

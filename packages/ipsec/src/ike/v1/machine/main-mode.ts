@@ -1,22 +1,35 @@
 /** What both roles of main mode share (RFC 2409, sections 5 and 5.1). */
 import type { Instant, Path } from '@culvert/base';
 import { WireError } from '@culvert/wire';
-import type { IkeHash } from '../../prf.ts';
+import { addressIdentification, encodeIdentification, type Identification, IdentityType } from '../identification.ts';
+import { NotifyType, notify } from '../notification.ts';
+import { bodyOf, type Payload, PayloadType } from '../payload.ts';
 import { derivePhase1Keys, phase1Hash } from '../phase1-keys.ts';
 import type { Phase1Suite } from '../phase1-proposal.ts';
+import { ProtocolId } from '../security-association.ts';
+import { authenticationHash } from '../signature.ts';
 import type { IkeFailure } from './face.ts';
-import { addressIdentification, encodeIdentification, type Identification, IdType } from './identification.ts';
 import type { IkeSa } from './ike-sa.ts';
 import type { Phase1Keys } from './keys.ts';
-import { bodyOf, type Payload, PayloadType } from './message.ts';
 import { detectNat, natDetection } from './nat-detection.ts';
-
-export const NONCE_BYTES = 32;
 
 export interface Suspicion {
   readonly code: IkeFailure;
   readonly detail: string;
 }
+
+export interface MainMode {
+  /** Take the payloads of the next message. Throws WireError for what breaks the protocol; `sa.accept` must come first otherwise. */
+  handle(payloads: readonly Payload[], accept: () => void, path: Path, now: Instant): void;
+  /** Why it failed, when time is up. */
+  readonly suspicion: Suspicion;
+  /** The message would not decrypt, or somebody told so. */
+  suspect(code: IkeFailure, detail: string): void;
+}
+
+export const NONCE_BYTES = 32;
+/** Nothing proves it: messages may be damaged, or be somebody else's. */
+export const keyDiffers = 'the pre-shared key probably differs';
 
 /** A nonce is 8 to 256 bytes (RFC 2409, section 5). Throws WireError. */
 export function nonceOf(list: readonly Payload[]): Uint8Array {
@@ -55,7 +68,7 @@ export function keysOf(sa: IkeSa, suite: Phase1Suite, sharedSecret: Uint8Array, 
 }
 
 /** HASH_I or HASH_R, by whose identification it is. */
-export function authenticationHash(
+export function proofHash(
   sa: IkeSa,
   keys: Phase1Keys,
   of: 'initiator' | 'responder',
@@ -66,7 +79,7 @@ export function authenticationHash(
   const responder = { value: responderPublic, cookie: sa.responderCookie };
   const [own, other] = of === 'initiator' ? [initiator, responder] : [responder, initiator];
   return phase1Hash({
-    hash: signatureHash(keys.suite),
+    hash: authenticationHash(keys.suite.authentication, keys.suite.hash),
     skeyid: keys.skeyid,
     ownValue: own.value,
     otherValue: other.value,
@@ -77,20 +90,13 @@ export function authenticationHash(
   });
 }
 
-/** With ECDSA signatures the hash is that of the curve (RFC 4754, section 3). */
-function signatureHash({ hash, authentication }: Phase1Suite): IkeHash {
-  if (authentication === 'ecdsa-256') return 'sha2-256';
-  if (authentication === 'ecdsa-384') return 'sha2-384';
-  return authentication === 'ecdsa-521' ? 'sha2-512' : hash;
-}
-
 /** The identification that we show. */
 export function ownIdentity(sa: IkeSa, suite: Phase1Suite): Identification {
   const { identity, certificate } = sa.context.options;
   if (identity !== undefined) return identity;
   if (suite.authentication === 'pre-shared-key' || certificate === undefined)
     return addressIdentification(sa.path.local.address);
-  return { type: IdType.distinguishedName, protocol: 0, port: 0, data: certificate.subject };
+  return { type: IdentityType.derDistinguishedName, protocol: 0, port: 0, data: certificate.subject };
 }
 
 export function ownIdentityBody(sa: IkeSa, suite: Phase1Suite): Uint8Array {
@@ -112,6 +118,12 @@ export function findNat(sa: IkeSa, suite: Phase1Suite, list: readonly Payload[],
   }
   sa.localBehindNat = found.localBehindNat;
   sa.remoteBehindNat = found.remoteBehindNat;
+}
+
+/** The end, once the other's message was taken and proved nothing. It is told: otherwise it would ask until its patience ends. */
+export function distrust(sa: IkeSa, detail: string): void {
+  sa.inform(notify(NotifyType.authenticationFailed, ProtocolId.isakmp));
+  sa.close('authentication', 'refused', detail);
 }
 
 /** Everything that both do once the other is proven. */

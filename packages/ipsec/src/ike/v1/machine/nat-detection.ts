@@ -4,18 +4,9 @@
  *   NAT-D body   hash(initiator cookie | responder cookie | address | port)      the receiver's end first, then the sender's own
  */
 import type { Endpoint, Path } from '@culvert/base';
-import { parseAddress } from '@culvert/wire';
-import { natDetectionHash } from '../nat-detection.ts';
-import type { NatFlavour } from '../payload.ts';
+import { addressBytes, type NatFlavour, natDetectionHash, natPayloads } from '../nat-detection.ts';
+import { bodiesOf, type Payload } from '../payload.ts';
 import type { Phase1Suite } from '../phase1-proposal.ts';
-import type { Payload } from './message.ts';
-
-/** Payload types of each dialect: NAT-D and NAT-OA. */
-export const natPayloads: Readonly<Record<NatFlavour, { readonly detection: number; readonly original: number }>> = {
-  rfc: { detection: 20, original: 21 },
-  draft: { detection: 130, original: 131 },
-  apple: { detection: 15, original: 16 },
-};
 
 export interface NatContext {
   readonly suite: Phase1Suite;
@@ -43,8 +34,7 @@ export function detectNat(
   path: Path,
   list: readonly Payload[],
 ): { readonly localBehindNat: boolean; readonly remoteBehindNat: boolean } | undefined {
-  const bodies = list.filter(({ type }) => type === natPayloads[context.dialect].detection).map(({ body }) => body);
-  const [ours, ...theirs] = bodies;
+  const [ours, ...theirs] = bodiesOf(list, natPayloads[context.dialect].detection);
   if (ours === undefined || theirs.length === 0) return undefined;
   const remote = hashOf(context, path.remote);
   return {
@@ -55,10 +45,6 @@ export function detectNat(
 
 function hashOf({ suite, cookies }: NatContext, { address, port }: Endpoint): Uint8Array {
   return natDetectionHash(suite.hash, ...cookies, addressBytes(address), port);
-}
-
-export function addressBytes(address: string): Uint8Array {
-  return parseAddress(address.split('%')[0] ?? '').bytes;
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

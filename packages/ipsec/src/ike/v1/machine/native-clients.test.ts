@@ -187,7 +187,36 @@ test('children outlive their phase 1, and the next one of the same peer deletes 
   assert.equal(host.of('child-deleted').length, 0, 'a neighbour behind the same NAT is another peer');
   const second = mainMode(bed, host, windows, 1025);
   send(second.informational(5, del));
-  assert.equal(host.one('child-deleted').by, 'peer');
+  assert.equal(host.of('child-deleted').length, 0, 'whether it hears there is not known yet');
+  send(second.quickFirst(1, phase2Offers.windows(4), []));
+  second.takeQuickSecond(last(bed).subarray(4));
+  assert.equal(host.of('child-created').length, 1);
+  send(second.quickThird(1));
+  assert.deepEqual(host.one('succeeded').from, [host.of('established')[0]?.ikeSa]);
+  assert.equal(host.of('child-created')[1]?.replaces, host.of('child-created')[0]?.child);
+  send(second.informational(6, del));
+  assert.equal(host.of('child-deleted').length, 2, 'the script gives each the same SPI');
+});
+
+test('a peer that deletes everything before it makes new SAs goes on with them', () => {
+  const bed = new IkeBed();
+  const host = bed.host({ address: server, presharedKey: () => Buffer.from('secret') });
+  const [windows] = clients;
+  assert.ok(windows);
+  const from = { address: publicAddress, port: 1026, local: 4500 };
+  const send = (datagram: Buffer) => bed.inject(host, Buffer.concat([marker, datagram]), from);
+  for (const after of [0, 4000]) {
+    const first = mainMode(bed, host, windows, 1025);
+    send(first.quickFirst(1, phase2Offers.windows(4), []));
+    first.takeQuickSecond(last(bed).subarray(4));
+    send(first.quickThird(1));
+    send(first.informational(8, [12, hex('0000000103040001c0ffee01')]));
+    send(first.informational(9, [12, Buffer.concat([hex('0000000101100001'), first.cookie, first.responderCookie])]));
+    assert.deepEqual(host.endpoint.sizes, { firstMessages: 0, ikeSas: 0, children: 0 });
+    bed.run(after);
+  }
+  mainMode(bed, host, windows, 1025);
+  assert.equal(host.of('succeeded').length, 1, 'the second time, not the third');
 });
 
 test('what nobody signed changes nothing: notifications and deletes in the clear, and with a wrong hash', () => {

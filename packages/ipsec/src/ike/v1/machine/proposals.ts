@@ -1,8 +1,8 @@
 /** What this endpoint takes and offers, by its options. */
 import type { EspMode } from '../../../child-sa.ts';
 import type { IkeGroup } from '../../groups.ts';
+import type { NatFlavour } from '../nat-detection.ts';
 import type { NoneChosen } from '../offers.ts';
-import type { NatFlavour } from '../payload.ts';
 import { choosePhase1, phase1Policy } from '../phase1-proposal.ts';
 import {
   choosePhase2,
@@ -35,11 +35,11 @@ export interface Phase2Wishes extends AlgorithmPolicy {
 /** SoftEther offers both ESP as it is and in UDP: without need it does not go in UDP. */
 export function answerPhase2(
   offer: readonly Proposal[],
-  { encapsulate, tunnel, weak = false, truncatedSha256 = false }: Phase2Wishes,
+  { encapsulate, tunnel, weak = false, truncatedSha256 = false, esp }: Phase2Wishes,
 ): Phase2Chosen | NoneChosen {
   const strong: IkeGroup[] = ['ecp384', 'ecp256', 'ecp521', 'curve25519', 'modp3072', 'modp4096', 'modp2048'];
   const policy = (encapsulations: readonly number[]): Phase2Policy => ({
-    algorithms: espAlgorithms({ weak, truncatedSha256 }),
+    algorithms: esp ?? espAlgorithms({ weak, truncatedSha256 }),
     encapsulations,
     groups: weak ? [...strong, 'modp1536', 'modp1024'] : strong,
     requirePfs: false,

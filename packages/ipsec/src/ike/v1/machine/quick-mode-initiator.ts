@@ -1,28 +1,23 @@
 /** Quick mode as initiator; the chart is in quick-mode-responder.ts. */
 import type { Instant, Path } from '@culvert/base';
 import { formatAddress } from '@culvert/wire';
+import { encodeIdentification, identificationOfSelector } from '../identification.ts';
+import { Exchange, type Message } from '../message.ts';
+import { addressBytes } from '../nat-detection.ts';
+import { bodyOf, encodePayloads, type Payload, type Payloads, PayloadType } from '../payload.ts';
 import { acceptedPhase2, espOffer, type Phase2Chosen, type Phase2Terms, phase2Offer } from '../phase2-proposal.ts';
 import { decodeSecurityAssociation, encodeSecurityAssociation, type Proposal } from '../security-association.ts';
+import { Echo } from './echo.ts';
 import { type ChildId, type ChildRequest, type IkeFailure, later } from './face.ts';
-import { encodeIdentification, identificationOfSelector } from './identification.ts';
 import type { IkeSa } from './ike-sa.ts';
-import { drawSeed } from './key-exchange.ts';
+import { drawSeed, type KeyExchangeResult } from './key-exchange.ts';
 import { u32 } from './keys.ts';
 import { keyExchangeOf, NONCE_BYTES, nonceOf } from './main-mode.ts';
-import {
-  bodyOf,
-  Exchange,
-  encodePayloads,
-  type Payload,
-  type Payloads,
-  PayloadType,
-  type RawMessage,
-} from './message.ts';
-import { addressBytes } from './nat-detection.ts';
 import { describePhase2, encapsulationOf } from './proposals.ts';
 import { makeChild, type Nonces, originalAddresses, peerOriginal, quickHash, quickHash3 } from './quick-mode.ts';
 import { KEPT, type QuickMode } from './quick-modes.ts';
 import { Retransmission } from './retransmission.ts';
+import { sameSecret } from './same.ts';
 
 export interface QuickModeStart {
   readonly messageId: number;
@@ -49,6 +44,8 @@ export class QuickModeInitiator implements QuickMode {
   #iv: Uint8Array | undefined;
   #answerDigest = '';
   #last: Uint8Array | undefined;
+  /** The answer's hash covers our nonce. */
+  readonly #echo = new Echo();
 
   constructor(sa: IkeSa, { messageId, request, replaces, now }: QuickModeStart) {
     this.#sa = sa;
@@ -61,7 +58,7 @@ export class QuickModeInitiator implements QuickMode {
     this.#spi = options.allocateSpi();
     this.#nonce = options.random.bytes(NONCE_BYTES);
     const nat = sa.encapsulates ? (sa.nat ?? 'rfc') : undefined;
-    const algorithms = espOffer(options.algorithms?.weak === true);
+    const algorithms = options.algorithms?.esp ?? espOffer(options.algorithms?.weak === true);
     this.#terms = { algorithms, encapsulation: encapsulationOf(mode, nat), group };
     this.#offer = phase2Offer(this.#terms, u32(this.#spi), lifetimes.phase2Seconds);
     if (group === undefined) {
@@ -69,29 +66,31 @@ export class QuickModeInitiator implements QuickMode {
       return;
     }
     this.#seed = drawSeed(options.random);
-    sa.context.exchangeKeys({ group, seed: this.#seed }, (result, at) => {
+    const ask = (result: KeyExchangeResult | undefined, at: Instant) => {
       if (!this.over && !sa.closed && result !== undefined) this.#ask(result.publicValue, at);
-    });
+    };
+    sa.context.exchangeKeys({ group, seed: this.#seed }, ask, (detail) => this.#giveWay(detail));
   }
 
   get pending(): boolean {
     return this.#state !== 'done' && !this.over;
   }
 
-  handle(message: RawMessage, digest: string, path: Path, now: Instant): void {
+  handle(message: Message, digest: string, path: Path, now: Instant): void {
     if (digest === this.#answerDigest) {
       this.#confirmAgain();
       return;
     }
-    if (this.#state !== 'asked') return;
+    if (this.#state !== 'asked' || this.over) return;
     const sa = this.#sa;
     const opened = sa.open(message, this.#iv);
     const expected = opened && quickHash(sa, this.#messageId, this.#nonce, opened.payloads.afterFirst);
-    if (opened === undefined || expected === undefined || !sa.sameHash(expected, opened.hash)) {
+    if (opened === undefined || expected === undefined || !sameSecret(expected, opened.hash)) {
       sa.context.stats.unauthenticated++;
       return;
     }
     sa.heard(path, now);
+    if (this.#echo.proves(sa.path)) sa.handleEcho(now);
     this.#handleAnswer(opened.payloads, opened.iv, digest, now);
   }
 
@@ -99,18 +98,19 @@ export class QuickModeInitiator implements QuickMode {
     const due = this.#retransmission?.due(now);
     if (due === 'send' && this.#retransmission !== undefined) {
       this.#sa.context.stats.retransmits++;
-      this.#sa.transmit(this.#retransmission.datagram);
+      this.#send(this.#retransmission.datagram);
     }
     if (due === 'give-up') {
       this.refuse('timeout', 'the peer does not answer to quick mode');
       return;
     }
     if (this.#retransmission !== undefined) this.deadline = this.#retransmission.at;
+    else if (this.pending) this.refuse('timeout', 'a key exchange takes too long');
     else this.close();
   }
 
   close(): void {
-    if (this.pending) this.#sa.context.options.releaseSpi?.(this.#spi);
+    if (this.pending) this.#comeToNothing();
     this.over = true;
   }
 
@@ -118,10 +118,15 @@ export class QuickModeInitiator implements QuickMode {
   refuse(code: IkeFailure, detail: string): void {
     const { context, id } = this.#sa;
     this.close();
-    const old = this.#replaces === undefined ? undefined : context.children.get(this.#replaces);
-    if (old !== undefined) old.rekeying = false;
     const offer = code === 'no-proposal' ? `; we offered ${describePhase2(this.#offer)}` : '';
     context.emit({ kind: 'child-failed', ikeSa: id, code, detail: `${detail}${offer}` });
+  }
+
+  #comeToNothing(): void {
+    const { options, children } = this.#sa.context;
+    options.releaseSpi?.(this.#spi);
+    const old = this.#replaces === undefined ? undefined : children.get(this.#replaces);
+    if (old !== undefined) old.rekeying = false;
   }
 
   #ask(publicValue: Uint8Array | undefined, now: Instant): void {
@@ -143,7 +148,12 @@ export class QuickModeInitiator implements QuickMode {
     this.#retransmission = new Retransmission(datagram, sa.path, now);
     this.deadline = this.#retransmission.at;
     sa.context.schedule(this.deadline);
-    sa.transmit(datagram);
+    this.#send(datagram);
+  }
+
+  #send(request: Uint8Array): void {
+    this.#echo.sent(this.#sa.path);
+    this.#sa.transmit(request);
   }
 
   #handleAnswer({ list }: Payloads, iv: Uint8Array, digest: string, now: Instant): void {
@@ -168,6 +178,7 @@ export class QuickModeInitiator implements QuickMode {
     }
     const nonces = { initiator: this.#nonce, responder: nonceOf(list) };
     const original = peerOriginal(sa, list)?.slice();
+    const peerValue = group === undefined ? undefined : keyExchangeOf(list);
     this.#answerDigest = digest;
     this.#retransmission = undefined;
     this.#state = 'working';
@@ -176,13 +187,18 @@ export class QuickModeInitiator implements QuickMode {
       this.#confirm(choice, { nonces, iv, original, sharedSecret: undefined }, now);
       return;
     }
-    const request = { group, seed: this.#seed, peerValue: keyExchangeOf(list) };
-    sa.context.exchangeKeys(request, (result, at) => {
+    const request = { group, seed: this.#seed, peerValue };
+    const confirm = (result: KeyExchangeResult | undefined, at: Instant) => {
       if (this.over || sa.closed) return;
       if (result === undefined)
         return this.refuse('protocol', "the peer's key exchange value is no member of the group");
       this.#confirm(choice, { nonces, iv, original, sharedSecret: result.sharedSecret }, at);
-    });
+    };
+    sa.context.exchangeKeys(request, confirm, (detail) => this.#giveWay(detail));
+  }
+
+  #giveWay(detail: string): void {
+    if (!this.over && !this.#sa.closed) this.refuse('busy', detail);
   }
 
   #confirm(
@@ -209,7 +225,7 @@ export class QuickModeInitiator implements QuickMode {
     const child = children.create(
       {
         ikeSa: sa.id,
-        owner: sa.owner,
+        claim: sa.claim,
         sa: made,
         path: sa.path,
         peerOriginal: original && formatAddress(original),
@@ -220,8 +236,13 @@ export class QuickModeInitiator implements QuickMode {
       },
       now,
     );
-    children.ready(child);
-    if (replaces !== undefined) children.retire(replaces, now);
+    child.hears = sa.hears;
+    if (replaces === undefined || children.get(replaces) === undefined) {
+      children.ready(child);
+      return;
+    }
+    children.readyByTraffic(child, now);
+    children.retire(replaces, now);
   }
 
   #confirmAgain(): void {

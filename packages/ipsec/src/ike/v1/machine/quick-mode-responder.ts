@@ -9,17 +9,20 @@
  */
 import type { Instant, Path } from '@culvert/base';
 import { formatAddress, WireError } from '@culvert/wire';
-import { sideBySide } from '../offers.ts';
+import { Exchange, type Message } from '../message.ts';
+import { addressBytes } from '../nat-detection.ts';
+import { NotifyType, notify } from '../notification.ts';
+import { type NoneChosen, sideBySide } from '../offers.ts';
+import { encodePayloads, type Payload, type Payloads, PayloadType } from '../payload.ts';
 import type { Phase2Chosen } from '../phase2-proposal.ts';
 import { decodeSecurityAssociation, encodeSecurityAssociation, ProtocolId } from '../security-association.ts';
+import type { NewChild } from './children.ts';
+import { Echo } from './echo.ts';
 import { type ChildId, type IkeFailure, later } from './face.ts';
 import type { IkeSa } from './ike-sa.ts';
-import { drawSeed } from './key-exchange.ts';
+import { drawSeed, type KeyExchangeResult } from './key-exchange.ts';
 import { u32 } from './keys.ts';
 import { keyExchangeOf, NONCE_BYTES, nonceOf } from './main-mode.ts';
-import { Exchange, encodePayloads, type Payload, type Payloads, PayloadType, type RawMessage } from './message.ts';
-import { addressBytes } from './nat-detection.ts';
-import { NotifyType, notify } from './notification.ts';
 import { answerPhase2 } from './proposals.ts';
 import {
   makeChild,
@@ -32,6 +35,7 @@ import {
 } from './quick-mode.ts';
 import { KEPT, type QuickMode } from './quick-modes.ts';
 import { Retransmission } from './retransmission.ts';
+import { sameSecret } from './same.ts';
 
 const MOST_RESENDS = 5;
 
@@ -57,6 +61,10 @@ export class QuickModeResponder implements QuickMode {
   #retransmission: Retransmission | undefined;
   #resends = 0;
   #child: ChildId | undefined;
+  /** Its nonce goes to the peer's endpoint alone, and HASH(3) shows that it was heard there. */
+  readonly #echo = new Echo();
+  /** Made only then: what it may take the place of is known no sooner. */
+  #claimed: Omit<NewChild, 'replaces'> | undefined;
 
   constructor(sa: IkeSa, messageId: number, now: Instant) {
     this.#sa = sa;
@@ -68,7 +76,7 @@ export class QuickModeResponder implements QuickMode {
     return this.#state !== 'done' && !this.over;
   }
 
-  handle(message: RawMessage, digest: string, path: Path, now: Instant): void {
+  handle(message: Message, digest: string, path: Path, now: Instant): void {
     if (digest === this.#digest) {
       this.#answerAgain();
       return;
@@ -79,11 +87,11 @@ export class QuickModeResponder implements QuickMode {
 
   handleTimeout(now: Instant): void {
     const confirmed = this.#child !== undefined && this.#sa.context.children.get(this.#child)?.ready;
-    if (confirmed && this.#state === 'answered') this.#done(now);
+    if (confirmed && this.#state === 'answered') this.#handleConfirmed(now);
     const due = this.#state === 'answered' ? this.#retransmission?.due(now) : undefined;
     if (due === 'send' && this.#retransmission !== undefined) {
       this.#sa.context.stats.retransmits++;
-      this.#sa.transmit(this.#retransmission.datagram);
+      this.#sendReply();
       this.deadline = this.#retransmission.at;
     } else if (due === 'give-up') {
       this.#dropChild();
@@ -94,13 +102,14 @@ export class QuickModeResponder implements QuickMode {
 
   close(): void {
     this.over = true;
+    this.#dropClaimed();
   }
 
-  #handleRequest(message: RawMessage, digest: string, path: Path, now: Instant): void {
+  #handleRequest(message: Message, digest: string, path: Path, now: Instant): void {
     const sa = this.#sa;
     const opened = sa.open(message);
     const expected = opened && quickHash(sa, this.#messageId, opened.payloads.afterFirst);
-    if (opened === undefined || expected === undefined || !sa.sameHash(expected, opened.hash)) {
+    if (opened === undefined || expected === undefined || !sameSecret(expected, opened.hash)) {
       sa.context.stats.unauthenticated++;
       this.over = true;
       return;
@@ -117,12 +126,14 @@ export class QuickModeResponder implements QuickMode {
     }
     this.#state = 'working';
     const seed = drawSeed(sa.context.options.random);
-    sa.context.exchangeKeys({ group, seed, peerValue: request.peerValue }, (result, at) => {
+    const answer = (result: KeyExchangeResult | undefined, at: Instant) => {
       if (this.over || sa.closed) return;
       if (result === undefined)
         return this.#refuse('protocol', NotifyType.invalidKey, 'the key exchange value is no member of the group');
       this.#answer(request, result, at);
-    });
+    };
+    const exchange = { group, seed, peerValue: request.peerValue };
+    sa.context.exchangeKeys(exchange, answer, (detail) => this.#giveWay(detail));
   }
 
   /** Undefined: refused. Throws WireError. */
@@ -138,7 +149,8 @@ export class QuickModeResponder implements QuickMode {
       tunnel: options.acceptSelectors !== undefined,
     };
     const choice = answerPhase2(proposals, wishes);
-    if (choice.kind === 'none') return this.#refuse('no-proposal', NotifyType.noProposalChosen, sideBySide(choice));
+    if (choice.kind === 'none')
+      return this.#refuse('no-proposal', NotifyType.noProposalChosen, sideBySide(choice), choice);
     if (choice.group !== undefined && !list.some(({ type }) => type === PayloadType.keyExchange))
       return this.#refuse('no-proposal', NotifyType.noProposalChosen, 'the peer offers a group and no key exchange');
     const identities = list.filter(({ type }) => type === PayloadType.identification).map(copy);
@@ -191,39 +203,51 @@ export class QuickModeResponder implements QuickMode {
     const sharedSecret = exchanged?.sharedSecret;
     const child = makeChild(sa, { choice, inboundSpi, sharedSecret, nonces: this.#nonces, local, remote });
     const { seconds: lifeSeconds, kilobytes: lifeKilobytes } = choice.lifetimes;
-    const replaces = context.children.alike(sa.id, child)?.id;
-    const from = {
-      ikeSa: sa.id,
-      owner: sa.owner,
-      sa: child,
-      path,
-      peerOriginal: original && formatAddress(original),
-      lifeSeconds,
-      lifeKilobytes,
-      replaces,
-    };
-    this.#child = context.children.create({ ...from, request: undefined }, now).id;
+    const peerOriginal = original && formatAddress(original);
+    const from = { ikeSa: sa.id, claim: sa.claim, sa: child, path, peerOriginal, lifeSeconds, lifeKilobytes };
+    if (sa.isClaim(now)) this.#claimed = { ...from, request: undefined };
+    else this.#create({ ...from, request: undefined }, now);
     this.#state = 'answered';
     this.#retransmission = new Retransmission(this.#reply.datagram, path, now);
     this.deadline = this.#retransmission.at;
     context.schedule(this.deadline);
-    sa.transmit(this.#reply.datagram);
+    this.#sendReply();
   }
 
-  #handleLast(message: RawMessage, path: Path, now: Instant): void {
+  #create(from: Omit<NewChild, 'replaces'>, now: Instant): void {
+    const { children } = this.#sa.context;
+    this.#child = children.create({ ...from, replaces: children.alike(from.ikeSa, from.sa)?.id }, now).id;
+  }
+
+  #sendReply(): void {
+    if (this.#reply === undefined) return;
+    this.#echo.sent(this.#sa.path);
+    this.#sa.transmit(this.#reply.datagram);
+  }
+
+  #handleLast(message: Message, path: Path, now: Instant): void {
     const sa = this.#sa;
     const opened = sa.open(message, this.#reply?.iv);
-    if (opened === undefined || !sa.sameHash(quickHash3(sa, this.#messageId, this.#nonces), opened.hash)) {
+    if (opened === undefined || !sameSecret(quickHash3(sa, this.#messageId, this.#nonces), opened.hash)) {
       sa.context.stats.unauthenticated++;
       return;
     }
     sa.heard(path, now);
-    const child = this.#child === undefined ? undefined : sa.context.children.get(this.#child);
-    if (child !== undefined) sa.context.children.ready(child);
-    this.#done(now);
+    this.#handleConfirmed(now);
   }
 
-  #done(now: Instant): void {
+  /** By HASH(3), or by ESP. */
+  #handleConfirmed(now: Instant): void {
+    const sa = this.#sa;
+    const hears = this.#echo.proves(sa.path);
+    if (hears) sa.handleEcho(now);
+    if (this.#claimed !== undefined) this.#create({ ...this.#claimed, path: sa.path }, now);
+    this.#claimed = undefined;
+    const child = this.#child === undefined ? undefined : sa.context.children.get(this.#child);
+    if (child !== undefined) {
+      child.hears = hears;
+      sa.context.children.ready(child);
+    }
     this.#state = 'done';
     this.#retransmission = undefined;
     this.deadline = later(now, KEPT);
@@ -234,21 +258,35 @@ export class QuickModeResponder implements QuickMode {
     if (this.#reply === undefined || this.#state !== 'answered' || this.#resends >= MOST_RESENDS) return;
     this.#resends++;
     this.#sa.context.stats.retransmits++;
-    this.#sa.transmit(this.#reply.datagram);
+    this.#sendReply();
   }
 
-  #refuse(code: IkeFailure, type: number, detail: string): undefined {
-    const sa = this.#sa;
-    this.over = true;
-    sa.context.stats.refused++;
-    sa.context.emit({ kind: 'child-failed', ikeSa: sa.id, code, detail });
-    sa.inform(notify(type, ProtocolId.esp));
+  #refuse(code: IkeFailure, type: number, detail: string, offers?: NoneChosen): undefined {
+    this.#giveUp(code, detail, offers);
+    this.#sa.inform(notify(type, ProtocolId.esp));
     return undefined;
+  }
+
+  #giveWay(detail: string): void {
+    if (!this.over && !this.#sa.closed) this.#giveUp('busy', detail);
+  }
+
+  #giveUp(code: IkeFailure, detail: string, offers?: NoneChosen): void {
+    const { context, id: ikeSa } = this.#sa;
+    this.over = true;
+    context.stats.refused++;
+    context.emit({ kind: 'child-failed', ikeSa, code, detail, offers });
   }
 
   #dropChild(): void {
     const child = this.#child === undefined ? undefined : this.#sa.context.children.get(this.#child);
     if (child !== undefined && !child.ready) this.#sa.context.children.delete(child, 'expiry');
+    this.#dropClaimed();
+  }
+
+  #dropClaimed(): void {
+    if (this.#claimed !== undefined) this.#sa.context.options.releaseSpi?.(this.#claimed.sa.inbound.spi);
+    this.#claimed = undefined;
   }
 }
 

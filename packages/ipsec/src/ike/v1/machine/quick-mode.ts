@@ -2,16 +2,16 @@
 import { WireError } from '@culvert/wire';
 import type { ChildSa, EspKeys, TrafficSelector } from '../../../child-sa.ts';
 import { prf } from '../../prf.ts';
+import { decodeIdentification, networkOfIdentification } from '../identification.ts';
+import { natPayloads } from '../nat-detection.ts';
+import { bodiesOf, type Payload } from '../payload.ts';
 import { phase2Hash3 } from '../phase1-keys.ts';
 import { deriveEspKeys } from '../phase2-keys.ts';
 import type { Phase2Chosen } from '../phase2-proposal.ts';
-import { decodeIdentification, networkOfIdentification } from './identification.ts';
 import type { IkeSa } from './ike-sa.ts';
 import { join, u32 } from './keys.ts';
-import type { Payload } from './message.ts';
-import { natPayloads } from './nat-detection.ts';
 
-/** HASH(1), and with the initiator's nonce HASH(2). */
+/** HASH(1), that of an informational exchange too, and with the initiator's nonce HASH(2). */
 export function quickHash(sa: IkeSa, messageId: number, ...rest: readonly Uint8Array[]): Uint8Array {
   const { keys } = sa;
   if (keys === undefined) throw new Error('quick mode before phase 1 has keys');
@@ -88,8 +88,8 @@ export function originalAddresses(sa: IkeSa, initiator: Uint8Array, responder: U
 /** The peer's own address by its NAT-OA. */
 export function peerOriginal(sa: IkeSa, list: readonly Payload[]): Uint8Array | undefined {
   if (sa.nat === undefined) return undefined;
-  const all = list.filter(({ type }) => sa.nat !== undefined && type === natPayloads[sa.nat].original);
-  const body = (sa.nat === 'rfc' && sa.role === 'initiator' ? all[1] : all[0])?.body;
+  const all = bodiesOf(list, natPayloads[sa.nat].original);
+  const body = sa.nat === 'rfc' && sa.role === 'initiator' ? all[1] : all[0];
   if (body === undefined || (body.length !== 8 && body.length !== 20)) return undefined;
   return body.subarray(4);
 }

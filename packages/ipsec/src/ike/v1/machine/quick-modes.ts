@@ -1,8 +1,8 @@
 /** The quick modes of one phase 1, by message id. Windows counts them from 1, so an id says nothing outside of its phase 1. */
 import type { Instant, Path } from '@culvert/base';
+import { Flag, type Message } from '../message.ts';
 import type { ChildId, ChildRequest, IkeFailure } from './face.ts';
 import type { IkeSa } from './ike-sa.ts';
-import { Flag, type RawMessage } from './message.ts';
 import { QuickModeInitiator } from './quick-mode-initiator.ts';
 import { QuickModeResponder } from './quick-mode-responder.ts';
 
@@ -13,7 +13,7 @@ export const KEPT = 60_000;
 
 export interface QuickMode {
   /** Throws WireError. */
-  handle(message: RawMessage, digest: string, path: Path, now: Instant): void;
+  handle(message: Message, digest: string, path: Path, now: Instant): void;
   handleTimeout(now: Instant): void;
   close(): void;
   readonly deadline: Instant;
@@ -44,7 +44,7 @@ export class QuickModes {
     this.#live.set(messageId, new QuickModeInitiator(this.#sa, { messageId, request, replaces, now }));
   }
 
-  handle(message: RawMessage, digest: string, path: Path, now: Instant): void {
+  handle(message: Message, digest: string, path: Path, now: Instant): void {
     const { context, established } = this.#sa;
     if (!established || (message.flags & Flag.encrypted) === 0 || message.messageId === 0) {
       context.stats.unauthenticated++;
@@ -65,8 +65,12 @@ export class QuickModes {
       return;
     }
     const mode = new QuickModeResponder(this.#sa, message.messageId, now);
-    mode.handle(message, digest, path, now);
-    if (mode.authenticated) this.#used.add(message.messageId);
+    try {
+      mode.handle(message, digest, path, now);
+    } finally {
+      // Also of a message that makes no sense: it could be replayed otherwise.
+      if (mode.authenticated) this.#used.add(message.messageId);
+    }
     if (!mode.over) this.#live.set(message.messageId, mode);
   }
 
@@ -74,6 +78,11 @@ export class QuickModes {
   refuse(code: IkeFailure, detail: string): void {
     for (const mode of this.#live.values())
       if (mode instanceof QuickModeInitiator && mode.pending) mode.refuse(code, detail);
+  }
+
+  /** Another phase 1 has what these were to renew. */
+  abandon(): void {
+    for (const mode of this.#live.values()) if (mode instanceof QuickModeInitiator && mode.pending) mode.close();
   }
 
   handleTimeout(now: Instant): void {

@@ -5,11 +5,14 @@ import { later } from './face.ts';
 const FIRST: Millis = 1000;
 const LONGEST: Millis = 8000;
 const ATTEMPTS = 6;
+/** For the answer to the last one, when the peer has answered before. */
+const LAST: Millis = 2000;
 
 export class Retransmission {
   readonly datagram: Uint8Array;
   readonly path: Path;
   #sent = 1;
+  #hurries = false;
   #at: Instant;
 
   constructor(datagram: Uint8Array, path: Path, now: Instant) {
@@ -22,8 +25,14 @@ export class Retransmission {
     return this.#at;
   }
 
+  /** How often it left. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   /** The peer seems to refuse, but nothing proves that it was the peer: ask once more, then give up. */
   hurry(): void {
+    this.#hurries = true;
     this.#sent = Math.max(this.#sent, ATTEMPTS - 1);
   }
 
@@ -31,7 +40,7 @@ export class Retransmission {
   due(now: Instant): 'wait' | 'send' | 'give-up' {
     if (now < this.#at) return 'wait';
     if (this.#sent >= ATTEMPTS) return 'give-up';
-    this.#at = later(now, Math.min(FIRST * 2 ** this.#sent, LONGEST));
+    this.#at = later(now, this.#hurries ? LAST : Math.min(FIRST * 2 ** this.#sent, LONGEST));
     this.#sent++;
     return 'send';
   }

@@ -1,5 +1,5 @@
 /** When two things are the same. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { Path } from '@culvert/base';
 
 /** In constant time. */
@@ -19,5 +19,5 @@ export function samePath(a: Path, b: Path): boolean {
 
 /** Tells a repeated message from a new one. */
 export function digestOf(datagram: Uint8Array): string {
-  return createHash('sha256').update(datagram).digest('base64');
+  return hash('sha256', datagram, 'base64');
 }

@@ -5,9 +5,8 @@
  *   delete         | DOI = 1 (4) | protocol | SPI size | count (2) | SPI ...
  */
 import { Reader, WireError, Writer } from '@culvert/wire';
-import { ProtocolId } from '../security-association.ts';
-import { u32 } from './keys.ts';
-import { type Payload, PayloadType } from './message.ts';
+import { type Payload, PayloadType } from './payload.ts';
+import { IPSEC_DOI, ProtocolId } from './security-association.ts';
 
 export const NotifyType = {
   invalidExchange: 7,
@@ -20,8 +19,6 @@ export const NotifyType = {
   areYouThere: 36_136,
   iAmHere: 36_137,
 } as const;
-
-const DOI = 1;
 
 export interface Notification {
   readonly protocol: number;
@@ -50,13 +47,13 @@ export function notify(
   spi: Uint8Array = new Uint8Array(0),
   data: Uint8Array = new Uint8Array(0),
 ): Payload {
-  const w = new Writer(8 + spi.length + data.length).u32(DOI).u8(protocol).u8(spi.length).u16(type);
+  const w = new Writer(8 + spi.length + data.length).u32(IPSEC_DOI).u8(protocol).u8(spi.length).u16(type);
   return { type: PayloadType.notification, body: w.bytes(spi).bytes(data).finish() };
 }
 
 /** R-U-THERE or its answer (RFC 3706, section 5.3): the SPI is both cookies, the data the sequence number. */
 export function aliveness(type: number, cookies: Uint8Array, sequence: number): Payload {
-  return notify(type, ProtocolId.isakmp, cookies, u32(sequence));
+  return notify(type, ProtocolId.isakmp, cookies, new Writer(4).u32(sequence).finish());
 }
 
 export function decodeDeletion(body: Uint8Array): Deletion {
@@ -71,6 +68,6 @@ export function decodeDeletion(body: Uint8Array): Deletion {
 }
 
 export function deletion(protocol: number, spi: Uint8Array): Payload {
-  const body = new Writer(8 + spi.length).u32(DOI).u8(protocol).u8(spi.length).u16(1).bytes(spi).finish();
+  const body = new Writer(8 + spi.length).u32(IPSEC_DOI).u8(protocol).u8(spi.length).u16(1).bytes(spi).finish();
   return { type: PayloadType.delete, body };
 }

@@ -4,17 +4,18 @@
  *   | type | protocol | port (2) | data ...
  */
 import { formatAddress, networkOf, prefixOfNetmask, Reader, WireError, Writer } from '@culvert/wire';
-import type { TrafficSelector } from '../../../child-sa.ts';
+import type { TrafficSelector } from '../../child-sa.ts';
 import { addressBytes } from './nat-detection.ts';
 
-export const IdType = {
-  ipv4: 1,
+/** RFC 2407, section 4.6.2.1. */
+export const IdentityType = {
+  ipv4Address: 1,
   fqdn: 2,
   userFqdn: 3,
   ipv4Subnet: 4,
-  ipv6: 5,
+  ipv6Address: 5,
   ipv6Subnet: 6,
-  distinguishedName: 9,
+  derDistinguishedName: 9,
 } as const;
 
 export interface Identification {
@@ -35,19 +36,19 @@ export function encodeIdentification({ type, protocol, port, data }: Identificat
 
 export function addressIdentification(address: string): Identification {
   const data = addressBytes(address);
-  return { type: data.length === 4 ? IdType.ipv4 : IdType.ipv6, protocol: 0, port: 0, data };
+  return { type: data.length === 4 ? IdentityType.ipv4Address : IdentityType.ipv6Address, protocol: 0, port: 0, data };
 }
 
 /** The network that a phase 2 identification names; undefined for a name, which old Windows sends. Throws WireError. */
 export function networkOfIdentification({ type, data }: Identification): string | undefined {
   const half = data.length / 2;
-  if (type === IdType.ipv4 || type === IdType.ipv6) {
-    if (data.length !== (type === IdType.ipv4 ? 4 : 16))
+  if (type === IdentityType.ipv4Address || type === IdentityType.ipv6Address) {
+    if (data.length !== (type === IdentityType.ipv4Address ? 4 : 16))
       throw new WireError('CULVERT_WIRE_LENGTH', 'address of an identification');
     return `${formatAddress(data)}/${data.length * 8}`;
   }
-  if (type !== IdType.ipv4Subnet && type !== IdType.ipv6Subnet) return undefined;
-  if (half !== (type === IdType.ipv4Subnet ? 4 : 16))
+  if (type !== IdentityType.ipv4Subnet && type !== IdentityType.ipv6Subnet) return undefined;
+  if (half !== (type === IdentityType.ipv4Subnet ? 4 : 16))
     throw new WireError('CULVERT_WIRE_LENGTH', 'subnet of an identification');
   const prefix = maskBits(data.subarray(half));
   const network = networkOf({ version: half === 4 ? 4 : 6, bytes: data.subarray(0, half) }, prefix);
@@ -60,9 +61,15 @@ export function identificationOfSelector({ network, protocol, port }: TrafficSel
   const bits = bytes.length * 8;
   const prefix = Number(prefixText ?? bits);
   const isV4 = bits === 32;
-  if (prefix === bits) return { type: isV4 ? IdType.ipv4 : IdType.ipv6, protocol, port, data: bytes };
+  if (prefix === bits)
+    return { type: isV4 ? IdentityType.ipv4Address : IdentityType.ipv6Address, protocol, port, data: bytes };
   const mask = networkOf({ version: isV4 ? 4 : 6, bytes: new Uint8Array(bits / 8).fill(0xff) }, prefix).address.bytes;
-  return { type: isV4 ? IdType.ipv4Subnet : IdType.ipv6Subnet, protocol, port, data: Buffer.concat([bytes, mask]) };
+  return {
+    type: isV4 ? IdentityType.ipv4Subnet : IdentityType.ipv6Subnet,
+    protocol,
+    port,
+    data: Buffer.concat([bytes, mask]),
+  };
 }
 
 function maskBits(mask: Uint8Array): number {
