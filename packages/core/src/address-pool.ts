@@ -1,5 +1,5 @@
 /**
- * The inner addresses of one network: who has which, who had which, and which is given next.
+ * The inner addresses of one network, or the smaller networks in it: who has which, who had which, and which is given next.
  *
  * A user gets an address kept for it, else one that it had before, else one never used, else the free one that was used longest
  * ago, so that an address stays with its user as long as there is room.
@@ -11,6 +11,7 @@ import {
   formatNetwork,
   type IpNetwork,
   type IpVersion,
+  networkOf,
   parseAddress,
   parseNetwork,
 } from '@culvert/wire';
@@ -27,10 +28,23 @@ export interface PoolNetwork {
   readonly reserved?: readonly string[] | undefined;
 }
 
+interface PoolUnits {
+  /** Bits of prefix of what is given: 64 for networks, each known by its first address. @default all, for addresses */
+  readonly unit?: number | undefined;
+  /** What is given to who has nothing kept lies in this network. @default the whole network */
+  readonly among?: string | undefined;
+}
+
 export interface NoAddress {
   readonly kind: 'exhausted' | 'taken';
   /** One sentence for the log: which network, and why. */
   readonly reason: string;
+}
+
+interface Held {
+  readonly user: string;
+  /** Whether anybody may get the address. */
+  readonly unasked: boolean;
 }
 
 /** Chosen: far more links than one gateway carries, and what a pool may have to remember. */
@@ -39,11 +53,15 @@ const MOST_ADDRESSES = 1_048_576n;
 export class AddressPool {
   readonly version: IpVersion;
   readonly network: IpNetwork;
+  readonly #unit: number;
+  /** As a power of two: addresses in one unit. */
+  readonly #step: bigint;
+  readonly #among: IpNetwork;
   readonly #gateway: string;
   readonly #reserved: readonly IpNetwork[];
   readonly #store: LeaseStore;
-  /** Address → user, of leases that are out. */
-  readonly #held = new Map<string, string>();
+  /** Of leases that are out, by address. */
+  readonly #held = new Map<string, Held>();
   /** Address → user that had it last, of free ones; the one used longest ago first. */
   readonly #remembered = new Map<string, string>();
   /** User → its remembered addresses, the latest last. */
@@ -55,14 +73,19 @@ export class AddressPool {
   readonly #endOffset: bigint;
 
   /** Throws WireError or CoreError for a network that is none, or that lacks the gateway's address. */
-  constructor(options: PoolNetwork, store: LeaseStore) {
+  constructor(options: PoolNetwork & PoolUnits, store: LeaseStore) {
     this.network = parseNetwork(options.network);
     this.version = this.network.address.version;
     this.#store = store;
-    const size = 1n << BigInt(this.network.address.bytes.length * 8 - this.network.prefix);
+    const bits = this.network.address.bytes.length * 8;
+    this.#unit = options.unit ?? bits;
+    this.#step = BigInt(bits - this.#unit);
+    this.#among = options.among === undefined ? this.network : parseNetwork(options.among);
+    const size = 1n << BigInt(bits - this.network.prefix);
+    const units = size >> this.#step;
     if (size < 4n)
       throw new CoreError('CULVERT_CORE_POOL', `${options.network} has no room for a gateway and a client`);
-    this.#endOffset = size < MOST_ADDRESSES ? size : MOST_ADDRESSES;
+    this.#endOffset = units < MOST_ADDRESSES ? units : MOST_ADDRESSES;
     this.#gateway = canonical(options.gateway ?? formatAddress(addressAt(this.network, 1n)));
     if (!this.#has(this.#gateway)) {
       throw new CoreError(
@@ -74,7 +97,7 @@ export class AddressPool {
     this.#reserved = [this.#gateway, ...edges.map((edge) => formatAddress(edge)), ...(options.reserved ?? [])].map(
       (text) => parseNetwork(text),
     );
-    for (const { address, user } of store.all(this.version)) if (this.#mayGive(address)) this.#remember(address, user);
+    for (const { address, user } of store.all(this.version)) this.#remember(address, user);
   }
 
   /** Leases that are out. */
@@ -86,6 +109,19 @@ export class AddressPool {
     return this.#has(canonical(address));
   }
 
+  /** Who has it now. In canonical text. */
+  holderOf(address: string): string | undefined {
+    return this.#held.get(address)?.user;
+  }
+
+  /** Whether an address, in canonical text, is among those that anybody may get. */
+  givesUnasked(address: string): boolean {
+    const held = this.#held.get(address);
+    if (held !== undefined) return held.unasked;
+    if (this.#remembered.has(address)) return true;
+    return contains(this.#among, parseAddress(address)) && this.#mayGive(address);
+  }
+
   /** Address → user, in canonical text, inside the network. Replaces what was set before. Throws CoreError for the gateway's address and the like. */
   setStatic(addresses: ReadonlyMap<string, string>): void {
     for (const address of addresses.keys()) {
@@ -95,61 +131,70 @@ export class AddressPool {
     this.#nextOffset = 0n;
   }
 
-  /** An address for one more session of `user`. */
-  take(user: string): InnerAddress | NoAddress {
-    const kept = this.#keptFor(user);
+  /** An address for one more session of `user`, out of those that its owner calls free, too. */
+  take(user: string, isFree: (address: string) => boolean): InnerAddress | NoAddress {
+    const kept = this.#keptFor(user, isFree);
     if (typeof kept === 'object') return kept;
-    const address = kept ?? this.#hadBefore(user) ?? this.#neverUsed() ?? this.#usedLongestAgo();
+    const address = kept ?? this.#hadBefore(user, isFree) ?? this.#neverUsed(isFree) ?? this.#usedLongestAgo(isFree);
     if (address === undefined) {
+      const what = this.#step === 0n ? 'address' : `network of ${this.#unit} bits`;
       const network = formatNetwork(this.network);
-      return { kind: 'exhausted', reason: `no address is free in ${network}: ${this.#held.size} are in use` };
+      return { kind: 'exhausted', reason: `no ${what} is free in ${network}: ${this.#held.size} are in use` };
     }
+    const unasked = this.givesUnasked(address);
     this.#forget(address);
-    this.#held.set(address, user);
+    this.#held.set(address, { user, unasked });
     this.#store.put(user, this.version, address);
     return { address, prefix: this.network.prefix, gateway: this.#gateway };
   }
 
   giveBack(address: string): void {
-    const user = this.#held.get(address);
-    if (user === undefined) return;
+    const held = this.#held.get(address);
+    if (held === undefined) return;
+    this.#remember(address, held.user);
     this.#held.delete(address);
-    this.#remember(address, user);
   }
 
   /** The user's static address, if none of its sessions has it; a refusal where another user's lease is in the way. */
-  #keptFor(user: string): string | NoAddress | undefined {
+  #keptFor(user: string, isFree: (address: string) => boolean): string | NoAddress | undefined {
     for (const [address, owner] of this.#static) {
       if (owner !== user) continue;
-      const holder = this.#held.get(address);
-      if (holder === undefined) return address;
-      if (holder !== user)
+      const holder = this.holderOf(address);
+      if (holder === undefined && isFree(address)) return address;
+      if (holder !== undefined && holder !== user)
         return { kind: 'taken', reason: `${address} is kept for ${user}, and ${holder} has it still` };
     }
     return undefined;
   }
 
-  #hadBefore(user: string): string | undefined {
-    const addresses = this.#byUser.get(user);
-    return addresses && [...addresses].reverse().find((address) => !this.#static.has(address));
+  #hadBefore(user: string, isFree: (address: string) => boolean): string | undefined {
+    let latest: string | undefined;
+    for (const address of this.#byUser.get(user) ?? [])
+      if (!this.#static.has(address) && isFree(address)) latest = address;
+    return latest;
   }
 
-  #neverUsed(): string | undefined {
-    for (; this.#nextOffset < this.#endOffset; this.#nextOffset++) {
-      const address = formatAddress(addressAt(this.network, this.#nextOffset));
+  #neverUsed(isFree: (address: string) => boolean): string | undefined {
+    let isLowest = true;
+    for (let offset = this.#nextOffset; offset < this.#endOffset; offset++) {
+      const address = formatAddress(addressAt(this.network, offset << this.#step));
       const used = this.#held.has(address) || this.#remembered.has(address) || this.#static.has(address);
-      if (!used && this.#mayGive(address)) return address;
+      const isToGive = !used && this.givesUnasked(address);
+      if (isToGive && isFree(address)) return address;
+      isLowest &&= !isToGive;
+      if (isLowest) this.#nextOffset = offset + 1n;
     }
     return undefined;
   }
 
-  #usedLongestAgo(): string | undefined {
-    for (const address of this.#remembered.keys()) if (!this.#static.has(address)) return address;
+  #usedLongestAgo(isFree: (address: string) => boolean): string | undefined {
+    for (const address of this.#remembered.keys()) if (!this.#static.has(address) && isFree(address)) return address;
     return undefined;
   }
 
   #remember(address: string, user: string): void {
     this.#forget(address);
+    if (!this.givesUnasked(address)) return;
     this.#remembered.set(address, user);
     const addresses = this.#byUser.get(user) ?? new Set();
     this.#byUser.set(user, addresses.add(address));
@@ -170,7 +215,9 @@ export class AddressPool {
 
   #mayGive(address: string): boolean {
     const parsed = parseAddress(address);
-    return contains(this.network, parsed) && !this.#reserved.some((network) => contains(network, parsed));
+    const unit = networkOf(parsed, this.#unit);
+    if (!contains(this.network, parsed) || formatAddress(unit.address) !== address) return false;
+    return !this.#reserved.some((network) => contains(network, parsed) || contains(unit, network.address));
   }
 }
 

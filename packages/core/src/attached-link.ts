@@ -5,14 +5,7 @@ import { createLinkCounters, type LinkCounters } from './counters.ts';
 import type { ElsewhereLink } from './elsewhere.ts';
 import { ShareUse } from './fair-share.ts';
 import type { LinkFilter } from './link-filter.ts';
-import {
-  type AddressWords,
-  addressWords,
-  innerNetwork,
-  maskWord,
-  type NetworkWords,
-  networkWords,
-} from './network-words.ts';
+import { type AddressWords, addressWords, maskWord, type NetworkWords, networkAround } from './network-words.ts';
 
 /** IP and TCP headers without options (RFC 6691). */
 const TCP_IPV4_HEADERS = 40;
@@ -31,7 +24,7 @@ export class InnerEnd {
   constructor(inner: InnerAddress) {
     this.address = addressWords(inner.address);
     this.gateway = addressWords(inner.gateway);
-    this.network = networkWords(innerNetwork(inner));
+    this.network = networkAround(this.address, inner.prefix);
   }
 
   /** Whether the destination lies in the inner network, the gateway's own address aside. */
@@ -52,7 +45,7 @@ export class AttachedLink {
   readonly slot: number;
   readonly link: Link;
   readonly counters: LinkCounters = createLinkCounters();
-  /** Networks that lead to this link: its own addresses, and what lies behind it. */
+  /** Networks that lead to this link: its own addresses or networks, and what lies behind it. */
   claims: readonly NetworkWords[] = [];
   ipv4: InnerEnd | undefined;
   ipv6: InnerEnd | undefined;

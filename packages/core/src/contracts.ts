@@ -48,6 +48,8 @@ export interface Claim {
   readonly password: { readonly username: string; readonly password: string } | undefined;
   /** From transports whose peers prove a password without showing it. */
   readonly response?: ChallengeResponse | undefined;
+  /** The peer makes its IPv6 addresses itself in a network of 64 bits, as PPP's do (RFC 5072, RFC 4862). @default false */
+  readonly makesAddresses?: boolean | undefined;
   /** What the peer says of itself (OpenVPN's IV_*), for logs. */
   readonly peerInfo: ReadonlyMap<string, string>;
 }
@@ -58,6 +60,8 @@ export interface InnerAddress {
   readonly prefix: number;
   /** The gateway's own address in that network. */
   readonly gateway: string;
+  /** A network that is the link's alone, with `address` in it: its peer makes addresses there itself. @default the address alone */
+  readonly ownNetwork?: string | undefined;
 }
 
 /** How a link is configured; on the gateway what the peer is told, on the client what the server told. */
@@ -150,7 +154,7 @@ export interface Link {
   readonly unfragmented?: number | undefined;
   /** What the two ends agreed on ("AES-256-GCM", "TLSv1.3"), for status and logs. */
   readonly facts: Readonly<Record<string, string>>;
-  /** Counters of the socket below, by name, where the link has one of its own. */
+  /** Counters of what is below: of its socket, where the link has one of its own, or of its protocols. */
   readonly wire?: Readonly<Record<string, number>> | undefined;
   /** Send the batch's packets to the peer. Never blocks, never throws for a lost packet, keeps nothing of the batch. */
   send(batch: PacketBatch): void;
@@ -169,6 +173,8 @@ export type TransportEvent =
   | { readonly kind: 'failed'; readonly id: number; readonly path: Path; readonly reason: CloseReason }
   | { readonly kind: 'rekeyed'; readonly id: number }
   | { readonly kind: 'roamed'; readonly id: number; readonly from: Path; readonly to: Path }
+  /** What is probably in the way of a try that goes on: people should hear of it before it is over. */
+  | { readonly kind: 'trouble'; readonly id: number; readonly reason: string }
   /** A decision worth a debug line: offers, choices, peculiar peers. */
   | {
       readonly kind: 'note';

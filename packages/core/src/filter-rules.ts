@@ -36,6 +36,8 @@ interface CompiledRule {
 export class CompiledPolicy {
   readonly #rules: readonly CompiledRule[];
   readonly #default: FilterPolicy['default'];
+  /** The last of the rules for what is pushed: most links are pushed the same. */
+  #pushed: { readonly networks: string; readonly rule: CompiledRule } | undefined;
 
   /** Throws CoreError: names the rule by its place, counted from 1. */
   constructor(policy: FilterPolicy) {
@@ -55,10 +57,18 @@ export class CompiledPolicy {
     const fromClient = mine.filter((rule) => !rule.fromOffice);
     if (this.#default === undefined) {
       const networks = pushedNetworks(config, clientsMayMeet);
-      if (networks.length > 0) fromClient.push(compileRule({ action: 'allow', networks }));
+      if (networks.length > 0) fromClient.push(this.#allow(networks));
     }
     const fromOffice = mine.filter((rule) => rule.fromOffice);
     return new LinkRules(fromClient, fromOffice, this.#default === 'allow');
+  }
+
+  #allow(networks: readonly string[]): CompiledRule {
+    const text = networks.join();
+    if (this.#pushed?.networks !== text) {
+      this.#pushed = { networks: text, rule: compileRule({ action: 'allow', networks }) };
+    }
+    return this.#pushed.rule;
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Instant } from '@culvert/base';
-import { formatNetwork, type IpNetwork, parseNetwork, WireError } from '@culvert/wire';
+import { WireError } from '@culvert/wire';
 import { AttachedLink, InnerEnd } from './attached-link.ts';
-import type { Link, LinkConfig } from './contracts.ts';
+import type { InnerAddress, Link, LinkConfig } from './contracts.ts';
 import { CoreError } from './errors.ts';
-import { type NetworkWords, networkWords } from './network-words.ts';
+import { type NetworkWords, networkAround, networkText, networkWords } from './network-words.ts';
 import { PrefixTable } from './prefix-table.ts';
 import { NOT_FOUND } from './word-hash.ts';
 
@@ -57,9 +57,9 @@ export class LinkTable {
   refresh(entry: AttachedLink): void {
     const { config } = entry.link;
     const meaning = readConfig(config, this.#also);
-    for (const { words, text } of meaning.claims) this.#refuseTaken(entry, words, text);
+    for (const words of meaning.claims) this.#refuseTaken(entry, words);
     this.#release(entry);
-    entry.claims = meaning.claims.map(({ words }) => words);
+    entry.claims = meaning.claims;
     for (const words of entry.claims) this.#routes.set(words, entry.slot);
     entry.ipv4 = meaning.ipv4;
     entry.ipv6 = meaning.ipv6;
@@ -73,13 +73,13 @@ export class LinkTable {
     entry.attached = false;
   }
 
-  #refuseTaken(entry: AttachedLink, words: NetworkWords, text: string): void {
+  #refuseTaken(entry: AttachedLink, words: NetworkWords): void {
     const holder = this.#routes.get(words);
     if (holder === NOT_FOUND || holder === entry.slot) return;
     const other = this.#slots[holder]?.link;
     throw new CoreError(
       'CULVERT_CORE_ADDRESS_TAKEN',
-      `link ${entry.link.id} of ${entry.link.principal.user} wants ${text}, which link ${other?.id} of ${other?.principal.user} has`,
+      `link ${entry.link.id} of ${entry.link.principal.user} wants ${networkText(words)}, which link ${other?.id} of ${other?.principal.user} has`,
     );
   }
 
@@ -89,34 +89,41 @@ export class LinkTable {
   }
 }
 
-interface Claim {
-  readonly text: string;
-  readonly words: NetworkWords;
-}
-
 interface ConfigMeaning {
   readonly ipv4: InnerEnd | undefined;
   readonly ipv6: InnerEnd | undefined;
   /** Each network once. */
-  readonly claims: readonly Claim[];
+  readonly claims: readonly NetworkWords[];
 }
 
 function readConfig(config: LinkConfig, also: readonly string[]): ConfigMeaning {
-  const addresses = [config.ipv4, config.ipv6].flatMap((inner) => (inner === undefined ? [] : [inner.address]));
-  const claims = new Map<string, Claim>();
+  const claims: NetworkWords[] = [];
   try {
-    for (const text of [...addresses, ...config.networksBehind, ...also]) {
-      const network: IpNetwork = parseNetwork(text);
-      const canonical = formatNetwork(network);
-      claims.set(canonical, { text: canonical, words: networkWords(network) });
-    }
-    return {
-      ipv4: config.ipv4 && new InnerEnd(config.ipv4),
-      ipv6: config.ipv6 && new InnerEnd(config.ipv6),
-      claims: [...claims.values()],
-    };
+    const ipv4 = config.ipv4 && new InnerEnd(config.ipv4);
+    const ipv6 = config.ipv6 && new InnerEnd(config.ipv6);
+    claimOwn(claims, config.ipv4, ipv4);
+    claimOwn(claims, config.ipv6, ipv6);
+    for (const text of config.networksBehind) claim(claims, networkWords(text));
+    for (const text of also) claim(claims, networkWords(text));
+    return { ipv4, ipv6, claims };
   } catch (cause) {
     if (!(cause instanceof WireError)) throw cause;
     throw new CoreError('CULVERT_CORE_ADDRESS', cause.message, { cause });
   }
+}
+
+function claimOwn(claims: NetworkWords[], inner: InnerAddress | undefined, end: InnerEnd | undefined): void {
+  if (inner === undefined || end === undefined) return;
+  const { ownNetwork } = inner;
+  const whole = end.address.version === 4 ? 32 : 128;
+  claim(claims, ownNetwork === undefined ? networkAround(end.address, whole) : networkWords(ownNetwork));
+}
+
+function claim(claims: NetworkWords[], network: NetworkWords): void {
+  if (!claims.some((other) => isSame(other, network))) claims.push(network);
+}
+
+function isSame(x: NetworkWords, y: NetworkWords): boolean {
+  const sameWords = x.a === y.a && x.b === y.b && x.c === y.c && x.d === y.d;
+  return sameWords && x.version === y.version && x.prefix === y.prefix;
 }

@@ -31,11 +31,27 @@ export function maskWord(prefix: number, n: number): number {
   return bits === 0 ? 0 : (-1 << (32 - bits)) | 0;
 }
 
+function wordAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+}
+
 function words(bytes: Uint8Array): Omit<AddressWords, 'version'> {
-  const all = new Uint8Array(16);
-  all.set(bytes);
-  const view = new DataView(all.buffer);
-  return { a: view.getInt32(0), b: view.getInt32(4), c: view.getInt32(8), d: view.getInt32(12) };
+  return { a: wordAt(bytes, 0), b: wordAt(bytes, 4), c: wordAt(bytes, 8), d: wordAt(bytes, 12) };
+}
+
+/** The network of `prefix` bits that holds `address`. */
+export function networkAround({ version, a, b, c, d }: AddressWords, prefix: number): NetworkWords {
+  const mask = (n: number) => maskWord(prefix, n);
+  return { version, prefix, a: a & mask(0), b: b & mask(1), c: c & mask(2), d: d & mask(3) };
+}
+
+/** As `formatNetwork` spells it. */
+export function networkText({ version, prefix, a, b, c, d }: NetworkWords): string {
+  const bytes = new Uint8Array(version === 4 ? 4 : 16);
+  const view = new DataView(bytes.buffer);
+  const all = version === 4 ? [a] : [a, b, c, d];
+  for (const [i, word] of all.entries()) view.setInt32(i * 4, word);
+  return formatNetwork({ address: { version, bytes }, prefix });
 }
 
 /** The network that an inner address lies in, as text. Throws WireError. */

@@ -38,6 +38,32 @@ describe('forwarding', () => {
     assert.deepEqual(office.core.view(link)?.counters.packetsIn, 2);
   });
 
+  test('a network of its own is the link’s as a whole, and nobody else’s', () => {
+    const office = new Office({ filter: everything });
+    const [address, gateway] = ['fd00:0:0:5::2', 'fd00::1'];
+    const ipv6 = { address, prefix: 56, gateway, ownNetwork: 'fd00:0:0:5::/64' };
+    const [link, other] = [
+      office.connect({ ipv6 }),
+      office.connect({ ipv6: { address: 'fd00::3', prefix: 56, gateway } }),
+    ];
+    const made = 'fd00:0:0:5:8c1a:77ff:fe00:1';
+    const packet = forge({ from: made, to: server6 });
+    link.bring(packet, forge({ from: 'fd00:0:0:6::1', to: server6 }), forge({ from: 'fd00::3', to: server6 }));
+    other.bring(forge({ from: made, to: server6 }));
+    assert.deepEqual(office.delivered(), [packet]);
+    assert.deepEqual(
+      [link, other].map((each) => office.core.view(each)?.counters.dropped.spoofed),
+      [2, 1],
+    );
+    const back = forge({ from: server6, to: 'fd00:0:0:5:ffff::9' });
+    office.send(back, forge({ from: server6, to: 'fd00:0:0:6::9' }));
+    assert.deepEqual([link.received(), office.core.dropped.noRoute], [[back], 1]);
+    assert.throws(
+      () => office.connect({ ipv6: { ...ipv6, address: 'fd00:0:0:5::7' } }),
+      /fd00:0:0:5::\/64, which link/,
+    );
+  });
+
   test('padding behind a packet is cut off', () => {
     const office = new Office({ filter: everything });
     const link = office.connect();

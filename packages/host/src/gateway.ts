@@ -40,7 +40,7 @@ export function gatewayTable(options: {
   checkDevice(options.device);
   for (const network of options.networks) checkNetwork(network);
   const family = (network: string) => (familyOf(network) === 4 ? 'ip' : 'ip6');
-  const guard = options.networks.map((net) => `    iifname != "${options.device}" ${family(net)} saddr ${net} drop`);
+  const guard = options.networks.map((net) => `    ${family(net)} saddr ${net} iifname != "${options.device}" drop`);
   const nat = options.networks.map(
     (net) => `    ${family(net)} saddr ${net} oifname != "${options.device}" masquerade`,
   );

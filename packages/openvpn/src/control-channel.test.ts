@@ -80,9 +80,9 @@ test("a client learns its server's session id from a reset, once, and never zero
   const { channel: control } = channel('client', 'nobody');
   assert.equal(control.open(packet(Opcode.controlV1), path), undefined, 'a reset comes first');
   assert.equal(control.open(packet(Opcode.hardResetServerV2, { session: new Uint8Array(8), id: 0 }), path), undefined);
-  const opened = control.open(packet(Opcode.hardResetServerV2, { id: 0 }), path);
-  assert.ok(opened);
-  control.learnPeer(opened.sessionId);
-  control.learnPeer(new Uint8Array(8).fill(3));
+  const reset = packet(Opcode.hardResetServerV2, { id: 0 });
+  assert.ok(control.open(reset, path));
+  control.learnPeer(reset);
+  control.learnPeer(new Uint8Array(20).fill(3));
   assert.deepEqual(control.peerSessionId, theirs);
 });

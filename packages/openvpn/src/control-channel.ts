@@ -5,10 +5,11 @@
  * `key-exchange.ts`.
  */
 import type { Path } from '@culvert/base';
+import { standsAt } from './bytes.ts';
 import { bodyHeadBytes, type ControlBody, decodeBody, encodeBody, encodeHead } from './control-packet.ts';
 import type { SessionStats } from './face.ts';
 import type { ExchangePacket } from './key-exchange.ts';
-import { Opcode, peekControl } from './opcode.ts';
+import { Opcode, SESSION_ID_BYTES } from './opcode.ts';
 import { CONTROL_HEAD_BYTES, type ControlWrap } from './wrap/control-wrap.ts';
 import { createDynamicWrap } from './wrap/dynamic.ts';
 
@@ -17,6 +18,8 @@ import { createDynamicWrap } from './wrap/dynamic.ts';
 export const LONGEST_CONTROL = 4_096;
 /** Most acknowledgements that ride on a packet with data. */
 const ACKS_ON_DATA = 4;
+
+const NO_SESSION = new Uint8Array(SESSION_ID_BYTES);
 
 export interface ControlChannelOptions {
   readonly role: 'server' | 'client';
@@ -36,8 +39,6 @@ export interface PeerPacket {
   readonly opcode: Opcode;
   readonly keyId: number;
   readonly body: ControlBody;
-  /** The sender's session id. Borrows from the datagram. */
-  readonly sessionId: Uint8Array;
 }
 
 export class ControlChannel {
@@ -69,38 +70,41 @@ export class ControlChannel {
   /** The peer's packet in `datagram`; what is not one is counted. */
   open(datagram: Uint8Array, path: Path): PeerPacket | undefined {
     const { stats } = this.#options;
-    const head = peekControl(datagram);
-    if (head === undefined || datagram.length > LONGEST_CONTROL || !this.#acceptsOpcode(head.opcode)) {
+    const first = datagram[0] ?? 0;
+    const opcode = first >>> 3;
+    const keyId = first & 7;
+    const isLong = datagram.length > LONGEST_CONTROL;
+    if (datagram.length < CONTROL_HEAD_BYTES || isLong || !this.#acceptsOpcode(opcode)) {
       stats.malformed++;
       return undefined;
     }
-    if (!this.#isPeer(datagram, path, head.opcode)) {
+    if (!this.#isPeer(datagram, path, opcode)) {
       stats.unauthenticated++;
       return undefined;
     }
-    const unwrapped = this.#wrapFor(head.keyId).unwrap(datagram);
+    const unwrapped = this.#wrapFor(keyId).unwrap(datagram);
     if (unwrapped.kind !== 'body') {
       stats[unwrapped.kind]++;
       return undefined;
     }
-    const body = decodeBody(head.opcode, unwrapped.body);
-    if (body === undefined || !this.#fits(head.opcode, body)) {
+    const body = decodeBody(opcode, unwrapped.body);
+    if (body === undefined || !this.#fits(opcode, body)) {
       stats.malformed++;
       return undefined;
     }
-    const sessionId = datagram.subarray(1, CONTROL_HEAD_BYTES);
-    return { opcode: head.opcode as Opcode, keyId: head.keyId, body, sessionId };
+    return { opcode: opcode as Opcode, keyId, body };
   }
 
-  /** From now on the peer is whoever has this session id; a client learns it from the first authentic reset. */
-  learnPeer(sessionId: Uint8Array): void {
-    this.#peerSessionId ??= sessionId.slice();
+  /** From now on the peer is who sent this; a client learns its session id from the first authentic reset. */
+  learnPeer(datagram: Uint8Array): void {
+    this.#peerSessionId ??= datagram.slice(1, CONTROL_HEAD_BYTES);
   }
 
   /** The datagram for a packet of the exchange with `keyId`. */
   seal(packet: ExchangePacket, keyId: number): Uint8Array {
     const head = encodeHead(packet.opcode, keyId, this.ownSessionId);
-    return this.#wrapFor(keyId).wrap(head, encodeBody({ ...packet, ackedSession: this.#peerSessionId }));
+    const { acks, packetId, payload } = packet;
+    return this.#wrapFor(keyId).wrap(head, encodeBody({ acks, ackedSession: this.#peerSessionId, packetId, payload }));
   }
 
   /** TLS bytes that fit a packet with this opcode when the datagram may have `most` bytes. */
@@ -131,20 +135,15 @@ export class ControlChannel {
   #isPeer(datagram: Uint8Array, path: Path, opcode: number): boolean {
     const { address, port } = this.#path.remote;
     if (path.remote.address !== address || path.remote.port !== port) return false;
-    const id = datagram.subarray(1, CONTROL_HEAD_BYTES);
-    if (this.#peerSessionId !== undefined) return sameBytes(id, this.#peerSessionId);
-    return opcode === Opcode.hardResetServerV2 && id.some((byte) => byte !== 0);
+    if (this.#peerSessionId !== undefined) return standsAt(datagram, 1, this.#peerSessionId);
+    return opcode === Opcode.hardResetServerV2 && !standsAt(datagram, 1, NO_SESSION);
   }
 
   /** It acknowledges packets of this session alone, and a hard reset is always packet 0. */
   #fits(opcode: number, { ackedSession, packetId }: ControlBody): boolean {
-    if (ackedSession !== undefined && !sameBytes(ackedSession, this.ownSessionId)) return false;
+    if (ackedSession !== undefined && !standsAt(ackedSession, 0, this.ownSessionId)) return false;
     const isReset =
       opcode === Opcode.hardResetServerV2 || opcode === Opcode.hardResetClientV2 || opcode === Opcode.hardResetClientV3;
     return !isReset || packetId === 0;
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -6,6 +6,7 @@
  *
  * ACK_V1 has neither packet id nor payload. Strangers choose how often these are decoded, so nothing here throws.
  */
+import { readUint32, writeUint32 } from './bytes.ts';
 import { Opcode, SESSION_ID_BYTES } from './opcode.ts';
 import { CONTROL_HEAD_BYTES } from './wrap/control-wrap.ts';
 
@@ -37,24 +38,31 @@ export function decodeBody(opcode: number, body: Uint8Array): ControlBody | unde
   const acksEnd = 1 + count * 4 + (count > 0 ? SESSION_ID_BYTES : 0);
   const isAck = opcode === Opcode.ackV1;
   if (body.length < acksEnd + (isAck ? 0 : 4) || (isAck && count === 0)) return undefined;
-  const view = new DataView(body.buffer, body.byteOffset, body.length);
+  const acks: number[] = [];
+  for (let i = 0; i < count; i++) acks.push(readUint32(body, 1 + i * 4));
   return {
-    acks: Array.from({ length: count }, (_, i) => view.getUint32(1 + i * 4)),
+    acks,
     ackedSession: count > 0 ? body.subarray(acksEnd - SESSION_ID_BYTES, acksEnd) : undefined,
-    packetId: isAck ? undefined : view.getUint32(acksEnd),
+    packetId: isAck ? undefined : readUint32(body, acksEnd),
     payload: isAck ? body.subarray(acksEnd) : body.subarray(acksEnd + 4),
   };
 }
 
-/** `ackedSession` is wanted where `acks` is not empty; `packetId` is undefined for an ACK_V1 alone. */
+/** What goes into a datagram lies here until it does: a handshake is a dozen of them. */
+const encoded = new Uint8Array(2_048);
+
+/**
+ * `ackedSession` is wanted where `acks` is not empty; `packetId` is undefined for an ACK_V1 alone.
+ * The bytes are lent until the next call.
+ */
 export function encodeBody(body: ControlBody): Uint8Array {
   const { acks, ackedSession, packetId, payload } = body;
-  const bytes = new Uint8Array(bodyHeadBytes(acks.length, packetId !== undefined) + payload.length);
-  const view = new DataView(bytes.buffer);
+  const length = bodyHeadBytes(acks.length, packetId !== undefined) + payload.length;
+  const bytes = length <= encoded.length ? encoded.subarray(0, length) : new Uint8Array(length);
   bytes[0] = acks.length;
   let at = 1;
-  for (const id of acks) {
-    view.setUint32(at, id);
+  for (let i = 0; i < acks.length; i++) {
+    writeUint32(bytes, at, acks[i] ?? 0);
     at += 4;
   }
   if (acks.length > 0 && ackedSession !== undefined) {
@@ -62,7 +70,7 @@ export function encodeBody(body: ControlBody): Uint8Array {
     at += SESSION_ID_BYTES;
   }
   if (packetId !== undefined) {
-    view.setUint32(at, packetId);
+    writeUint32(bytes, at, packetId);
     at += 4;
   }
   bytes.set(payload, at);

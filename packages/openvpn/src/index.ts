@@ -16,7 +16,7 @@ export type {
   SessionOptions,
   SessionStats,
 } from './face.ts';
-export { isData, Opcode, peekControl, peekPeerId } from './opcode.ts';
+export { isData, Opcode, peekControl, peekPeerId, SESSION_ID_BYTES } from './opcode.ts';
 export { ServerSession } from './server-session.ts';
 export type { Session } from './session.ts';
 export type { SessionStart } from './session-start.ts';

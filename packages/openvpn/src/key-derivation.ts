@@ -27,12 +27,12 @@ export interface DirectionKey {
   readonly implicitIv: Uint8Array;
 }
 
-/** The key of what `sender` sends. */
+/** The key of what `sender` sends. Borrows. */
 export function directionKey(key2: Uint8Array, sender: 'client' | 'server', cipher: AeadName): DirectionKey {
   const at = sender === 'client' ? 0 : DIRECTION_BYTES;
   return {
-    key: key2.slice(at, at + keyBytes[cipher]),
-    implicitIv: key2.slice(at + HMAC_AT, at + HMAC_AT + IMPLICIT_IV_BYTES),
+    key: key2.subarray(at, at + keyBytes[cipher]),
+    implicitIv: key2.subarray(at + HMAC_AT, at + HMAC_AT + IMPLICIT_IV_BYTES),
   };
 }
 

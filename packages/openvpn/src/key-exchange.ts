@@ -167,13 +167,13 @@ export class KeyExchange {
     return this.#tls.exportKeyingMaterial(label, length);
   }
 
-  /** The next packet to send. */
-  poll(now: Instant): ExchangePacket | undefined {
+  /** The next packet to send. `more`: the peer's next is here already, so that what would only acknowledge waits for it. */
+  poll(now: Instant, more = false): ExchangePacket | undefined {
     const due = this.#sender.poll(now);
     if (due !== undefined) {
       return { opcode: due.opcode, acks: this.#receiver.takeAcks(false), packetId: due.id, payload: due.payload };
     }
-    if (!this.#receiver.owes) return undefined;
+    if (more || !this.#receiver.owes) return undefined;
     return { opcode: Opcode.ackV1, acks: this.#receiver.takeAcks(true), packetId: undefined, payload: NOTHING };
   }
 

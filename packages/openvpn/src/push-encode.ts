@@ -4,15 +4,17 @@
  * Options are separated by commas, so none may hold one. A message is at most 1,024 bytes; what does not fit goes on in the next, each
  * but the last ending in `push-continuation 2`, and the last in `push-continuation 1`.
  */
-import { netmask, parseAddress, parseNetwork } from '@culvert/wire';
+import { formatNetwork, netmask, networkOf, parseAddress, parseNetwork } from '@culvert/wire';
 import { OpenvpnError } from './errors.ts';
 import type { AeadName, PushedConfig } from './face.ts';
 import type { Agreement } from './negotiation.ts';
-import { encodeText } from './text.ts';
 
 const LONGEST_MESSAGE = 1_024;
 /** push.c keeps as much free for what ends a message. */
 const RESERVE = 84;
+/** OpenVPN takes no others for ifconfig-ipv6 (options.c). */
+const SHORTEST_PREFIX = 64;
+const LONGEST_PREFIX = 124;
 /** The tun-mtu of a peer that was not told one. */
 const DEFAULT_MTU = 1_500;
 
@@ -45,12 +47,9 @@ export function chunkPush(options: readonly string[]): string[] {
   const chunks: string[][] = [[]];
   let length = 0;
   for (const option of options) {
-    const bytes = encodeText(option).length + 1;
-    if (
-      option.includes(',') ||
-      /[^\x20-\x7e]/.test(option) ||
-      bytes > LONGEST_MESSAGE - RESERVE - 'PUSH_REPLY'.length
-    ) {
+    // ASCII, as is checked: a byte a character, and the comma before it.
+    const bytes = option.length + 1;
+    if (/[^\x20-\x7e]|,/.test(option) || bytes > LONGEST_MESSAGE - RESERVE - 'PUSH_REPLY'.length) {
       throw new OpenvpnError('CULVERT_OPENVPN_PUSH', JSON.stringify(option.slice(0, 80)));
     }
     if ('PUSH_REPLY'.length + length + bytes > LONGEST_MESSAGE - RESERVE) {
@@ -71,17 +70,33 @@ function addresses({ ipv4, ipv6 }: PushedConfig): string[] {
   if (ipv4 !== undefined) {
     options.push(`route-gateway ${ipv4.gateway}`, `ifconfig ${ipv4.address} ${netmask(ipv4.prefix)}`);
   }
-  if (ipv6 !== undefined) options.push(`ifconfig-ipv6 ${ipv6.address}/${ipv6.prefix} ${ipv6.gateway}`);
+  if (ipv6 === undefined) return options;
+  const prefix = Math.min(LONGEST_PREFIX, Math.max(SHORTEST_PREFIX, ipv6.prefix));
+  options.push(`ifconfig-ipv6 ${ipv6.address}/${prefix} ${ipv6.gateway}`);
+  // The rest of the network is no longer on the device's own.
+  if (prefix > ipv6.prefix) {
+    options.push(`route-ipv6 ${formatNetwork(networkOf(parseAddress(ipv6.address), ipv6.prefix))}`);
+  }
+  return options;
+}
+
+/** Lists that all clients of a configuration share: read once, not for each of them. */
+const known = new WeakMap<readonly string[], readonly string[]>();
+
+function routeOptions(routes: readonly string[]): readonly string[] {
+  const before = known.get(routes);
+  if (before !== undefined) return before;
+  const options = routes.map((text) => {
+    const { address, prefix } = parseNetwork(text);
+    const start = text.split('/')[0] ?? text;
+    return address.version === 4 ? `route ${start} ${netmask(prefix)}` : `route-ipv6 ${start}/${prefix}`;
+  });
+  known.set(routes, options);
   return options;
 }
 
 function routes({ routes, redirect }: PushedConfig): string[] {
-  const options: string[] = [];
-  for (const text of routes) {
-    const { address, prefix } = parseNetwork(text);
-    const start = text.split('/')[0] ?? text;
-    options.push(address.version === 4 ? `route ${start} ${netmask(prefix)}` : `route-ipv6 ${start}/${prefix}`);
-  }
+  const options = [...routeOptions(routes)];
   if (redirect.ipv4) options.push(`redirect-gateway def1${redirect.ipv6 ? ' ipv6' : ''}`);
   else if (redirect.ipv6) options.push('redirect-gateway ipv6 !ipv4');
   return options;

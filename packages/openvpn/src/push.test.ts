@@ -86,6 +86,16 @@ test('an option that holds a comma or does not fit is an error of the caller', (
   assert.throws(() => chunkPush(['dhcp-option DOMAIN a\nb']), OpenvpnError);
 });
 
+test('an IPv6 network that OpenVPN does not take for a device is told as one that it takes, and a route', () => {
+  const ipv6Of = (prefix: number) =>
+    push({ ...config, routes: [], ipv6: { address: 'fd00::2', prefix, gateway: 'fd00::1' } }).filter((option) =>
+      /^ifconfig-ipv6|^route-ipv6 fd00:/.test(option),
+    );
+  assert.deepEqual(ipv6Of(64), ['ifconfig-ipv6 fd00::2/64 fd00::1']);
+  assert.deepEqual(ipv6Of(56), ['ifconfig-ipv6 fd00::2/64 fd00::1', 'route-ipv6 fd00::/56']);
+  assert.deepEqual(ipv6Of(126), ['ifconfig-ipv6 fd00::2/124 fd00::1']);
+});
+
 test('a client without cc-exit is told of the exporter by key-derivation, one without the exporter of nothing', () => {
   const flags = (features: Partial<Agreement['features']>) =>
     push(config, { agreement: { ...agreement, features: { ...agreement.features, ...features } } }).filter((option) =>

@@ -29,7 +29,10 @@ export class ReliableReceiver {
     this.#nextId = firstId;
   }
 
-  /** Take a packet; the payload is copied. Beyond the window it is neither kept nor acknowledged, so that the peer sends it again. */
+  /**
+   * Take a packet. The payload of the next in order is borrowed: poll it before anything else; that of a later one is copied.
+   * Beyond the window it is neither kept nor acknowledged, so that the peer sends it again.
+   */
   accept(id: number, packet: IncomingPacket): 'new' | 'duplicate' | 'outside' {
     if (id >= this.#nextId + WINDOW) return 'outside';
     this.owe(id);
@@ -37,7 +40,7 @@ export class ReliableReceiver {
       this.duplicates++;
       return 'duplicate';
     }
-    this.#early.set(id, { opcode: packet.opcode, payload: packet.payload.slice() });
+    this.#early.set(id, id === this.#nextId ? packet : { opcode: packet.opcode, payload: packet.payload.slice() });
     return 'new';
   }
 
@@ -61,9 +64,15 @@ export class ReliableReceiver {
   /** The acknowledgements for the next packet: those owed first, then recent ones again. */
   takeAcks(alone: boolean): number[] {
     const limit = alone ? ACKS_ALONE : ACKS_ON_DATA;
-    const fresh = this.#owed.splice(0, limit);
-    const again = this.#recent.filter((id) => !fresh.includes(id)).slice(0, limit - fresh.length);
-    this.#recent = [...fresh, ...this.#recent.filter((id) => !fresh.includes(id))].slice(0, ACKS_ALONE);
-    return [...fresh, ...again];
+    const acks = this.#owed.splice(0, limit);
+    const recent = acks.slice();
+    for (let i = 0; i < this.#recent.length; i++) {
+      const id = this.#recent[i] ?? 0;
+      if (recent.includes(id)) continue;
+      if (acks.length < limit) acks.push(id);
+      if (recent.length < ACKS_ALONE) recent.push(id);
+    }
+    this.#recent = recent;
+    return acks;
   }
 }

@@ -79,10 +79,12 @@ export class ReliableSender {
   }
 
   acknowledge(ids: readonly number[], now: Instant): void {
-    for (const id of ids) {
-      const at = this.#pending.findIndex((packet) => packet.id === id);
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i];
+      let at = 0;
+      while (at < this.#pending.length && this.#pending[at]?.id !== id) at++;
       const packet = this.#pending[at];
-      if (packet === undefined) continue;
+      if (packet === undefined || id === undefined) continue;
       this.#measure(packet, now);
       this.#pending.splice(at, 1);
       for (const earlier of this.#pending) if (earlier.id < id && earlier.tries > 0) earlier.laterAcks++;
@@ -91,7 +93,9 @@ export class ReliableSender {
 
   /** The next packet that must go out now, marked as sent. */
   poll(now: Instant): OutgoingPacket | undefined {
-    const due = this.#pending.find((packet) => this.#isDue(packet, now));
+    let next = 0;
+    while (next < this.#pending.length && !this.#isDue(this.#pending[next] as Pending, now)) next++;
+    const due = this.#pending[next];
     if (due === undefined) return undefined;
     if (due.tries > 0) {
       this.retransmits++;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Instant, Machine, Path, Transmit } from '@culvert/base';
 import { LossyLink, simulatedPath } from '@culvert/testkit';
+import { readUint32 } from './bytes.ts';
 import { decodeBody, encodeBody } from './control-packet.ts';
 import { Opcode } from './opcode.ts';
 import { ReliableReceiver } from './reliable-receiver.ts';
@@ -33,7 +34,7 @@ class End implements Machine<number> {
     if (body.packetId !== undefined)
       this.receiver.accept(body.packetId, { opcode: Opcode.controlV1, payload: body.payload });
     for (let packet = this.receiver.poll(); packet !== undefined; packet = this.receiver.poll()) {
-      this.#events.push(new DataView(packet.payload.buffer).getUint32(0));
+      this.#events.push(readUint32(packet.payload, 0));
     }
     this.#flush(now);
   }
@@ -160,4 +161,14 @@ test('at most four acknowledgements ride on data, eight alone, and recent ones f
   assert.deepEqual(receiver.takeAcks(true), [4, 5, 6, 7, 8, 9, 0, 1]);
   assert.equal(receiver.owes, false);
   assert.equal(receiver.takeAcks(false).length, 4);
+});
+
+test('what comes before its turn is kept as it was, though the bytes that brought it are used again', () => {
+  const receiver = new ReliableReceiver();
+  const lent = Uint8Array.of(1);
+  receiver.accept(1, { opcode: Opcode.controlV1, payload: lent });
+  lent[0] = 0;
+  receiver.accept(0, { opcode: Opcode.controlV1, payload: lent });
+  assert.deepEqual(receiver.poll()?.payload, Uint8Array.of(0));
+  assert.deepEqual(receiver.poll()?.payload, Uint8Array.of(1));
 });

@@ -106,11 +106,14 @@ export abstract class Session implements Machine<SessionEvent> {
 
   // In.
 
-  /** Control packets only (the opcode is not DATA_*). Over a stream: one packet without its length. Never throws for what it holds. */
-  handleDatagram(datagram: Uint8Array, path: Path, now: Instant): void {
+  /**
+   * Control packets only (the opcode is not DATA_*). Over a stream: one packet without its length. Never throws for what it holds.
+   * `more`: another of this peer follows at once, and acknowledgements may wait for it.
+   */
+  handleDatagram(datagram: Uint8Array, path: Path, now: Instant, more = false): void {
     if (this.phase === 'closed') return;
     this.#takeControl(datagram, path, now);
-    this.settle(now);
+    this.settle(now, more);
   }
 
   handleTimeout(now: Instant): void {
@@ -196,6 +199,11 @@ export abstract class Session implements Machine<SessionEvent> {
   }
 
   // Out. Drain in this order.
+
+  /** Whether there is something to drain. */
+  get hasOutput(): boolean {
+    return this.#outbox.length > 0 || this.#events.length > 0;
+  }
 
   pollTransmit(): Transmit | undefined {
     return this.#outbox.shift();
@@ -306,13 +314,13 @@ export abstract class Session implements Machine<SessionEvent> {
   }
 
   /** Handle what the exchanges report, then move what is due into the outbox. */
-  protected settle(now: Instant): void {
+  protected settle(now: Instant, more = false): void {
     if (this.phase === 'closed') return;
     this.#drain(this.active, now);
     if (this.next !== undefined) this.#drain(this.next, now);
     if (this.#role === 'server' && this.phase === 'up' && this.active.idle) this.#data?.confirm();
-    this.#flush(this.active, now);
-    if (this.next !== undefined) this.#flush(this.next, now);
+    this.#flush(this.active, now, more);
+    if (this.next !== undefined) this.#flush(this.next, now, more);
     this.#count();
     if (this.phase === 'closing' && this.active.idle && this.#reason !== undefined) this.finish(this.#reason);
   }
@@ -321,7 +329,7 @@ export abstract class Session implements Machine<SessionEvent> {
     const packet = this.#control.open(datagram, path);
     const exchange = packet === undefined ? undefined : this.#exchangeFor(packet.opcode, packet.keyId, now);
     if (packet === undefined || exchange === undefined) return;
-    this.#control.learnPeer(packet.sessionId);
+    this.#control.learnPeer(datagram);
     exchange.handlePacket(packet.opcode, packet.body, now);
   }
 
@@ -441,9 +449,9 @@ export abstract class Session implements Machine<SessionEvent> {
     if (datagram !== undefined) this.#outbox.push({ datagram, path: this.path });
   }
 
-  #flush(exchange: KeyExchange, now: Instant): void {
+  #flush(exchange: KeyExchange, now: Instant, more: boolean): void {
     if (this.phase === 'closed') return;
-    for (let packet = exchange.poll(now); packet !== undefined; packet = exchange.poll(now)) {
+    for (let packet = exchange.poll(now, more); packet !== undefined; packet = exchange.poll(now, more)) {
       this.#outbox.push({ datagram: this.#control.seal(packet, exchange.keyId), path: this.path });
     }
   }

@@ -6,6 +6,7 @@ export const sentences = {
   CULVERT_TRANSPORT_PROTOCOL: 'the handshake failed',
   CULVERT_TRANSPORT_STOPPED: 'stopped before the link was up',
   CULVERT_TRANSPORT_LISTEN: 'cannot listen',
+  CULVERT_TRANSPORT_ADDRESS: 'the transport does not work over such addresses',
 } as const;
 
 /** A link that did not come up, or a listener that did not. `reason` has the cause as a word where a session ended. */

@@ -1,7 +1,4 @@
-import { formatNetwork, networkOf, parseAddress } from '@culvert/wire';
-
-/** What one household or host has of IPv6 (RFC 6177): its addresses count as one source. */
-const IPV6_SOURCE_PREFIX = 64;
+import { sourceOf } from '@culvert/wire';
 
 /**
  * How many handshakes may be under way, in all and from one source, so that one address cannot keep everyone else out.
@@ -40,10 +37,4 @@ export class HandshakeLimit {
       else this.#bySource.delete(source);
     };
   }
-}
-
-function sourceOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const [withoutZone = address] = address.split('%');
-  return formatNetwork(networkOf(parseAddress(withoutZone), IPV6_SOURCE_PREFIX));
 }

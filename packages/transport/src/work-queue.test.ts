@@ -24,7 +24,8 @@ test('work beyond the budget of a turn waits for the next turn', async () => {
 test('a full queue drops and counts', async () => {
   const queue = new WorkQueue({ limit: 2, now: () => 0 });
   const done: number[] = [];
-  for (let job = 0; job < 5; job++) queue.push(() => done.push(job));
+  const taken = Array.from({ length: 5 }, (_, job) => queue.push(() => done.push(job)));
+  assert.deepEqual(taken, [true, true, false, false, false]);
   assert.equal(queue.dropped, 3);
   await turn();
   assert.deepEqual(done, [0, 1]);

@@ -23,15 +23,17 @@ export class WorkQueue {
     return this.#jobs.length;
   }
 
-  push(job: () => void): void {
+  /** False: it was dropped. */
+  push(job: () => void): boolean {
     if (this.#jobs.length >= this.#limit) {
       this.dropped++;
-      return;
+      return false;
     }
     this.#jobs.push(job);
-    if (this.#scheduled) return;
+    if (this.#scheduled) return true;
     this.#scheduled = true;
     setImmediate(() => this.#turn());
+    return true;
   }
 
   clear(): void {

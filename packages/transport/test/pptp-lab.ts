@@ -1,4 +1,5 @@
 /** A PPTP listener in this process' own network namespace, who knows alice's password, and clients of it. */
+import type { Logger } from '@culvert/base';
 import type { Admission, Claim, Link, Listener, TransportEvent } from '@culvert/core';
 import { ntPasswordHash, verifyMsChapV2 } from '@culvert/ppp';
 import { nullLogger, packetsOf, ScriptedAdmission } from '@culvert/testkit';
@@ -39,7 +40,11 @@ export class PptpLab {
   readonly #stop = new AbortController();
   #listener: Listener | undefined;
 
-  static async open(options: Partial<PptpListenOptions> = {}): Promise<PptpLab> {
+  /** `onEvent` is told before the lab is. */
+  static async open(
+    options: Partial<PptpListenOptions> = {},
+    { log = nullLogger, onEvent }: { log?: Logger; onEvent?(event: TransportEvent): void } = {},
+  ): Promise<PptpLab> {
     const lab = new PptpLab();
     const admission = new ScriptedAdmission();
     const welcome = admission.answer;
@@ -52,8 +57,11 @@ export class PptpLab {
       {
         admission: withKeys(admission),
         onLink: (link) => void lab.accepted.push(hear(link)),
-        onEvent: (event) => void lab.events.push(event),
-        log: nullLogger,
+        onEvent: (event) => {
+          onEvent?.(event);
+          lab.events.push(event);
+        },
+        log,
         signal: lab.#stop.signal,
       },
     );

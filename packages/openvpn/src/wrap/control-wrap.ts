@@ -8,7 +8,8 @@
 export const CONTROL_HEAD_BYTES = 9;
 
 export type Unwrapped =
-  | { readonly kind: 'body' /** Starts at the acknowledgement count. */; readonly body: Uint8Array }
+  /** The body starts at the acknowledgement count, and is lent until the next packet is opened. */
+  | { readonly kind: 'body'; readonly body: Uint8Array }
   | { readonly kind: 'unauthenticated' | 'replayed' | 'malformed' };
 
 export interface ControlWrap {

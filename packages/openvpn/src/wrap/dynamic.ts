@@ -18,6 +18,7 @@ export interface DynamicWrapOptions {
 }
 
 export function createDynamicWrap({ role, exported, staticKey, time }: DynamicWrapOptions): ControlWrap {
-  const key = Uint8Array.from({ length: STATIC_KEY_BYTES }, (_, i) => (exported[i] ?? 0) ^ (staticKey?.[i] ?? 0));
+  const key = exported.slice(0, STATIC_KEY_BYTES);
+  if (staticKey !== undefined) for (let i = 0; i < STATIC_KEY_BYTES; i++) key[i] = (key[i] ?? 0) ^ (staticKey[i] ?? 0);
   return createTlsCryptWrap({ role, staticKey: key, time, name: 'dynamic tls-crypt' });
 }

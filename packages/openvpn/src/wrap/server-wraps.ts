@@ -21,7 +21,7 @@ export interface StrangerPacket {
   readonly opcode: number;
   /** Borrows from the datagram. */
   readonly sessionId: Uint8Array;
-  /** Starts at the acknowledgement count. */
+  /** Starts at the acknowledgement count. Lent until the next packet is opened. */
   readonly body: Uint8Array;
   /** The key that a dynamic wrap is mixed with. */
   readonly staticKey: Uint8Array | undefined;

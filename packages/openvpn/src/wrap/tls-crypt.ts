@@ -7,6 +7,7 @@
  * tag = HMAC-SHA256(Ka, the first 17 bytes | body); the counter block starts as the tag's first 16 bytes.
  */
 import { createTlsCrypt, TLS_CRYPT_KEY_BYTES, TLS_CRYPT_TAG_BYTES } from '@culvert/cipher';
+import { readUint32, writeUint32 } from '../bytes.ts';
 import { ControlReplay } from './control-replay.ts';
 import { CONTROL_HEAD_BYTES, type ControlWrap, type Unwrapped } from './control-wrap.ts';
 
@@ -80,25 +81,17 @@ function sealTlsCrypt(key: Uint8Array, head: Uint8Array, id: number, time: numbe
   return datagram;
 }
 
-/** Undefined for what is too short or not authentic. Replays are the caller's to refuse. */
+/** Bodies lie here until they are read: a handshake is a dozen of them. */
+const lent = new Uint8Array(2_048);
+
+/** Undefined for what is too short or not authentic. Replays are the caller's to refuse. The body is lent until the next call. */
 export function openTlsCrypt(
   key: Uint8Array,
   datagram: Uint8Array,
 ): { readonly id: number; readonly time: number; readonly body: Uint8Array } | undefined {
   if (datagram.length <= BODY_AT) return undefined;
-  const body = new Uint8Array(datagram.length - BODY_AT);
+  const length = datagram.length - BODY_AT;
+  const body = length <= lent.length ? lent.subarray(0, length) : new Uint8Array(length);
   if (!tlsCrypt.open(key, datagram.subarray(0, TAG_AT), datagram.subarray(TAG_AT), body)) return undefined;
   return { id: readUint32(datagram, REPLAY_ID_AT), time: readUint32(datagram, TIME_AT), body };
-}
-
-function readUint32(bytes: Uint8Array, at: number): number {
-  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
-}
-
-function writeUint32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
 }

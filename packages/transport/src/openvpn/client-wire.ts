@@ -3,16 +3,19 @@ import { connect, type Socket } from 'node:net';
 import type { Logger, Path, Transmit } from '@culvert/base';
 import { type DatagramBatch, encodePath, pathWords } from '@culvert/netio';
 import { ClientSession } from '@culvert/openvpn';
+import { systemClock } from '../clock.ts';
 import { TransportError } from '../errors.ts';
-import { endOfRun, NO_DATA, peerIdAt } from './data-runs.ts';
+import { FaultLog } from '../fault-log.ts';
+import type { Outbox } from '../outbox.ts';
+import { addSocketCounts, createSocketCounts, type SocketCounts } from '../socket-counts.ts';
+import { tcpPath } from '../tcp-server.ts';
+import { type UdpPath, UdpPort } from '../udp-port.ts';
+import { controlFollows, endOfRun, NO_DATA, peerIdAt } from './data-runs.ts';
 import type { OpenvpnDialOptions } from './options.ts';
-import type { Outbox } from './outbox.ts';
+import { maxPacketOf } from './overhead.ts';
 import type { Peer } from './peer.ts';
 import type { Scratch } from './scratch.ts';
-import { addSocketCounts, createSocketCounts, type SocketCounts } from './socket-counts.ts';
 import { StreamPort } from './stream-port.ts';
-import { maxPacketOf, pathOf } from './tcp-listener.ts';
-import { type UdpPath, UdpPort } from './udp-port.ts';
 
 const DEFAULT_MTU = 1_500;
 const DEFAULT_HANDSHAKE_WINDOW = 60_000;
@@ -33,7 +36,7 @@ export function openWire(
   to: OpenvpnDialOptions,
   on: { readonly scratch: Scratch; readonly log: Logger; readonly signal: AbortSignal },
 ): Promise<Wire> {
-  return to.protocol === 'udp' ? Promise.resolve(udpWire(to, on.scratch, on.log)) : tcpWire(to, on.scratch, on.signal);
+  return to.protocol === 'udp' ? Promise.resolve(udpWire(to, on.scratch, on.log)) : tcpWire(to, on);
 }
 
 /** A socket of its own, whose local address the kernel chooses for each datagram, so that a laptop may change networks. */
@@ -44,6 +47,7 @@ function udpWire(to: OpenvpnDialOptions, scratch: Scratch, log: Logger): Wire {
     family,
     number: 0,
     scratch: scratch.datagrams,
+    slotBytes: maxPacketOf(to.mtu ?? DEFAULT_MTU),
     trains: to.trains,
     log,
     onBatch: (batch) => {
@@ -81,7 +85,7 @@ function takeBatch(batch: DatagramBatch, peer: Peer, path: UdpPath): void {
     }
     const peerId = peerIdAt(batch, i);
     if (peerId === NO_DATA) {
-      peer.handleControl(batch.arena.slice(offset, offset + length), path);
+      peer.handleControl(batch.arena.slice(offset, offset + length), path, controlFollows(batch, i));
       i++;
       continue;
     }
@@ -99,9 +103,17 @@ function sameRemote(batch: DatagramBatch, i: number, path: UdpPath): boolean {
   return batch.paths[at + REMOTE_PORT_WORD] === path.words[REMOTE_PORT_WORD];
 }
 
-async function tcpWire(to: OpenvpnDialOptions, scratch: Scratch, signal: AbortSignal): Promise<Wire> {
+async function tcpWire(
+  to: OpenvpnDialOptions,
+  { scratch, log, signal }: { readonly scratch: Scratch; readonly log: Logger; readonly signal: AbortSignal },
+): Promise<Wire> {
   const socket = await connectTo(to, signal);
-  const path = pathOf(socket, 0);
+  const path = tcpPath(socket, 0);
+  if (path === undefined) {
+    socket.on('error', () => {}).destroy();
+    throw new TransportError('CULVERT_TRANSPORT_UNREACHABLE', 'the server reset the connection');
+  }
+  const faults = new FaultLog(log, systemClock);
   let peer: Peer | undefined;
   const port = new StreamPort(socket, path, maxPacketOf(to.mtu ?? DEFAULT_MTU), scratch.stream, {
     onData: (batch) => peer?.handleData(batch, 0, batch.count),
@@ -111,6 +123,7 @@ async function tcpWire(to: OpenvpnDialOptions, scratch: Scratch, signal: AbortSi
       const why = peer?.session instanceof ClientSession ? peer.session.describeClosedStream() : undefined;
       peer?.abandon({ cause: 'lost', detail: why === undefined ? ended : `${ended}: ${why}` });
     },
+    onFault: (error) => faults.tell('a connection', error),
   });
   return {
     path,

@@ -1,6 +1,6 @@
 /** Makes data keys, and says once when a slow implementation has to do. */
 import type { Logger } from '@culvert/base';
-import { createOpenvpnAeadKey, failedEngines } from '@culvert/cipher';
+import { failedEngines, openvpnAeadKeys } from '@culvert/cipher';
 import type { CreateDataKey } from '@culvert/openvpn';
 
 export type CipherImplementation = 'native' | 'portable';
@@ -19,8 +19,9 @@ export function dataKeysOf(
   log: Logger,
   failed: () => readonly string[] = failedEngines,
 ): CreateDataKey {
+  const create = openvpnAeadKeys(implementation);
   return (options) => {
-    const key = createOpenvpnAeadKey({ ...options, ...(implementation !== undefined && { implementation }) });
+    const key = create(options);
     if (key.implementation === 'portable' && !said.portableCipher) {
       said.portableCipher = true;
       const reason = implementation === undefined ? 'the native binary does not load' : 'unwanted';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createDatagramBatch, type DatagramBatch, encodePath, pathWords } from '@culvert/netio';
-import { endOfRun, NO_DATA, NO_PEER_ID, peerIdAt } from './data-runs.ts';
+import { controlFollows, endOfRun, NO_DATA, NO_PEER_ID, peerIdAt } from './data-runs.ts';
 
 const paths = [1, 2].map((port) => encodePath({ remote: { address: '192.0.2.1', port } }, 4));
 const V1 = [0x30, 0, 0, 0, 1];
@@ -66,4 +66,22 @@ test('slots behind the last datagram count for nothing, whatever an earlier read
   const batch = read({ path: 0, datagrams: [V2(7), V2(7), V2(7)] });
   batch.count = 2;
   assert.deepEqual(runsOf(batch), [[7, 2]]);
+});
+
+test('a reset that a client begins with follows nothing, whatever session it names', () => {
+  const of1 = (first: number) => [first, ...new Array(8).fill(1), 0];
+  for (const reset of [7 << 3, 10 << 3]) {
+    const batch = read({ path: 0, datagrams: [of1(0x20), of1(reset)] });
+    assert.equal(controlFollows(batch, 0), false);
+  }
+});
+
+test('a control packet is followed by another of its session on its path, or by none', () => {
+  const control = (session: number) => [0x20, ...new Array(8).fill(session), 0];
+  const batch = read(
+    { path: 0, datagrams: [control(1), control(1), control(2), V2(7), control(2)] },
+    { path: 1, datagrams: [control(2), control(2)] },
+  );
+  const follows = Array.from({ length: batch.count }, (_, i) => controlFollows(batch, i));
+  assert.deepEqual(follows, [true, false, false, false, false, true, false]);
 });

@@ -1,7 +1,7 @@
 /** One OpenVPN peer that is up, as the core sees it. */
 import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path } from '@culvert/base';
 import type { Link, LinkConfig, LinkStats, Principal } from '@culvert/core';
-import type { Outbox } from './outbox.ts';
+import type { Outbox } from '../outbox.ts';
 
 /** The part of a session that carries packets. */
 export interface DataSession {

@@ -1,14 +1,16 @@
 /** `listen` of the openvpn transport: opens the sockets and joins them to one table of peers. */
-import type { CloseReason, Logger } from '@culvert/base';
+import type { Logger } from '@culvert/base';
 import type { Admission, Link, Listener, ListeningEndpoint, TransportEvent } from '@culvert/core';
 import { NetioError, openUdp } from '@culvert/netio';
 import { Acceptor } from '@culvert/openvpn';
 import { systemRandom, systemWallClock } from '../clock.ts';
+import { listenerOf } from '../listener.ts';
+import { addSocketCounts, createSocketCounts, type SocketCounts } from '../socket-counts.ts';
+import type { TcpServer } from '../tcp-server.ts';
 import type { Said } from './data-keys.ts';
 import type { ListenAddress, OpenvpnListenOptions } from './options.ts';
 import { PeerHost } from './peer-host.ts';
 import type { Scratch } from './scratch.ts';
-import { addSocketCounts, createSocketCounts, type SocketCounts } from './socket-counts.ts';
 import { steeringProgram } from './steering.ts';
 import { TcpListener } from './tcp-listener.ts';
 import { UdpListener } from './udp-listener.ts';
@@ -48,22 +50,16 @@ export async function listen(
     await sockets.close();
     throw error;
   }
-  let closing: Promise<void> | undefined;
-  const close = (why: CloseReason): Promise<void> => {
-    closing ??= host.close(why).then(() => sockets.close());
-    return closing;
-  };
-  const stop = (): void => void close({ cause: 'shutdown', detail: 'the gateway stops' });
-  if (on.signal.aborted) stop();
-  else on.signal.addEventListener('abort', stop, { once: true });
-  return {
+  return listenerOf({
     endpoints: sockets.endpoints,
-    get stats() {
+    signal: on.signal,
+    stats: () => {
       const work = { workDropped: host.work.dropped, workWaiting: host.work.waiting };
-      return { ...acceptor.stats, ...host.stats, ...host.totals, ...work, ...sockets.counts };
+      const faults = host.faults.count;
+      return { ...acceptor.stats, ...host.stats, ...host.totals, ...work, faults, ...sockets.counts };
     },
-    close,
-  };
+    close: (why) => host.close(why).then(() => sockets.close()),
+  });
 }
 
 class Sockets {
@@ -74,6 +70,7 @@ class Sockets {
   readonly #log: Logger;
   readonly #open: { close(): void | Promise<void> }[] = [];
   readonly #udp: UdpListener[] = [];
+  readonly #tcp: TcpListener[] = [];
   #number = 0;
 
   constructor(at: OpenvpnListenOptions, host: PeerHost, acceptor: Acceptor, log: Logger) {
@@ -83,10 +80,14 @@ class Sockets {
     this.#acceptor = acceptor;
   }
 
-  /** Of all UDP sockets together. */
-  get counts(): SocketCounts {
-    const counts = createSocketCounts();
+  /** Of all sockets together. */
+  get counts(): SocketCounts & TcpServer['stats'] {
+    const counts = { ...createSocketCounts(), resetEarly: 0, acceptErrors: 0 };
     for (const { port } of this.#udp) addSocketCounts(counts, port.socket.stats);
+    for (const { stats } of this.#tcp) {
+      counts.resetEarly += stats.resetEarly;
+      counts.acceptErrors += stats.acceptErrors;
+    }
     return counts;
   }
 
@@ -148,10 +149,10 @@ class Sockets {
       nextNumber: () => this.#number++,
       host: this.#host,
       acceptor: this.#acceptor,
-      mtu: this.#at.mtu ?? 1_500,
     });
     await listener.open();
     this.#open.push(listener);
+    this.#tcp.push(listener);
     this.endpoints.push({ ...listener.endpoint, protocol: 'tcp' });
   }
 }

@@ -5,11 +5,12 @@ import type { CloseReason, Logger, MonotonicClock, Path, Transmit } from '@culve
 import type { Admission, Link, TransportEvent } from '@culvert/core';
 import { type CreateDataKey, ServerSession, type SessionStart } from '@culvert/openvpn';
 import { systemClock, systemRandom, systemWallClock } from '../clock.ts';
+import { FaultLog } from '../fault-log.ts';
 import { HandshakeLimit } from '../handshake-limit.ts';
+import type { Outbox } from '../outbox.ts';
 import { WorkQueue } from '../work-queue.ts';
 import { dataKeysOf, type Said } from './data-keys.ts';
 import type { OpenvpnListenOptions } from './options.ts';
-import type { Outbox } from './outbox.ts';
 import { PeerTable } from './peer-table.ts';
 import { innerBatch, type Scratch } from './scratch.ts';
 import { ServerPeer } from './server-peer.ts';
@@ -50,8 +51,11 @@ export class PeerHost {
   readonly handshakes: HandshakeLimit;
   readonly scratch: Scratch;
   readonly log: Logger;
+  readonly faults: FaultLog;
   /** Whether UDP sockets send and take trains; undefined: where the kernel has them. */
   readonly trains: boolean | undefined;
+  /** Of the largest inner packet, in bytes. */
+  readonly mtu: number;
   readonly stats = {
     /** Datagrams, and packets of streams. */
     packetsIn: 0,
@@ -73,7 +77,9 @@ export class PeerHost {
     this.#on = on;
     this.scratch = on.scratch;
     this.log = on.log;
+    this.faults = new FaultLog(on.log, this.clock);
     this.trains = options.trains;
+    this.mtu = options.mtu ?? DEFAULT_MTU;
     this.#createDataKey = dataKeysOf(options.cipherImplementation, on.said, on.log);
     this.table = new PeerTable(options.maxLinks ?? DEFAULT_MAX_LINKS, options.shard);
     this.handshakes = new HandshakeLimit(options.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES);
@@ -158,7 +164,7 @@ export class PeerHost {
       renegotiateAfter: options.renegotiateAfter,
       replayWindow: options.replayWindow ?? DEFAULT_REPLAY_WINDOW,
       join: options.join ?? 0,
-      tunMtu: options.mtu ?? DEFAULT_MTU,
+      tunMtu: this.mtu,
     });
   }
 

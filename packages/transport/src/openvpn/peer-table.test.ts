@@ -36,6 +36,20 @@ test('a peer that comes up on the path of another learns whom it replaces', () =
   assert.equal(table.byPath(pathTo(4000)), fresh);
 });
 
+test('two sessions on one path are told apart, and the one that goes leaves the other', () => {
+  const table = new PeerTable(4);
+  const [old, fresh] = [fakePeer(table.takePeerId(), 4000), fakePeer(table.takePeerId(), 4000)];
+  table.add(old, 1n);
+  table.add(fresh, 2n);
+  assert.equal(table.bySession(1n, pathTo(4000)), old);
+  assert.equal(table.bySession(2n, pathTo(4000)), fresh);
+  table.remove(old);
+  assert.equal(table.bySession(1n, pathTo(4000)), undefined);
+  assert.equal(table.bySession(2n, pathTo(4000)), fresh);
+  table.remove(fresh);
+  assert.equal(table.bySession(2n, pathTo(4000)), undefined);
+});
+
 test('a peer that moved is found on its new path alone', () => {
   const table = new PeerTable(4);
   const peer = fakePeer(table.takePeerId(), 4000);

@@ -3,11 +3,12 @@
  * Bounded by `limit`.
  */
 import type { Path } from '@culvert/base';
+import { pathKey, UdpPath } from '../udp-port.ts';
 import type { ListenShard } from './options.ts';
 import type { ServerPeer } from './server-peer.ts';
 
-export function pathKey(path: Path): string {
-  return `${path.socket}|${path.remote.address}|${path.remote.port}|${path.local.address}`;
+function keyOf(path: Path): string {
+  return path instanceof UdpPath ? path.key : pathKey(path);
 }
 
 interface Entry {
@@ -23,7 +24,8 @@ export class PeerTable {
   /** Freed peer ids, oldest first, so that one rests as long as possible before another client has it. */
   readonly #free: number[] = [];
   readonly #entries = new Map<ServerPeer, Entry>();
-  readonly #bySession = new Map<string, ServerPeer>();
+  /** By path: a client that starts again has two sessions there for a while. A source has no more of them than `HandshakeLimit` lets it begin. */
+  readonly #sessionsOn = new Map<string, Entry[]>();
   readonly #byPath = new Map<string, ServerPeer>();
   /** Peer ids that were given out at least once. */
   #issued = 0;
@@ -54,16 +56,17 @@ export class PeerTable {
   }
 
   add(peer: ServerPeer, sessionId: bigint): void {
-    const path = pathKey(peer.path);
+    const path = keyOf(peer.path);
     this.#byPeerId[peer.peerId] = peer;
-    this.#entries.set(peer, { peer, sessionId, path });
+    const entry: Entry = { peer, sessionId, path };
+    this.#entries.set(peer, entry);
     if (this.#shard !== undefined) Atomics.add(this.#shard.links, 0, 1);
-    this.#bySession.set(`${sessionId}|${path}`, peer);
+    this.#rememberSession(entry);
   }
 
   /** The peer is up: its path is its own from here on. Returns who had it before. */
   claimPath(peer: ServerPeer): ServerPeer | undefined {
-    const path = pathKey(peer.path);
+    const path = keyOf(peer.path);
     const before = this.#byPath.get(path);
     this.#byPath.set(path, peer);
     return before === peer ? undefined : before;
@@ -73,8 +76,8 @@ export class PeerTable {
     const entry = this.#entries.get(peer);
     if (entry === undefined) return;
     this.#forgetPath(entry);
-    entry.path = pathKey(peer.path);
-    this.#bySession.set(`${entry.sessionId}|${entry.path}`, peer);
+    entry.path = keyOf(peer.path);
+    this.#rememberSession(entry);
     this.#byPath.set(entry.path, peer);
   }
 
@@ -93,19 +96,33 @@ export class PeerTable {
   }
 
   bySession(sessionId: bigint, path: Path): ServerPeer | undefined {
-    return this.#bySession.get(`${sessionId}|${pathKey(path)}`);
+    const entries = this.#sessionsOn.get(keyOf(path));
+    if (entries === undefined) return undefined;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i];
+      if (entry?.sessionId === sessionId) return entry.peer;
+    }
+    return undefined;
   }
 
   byPath(path: Path): ServerPeer | undefined {
-    return this.#byPath.get(pathKey(path));
+    return this.#byPath.get(keyOf(path));
   }
 
   get #sharedCount(): number {
     return this.#shard === undefined ? 0 : Atomics.load(this.#shard.links, 0);
   }
 
+  #rememberSession(entry: Entry): void {
+    const others = this.#sessionsOn.get(entry.path);
+    if (others === undefined) this.#sessionsOn.set(entry.path, [entry]);
+    else others.push(entry);
+  }
+
   #forgetPath(entry: Entry): void {
-    this.#bySession.delete(`${entry.sessionId}|${entry.path}`);
+    const left = this.#sessionsOn.get(entry.path)?.filter((other) => other !== entry) ?? [];
+    if (left.length > 0) this.#sessionsOn.set(entry.path, left);
+    else this.#sessionsOn.delete(entry.path);
     if (this.#byPath.get(entry.path) === entry.peer) this.#byPath.delete(entry.path);
   }
 }

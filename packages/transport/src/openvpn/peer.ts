@@ -4,8 +4,8 @@
 import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path, Transmit } from '@culvert/base';
 import type { ClientSession, ServerSession, SessionEvent } from '@culvert/openvpn';
 import { Alarm } from '../alarm.ts';
+import { resetBatch } from '../outbox.ts';
 import type { OpenvpnLink } from './link.ts';
-import { resetBatch } from './outbox.ts';
 
 type Session = ClientSession | ServerSession;
 
@@ -46,10 +46,11 @@ export class Peer {
     return this.#over;
   }
 
-  handleControl(datagram: Uint8Array, path: Path): void {
+  /** `more`: another of this session was read with it, and is handed over next. */
+  handleControl(datagram: Uint8Array, path: Path, more = false): void {
     if (this.#over) return;
     const now = this.#options.clock.now();
-    this.session.handleDatagram(datagram, path, now);
+    this.session.handleDatagram(datagram, path, now, more);
     this.drain(now);
   }
 
@@ -71,7 +72,8 @@ export class Peer {
       at = next === at ? at + 1 : next;
     }
     if (this.link !== undefined) this.link.stats.droppedIn += count - authentic;
-    this.drain(now);
+    // Nothing but what is said moves a deadline closer: the alarm looks again when it rings.
+    if (session.hasOutput) this.drain(now);
     return authentic;
   }
 

@@ -3,8 +3,8 @@
  */
 import { createPacketBatch, type PacketBatch } from '@culvert/base';
 import type { DatagramBatch } from '@culvert/netio';
+import { createDatagrams } from '../udp-port.ts';
 import { createStreamScratch, type StreamScratch } from './stream-port.ts';
-import { createDatagrams } from './udp-port.ts';
 
 const INNER_SLOTS = 512;
 /** Room for several trains of 64 KiB. */

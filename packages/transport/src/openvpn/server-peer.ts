@@ -4,8 +4,8 @@
 import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path, Transmit } from '@culvert/base';
 import type { Admission, Admitted, Challenge, Claim, Link, Refused, TransportEvent } from '@culvert/core';
 import { OpenvpnError, type ServerSession, type SessionEvent } from '@culvert/openvpn';
+import type { Outbox } from '../outbox.ts';
 import { OpenvpnLink } from './link.ts';
-import type { Outbox } from './outbox.ts';
 import { overheadOf } from './overhead.ts';
 import { Peer } from './peer.ts';
 

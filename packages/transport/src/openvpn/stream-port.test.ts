@@ -19,7 +19,7 @@ interface Joined {
 }
 
 /** A StreamPort on one end of a loopback connection, and the bare socket of the other end. */
-async function join(maxPacket = 2_048): Promise<Joined> {
+async function join(maxPacket = 2_048, onControl?: () => void): Promise<Joined> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -32,8 +32,12 @@ async function join(maxPacket = 2_048): Promise<Joined> {
     onData: (batch) => {
       for (let i = 0; i < batch.count; i++) seen.push(`data ${batch.lengths[i]}`);
     },
-    onControl: (packet) => seen.push(`control ${packet.length}`),
+    onControl: (packet) => {
+      onControl?.();
+      seen.push(`control ${packet.length}`);
+    },
     onEnd: resolve,
+    onFault: (error) => seen.push(`fault ${error}`),
   });
   return {
     raw,
@@ -90,6 +94,17 @@ for (const length of [0, 2_049, 65_535]) {
     await joined.close();
   });
 }
+
+test('a fault in what handles a packet ends the stream and is told, and is not thrown', async () => {
+  const joined = await join(2_048, () => {
+    throw new Error('broken');
+  });
+  joined.raw.on('error', () => {}).write(Buffer.concat([frame(DATA, 100), frame(CONTROL, 20), frame(CONTROL, 20)]));
+  assert.match((await joined.ended)?.message ?? '', /fault/);
+  assert.deepEqual(joined.seen, ['data 100', 'fault Error: broken']);
+  await until(() => joined.closed());
+  await joined.close();
+});
 
 test('what is sealed into the outbox leaves framed', async () => {
   const joined = await join();

@@ -6,7 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import { createPacketBatch, type PacketBatch, type Path } from '@culvert/base';
-import { type Outbox, resetBatch } from './outbox.ts';
+import { type Outbox, resetBatch } from '../outbox.ts';
 
 /** A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
 const SLOTS = 2_048;
@@ -48,6 +48,8 @@ export interface StreamHandlers {
   onControl(packet: Uint8Array): void;
   /** The stream is over; nothing else will come. `error` is undefined when the peer ended it in order. */
   onEnd(error: Error | undefined): void;
+  /** A mistake of our own in one of the others. It ends the stream, which `onEnd` tells. */
+  onFault(error: unknown): void;
 }
 
 export class StreamPort {
@@ -69,7 +71,7 @@ export class StreamPort {
     this.#maxPacket = maxPacket;
     this.#handlers = handlers;
     socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.#take(chunk));
+    socket.on('data', (chunk) => this.guard(() => this.#take(chunk)));
     socket.on('error', (error) => this.#end(error));
     socket.on('close', () => this.#end(undefined));
     socket.on('end', () => this.#end(undefined));
@@ -94,6 +96,17 @@ export class StreamPort {
     frame.writeUInt16BE(packet.length, 0);
     frame.set(packet, FRAME_HEADER);
     this.#socket.write(frame);
+  }
+
+  /** Runs what the stream's bytes lead to. Above it is the event loop: what it throws would end the process, and so ends the stream. */
+  guard(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.#handlers.onFault(error);
+      this.#socket.destroy();
+      this.#end(new Error("a fault of culvert's own"));
+    }
   }
 
   /** Nothing goes out any more, and nothing comes. */
@@ -181,6 +194,10 @@ export class StreamPort {
   #end(error: Error | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#handlers.onEnd(error);
+    try {
+      this.#handlers.onEnd(error);
+    } catch (fault) {
+      this.#handlers.onFault(fault);
+    }
   }
 }

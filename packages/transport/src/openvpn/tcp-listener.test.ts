@@ -13,6 +13,7 @@ const RESET = Uint8Array.of(0, 14, 7 << 3, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0
 async function open(queue: (job: () => void) => void) {
   const host = {
     closed: false,
+    mtu: 1_500,
     stats: { packetsIn: 0, handshakesFull: 0 },
     scratch: { stream: createStreamScratch() },
     clock: { now: () => 0 },
@@ -30,7 +31,6 @@ async function open(queue: (job: () => void) => void) {
     nextNumber: () => 0,
     host: host as unknown as PeerHost,
     acceptor: acceptor as unknown as Acceptor,
-    mtu: 1_500,
   });
   await listener.open();
   return { host, listener, port: listener.endpoint.port };

@@ -1,24 +1,22 @@
 /** Trains through real sockets: what goes in joined comes out as the same packets, whatever happens to the link meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPacketBatch, type PacketBatch } from '@culvert/base';
-import { createTrains, Join } from '@culvert/cipher';
+import { Join } from '@culvert/cipher';
 import type { Link, Listener, TransportEvent } from '@culvert/core';
 import {
-  batchOf,
   createFakeTlsContext,
   eventually,
   type FlowOptions,
   flowPackets,
   openRelay,
-  packetsOf,
   RecordingLogger,
   ScriptedAdmission,
   seededRandom,
 } from '@culvert/testkit';
+import { joined, Received } from '../../test/trains.ts';
+import { createDatagrams, UdpPort } from '../udp-port.ts';
 import type { OpenvpnDialOptions, OpenvpnListenOptions } from './options.ts';
 import { createOpenvpnTransport } from './transport.ts';
-import { createDatagrams, UdpPort } from './udp-port.ts';
 
 const wrap = { kind: 'tls-crypt', key: new Uint8Array(256).map((_, i) => (i * 7) & 0xff) } as const;
 const done = { cause: 'operator', detail: 'done' } as const;
@@ -37,6 +35,7 @@ class Stage implements AsyncDisposable {
   readonly accepted: Link[] = [];
   readonly admission = new ScriptedAdmission({ keepalive: { interval: 10_000, timeout: 60_000 } });
   readonly #setup: Setup;
+  readonly #dialled: Link[] = [];
   #listener: Listener | undefined;
 
   constructor(setup: Setup = {}) {
@@ -67,11 +66,13 @@ class Stage implements AsyncDisposable {
       { remote: through, protocol, tls: tls('client'), wrap, join: Join.all, renegotiateAfter: 0, ...dial },
       this.#on,
     );
+    this.#dialled.push(link);
     await eventually('the gateway has the link', () => this.accepted.length > before);
     return [link, this.accepted[before] as Link];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#dialled.map((link) => link.close(done)));
     await this.#listener?.close(done);
   }
 
@@ -83,42 +84,6 @@ class Stage implements AsyncDisposable {
 
 function tls(role: 'client' | 'server') {
   return createFakeTlsContext({ role, random: seededRandom(role === 'client' ? 1 : 2), name: role });
-}
-
-/** The packets as a device with offloads gives them. */
-function joined(packets: readonly Uint8Array[]): PacketBatch {
-  const bytes = packets.reduce((sum, packet) => sum + packet.length + 10, 0);
-  const batch = createPacketBatch(packets.length, bytes + 8 * 65_536, { virtio: true });
-  assert.equal(createTrains().join(batchOf(packets), 0, packets.length, batch, Join.all), packets.length);
-  return batch;
-}
-
-/** Takes a link's packets apart again, as the kernel does. */
-class Received {
-  readonly packets = new Map<string, number>();
-  count = 0;
-  largest = 0;
-  readonly #cut = createPacketBatch(4_096, 4 * 1_024 * 1_024);
-  readonly #trains = createTrains();
-
-  constructor(link: Link) {
-    link.onPackets((batch) => {
-      for (let i = 0; i < batch.count; i++) this.largest = Math.max(this.largest, batch.lengths[i] ?? 0);
-      this.#cut.count = 0;
-      this.#cut.used = 0;
-      assert.equal(this.#trains.segment(batch, 0, this.#cut), batch.count);
-      for (const packet of packetsOf(this.#cut)) {
-        this.count++;
-        const text = Buffer.from(packet).toString('base64');
-        this.packets.set(text, (this.packets.get(text) ?? 0) + 1);
-      }
-    });
-  }
-
-  /** Whether all of these came, each once. */
-  has(packets: readonly Uint8Array[]): boolean {
-    return packets.every((packet) => this.packets.get(Buffer.from(packet).toString('base64')) === 1);
-  }
 }
 
 const flow = (o: Partial<FlowOptions>) =>

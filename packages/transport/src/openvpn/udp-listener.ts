@@ -7,11 +7,12 @@
 import type { Instant } from '@culvert/base';
 import type { DatagramBatch } from '@culvert/netio';
 import { type Acceptor, Opcode, peekControl } from '@culvert/openvpn';
-import { endOfRun, NO_DATA, NO_PEER_ID, peerIdAt } from './data-runs.ts';
+import { UdpPath, UdpPort } from '../udp-port.ts';
+import { controlFollows, endOfRun, NO_DATA, NO_PEER_ID, peerIdAt } from './data-runs.ts';
+import { maxPacketOf } from './overhead.ts';
 import type { PeerHost } from './peer-host.ts';
 import type { ServerPeer } from './server-peer.ts';
 import { StrangerShare } from './stranger-share.ts';
-import { UdpPath, UdpPort } from './udp-port.ts';
 
 export interface UdpListenerOptions {
   readonly family: 4 | 6;
@@ -38,6 +39,7 @@ export class UdpListener {
       port: options.port,
       number: options.number,
       scratch: options.host.scratch.datagrams,
+      slotBytes: maxPacketOf(options.host.mtu),
       trains: options.host.trains,
       log: options.host.log,
       steering: options.steering,
@@ -66,7 +68,8 @@ export class UdpListener {
       }
       const offset = batch.offsets[i] ?? 0;
       const length = batch.lengths[i] ?? 0;
-      if (length > 0) this.#takeControl(batch.arena.slice(offset, offset + length), this.port.pathOf(batch, i));
+      const more = controlFollows(batch, i);
+      if (length > 0) this.#takeControl(batch.arena.slice(offset, offset + length), this.port.pathOf(batch, i), more);
       i++;
     }
   }
@@ -102,18 +105,19 @@ export class UdpListener {
     host.table.moved(peer);
   }
 
-  #takeControl(datagram: Uint8Array, path: UdpPath): void {
+  #takeControl(datagram: Uint8Array, path: UdpPath, more: boolean): void {
     const { host } = this.#options;
     const peer = this.#peerOf(datagram, path);
     // Not through the queue once data flows: data of a new key may follow the packet that completes it.
     if (peer?.up === true) {
-      peer.peer.handleControl(datagram, path);
+      peer.peer.handleControl(datagram, path, more);
       return;
     }
     host.work.push(() => {
       if (host.closed) return;
-      const known = this.#peerOf(datagram, path);
-      if (known !== undefined) known.peer.handleControl(datagram, path);
+      // A job before this one may have made the peer, or ended it.
+      const known = peer?.peer.over === false ? peer : this.#peerOf(datagram, path);
+      if (known !== undefined) known.peer.handleControl(datagram, path, more);
       else this.#takeInitial(datagram, path, host.clock.now());
     });
   }

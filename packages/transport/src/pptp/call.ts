@@ -1,262 +1,247 @@
 /**
- * One call, the same for both roles: joins the control connection to its TCP socket, PPP to GRE, and all of them to one alarm.
+ * One call, the same for both roles: joins PPP to GRE, and both to an alarm.
  *
- * Owns the order of the end: PPP says goodbye, then the control connection does, then TCP ends. Whichever of the three ends by itself
- * takes the others with it, and the first reason stays.
+ * It ends when PPP has said goodbye, or when its control connection says so; the first reason stays.
  */
-import type { Socket } from 'node:net';
 import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path } from '@culvert/base';
 import type { PppEvent, PppSession } from '@culvert/ppp';
-import type { ControlConnection, ControlEvent } from '@culvert/pptp';
+import type { ControlConnection } from '@culvert/pptp';
 import { Alarm } from '../alarm.ts';
+import type { PppLink } from '../ppp/link.ts';
+import { type CallEvent, ourFault } from './connection.ts';
 import { DataPath } from './data-path.ts';
 import type { GreCall, GrePort } from './gre-port.ts';
-import type { PptpLink } from './link.ts';
 import type { PptpDialOptions, PptpListenOptions } from './options.ts';
 
 /** A peer that lives has answered PPP's goodbye by then; the control connection's takes two seconds at most. */
 const GOODBYE_MILLIS = 1_500;
-/** For the peer to take our last message and to close its side of the TCP connection. */
-const LINGER_MILLIS = 1_000;
-/** A peer that lets so many bytes of ours lie is none. */
-const MOST_UNREAD = 65_536;
+
+/** What most often keeps PPTP from working; the control connection, which is TCP, gets through. */
+const NO_GRE = 'nothing came by GRE (IP protocol 47): a firewall, or a NAT without a helper for PPTP';
 
 const lostPlace: CloseReason = { cause: 'lost', detail: 'so many packets were lost that nothing can be decrypted' };
 
 export interface CallOptions {
-  readonly socket: Socket;
+  /** The call id was taken from the port, which gets it back. */
+  readonly event: CallEvent;
   readonly path: Path;
-  readonly control: ControlConnection;
   readonly port: GrePort;
-  /** Taken from the port, which gets it back. */
-  readonly callId: number;
   readonly settings: PptpListenOptions | PptpDialOptions;
   readonly clock: MonotonicClock;
   readonly inner: PacketBatch;
-  createPpp(): PppSession;
-  /** The call is up, and PPP begins. */
-  onCall(): void;
+  readonly ppp: PppSession;
+  /** Of its control connection, which it may share with others. */
+  readonly controlStats: Readonly<ControlConnection['stats']>;
+  /** But for `down` and `encryption-reset`, which are the call's own. */
   onPpp(event: PppEvent): void;
-  onNote(message: string, fields: Readonly<Record<string, unknown>>): void;
+  /** PPP is down: the control connection is to end the call. */
+  onDown(reason: CloseReason, now: Instant): void;
+  /** A mistake of our own, which ends the call. */
+  onFault(error: unknown): void;
   /** Once: nothing more will come. */
   onOver(reason: CloseReason): void;
 }
 
 export class Call implements GreCall {
   /** Set by the owner when PPP is up. */
-  link: PptpLink | undefined;
+  link: PppLink | undefined;
+  readonly data: DataPath;
   readonly #options: CallOptions;
   readonly #alarm: Alarm;
-  #data: DataPath | undefined;
-  #ppp: PppSession | undefined;
   #reason: CloseReason | undefined;
   #goodbye: NodeJS.Timeout | undefined;
   /** Deadline of all but the tunnel, whose moves with every packet. */
   #slow: Instant | undefined;
   #controlFrames = false;
+  #heard = false;
+  #failed = false;
   #over = false;
 
   constructor(options: CallOptions) {
     this.#options = options;
-    const { socket, control, clock } = options;
-    this.#alarm = new Alarm(clock, (now) => this.#handleTimeout(now));
-    socket.on('data', (bytes: Uint8Array) => {
-      if (this.#over) return;
-      const now = clock.now();
-      control.handleStream(bytes, now);
-      this.#drain(now);
+    const { event, port, path, settings, inner, clock, ppp } = options;
+    this.#alarm = new Alarm(clock, (now) => {
+      try {
+        this.#handleTimeout(now);
+      } catch (error) {
+        this.#fail(error);
+      }
     });
-    socket.on('end', () => this.#handleEnd(undefined));
-    socket.on('error', (error) => this.#handleEnd(error.message));
-    socket.on('close', () => this.#handleEnd(undefined));
+    this.data = new DataPath({
+      peerCallId: event.peerCallId,
+      peerWindow: event.peerWindow,
+      settings,
+      inner,
+      outbox: port.connect(event.callId, this, path),
+      onControlFrame: (frame) => {
+        this.#controlFrames = true;
+        // A copy: what PPP keeps of it outlives the batch.
+        ppp.handleFrame(frame.slice(), clock.now());
+      },
+      onRouterMessage: (packet) => {
+        this.#controlFrames = true;
+        ppp.handlePacket(packet.slice(), clock.now());
+      },
+      onPackets: (batch) => this.link?.receive(batch),
+      // Not in the middle of a batch.
+      onLostPlace: () => queueMicrotask(() => this.close(lostPlace)),
+    });
   }
 
-  get over(): boolean {
-    return this.#over;
+  /** What went wrong on the way, by name, for `Link.wire`: of GRE, MPPE, PPP, and the control connection. */
+  get counts(): Readonly<Record<string, number>> {
+    const { controlStats: control, ppp } = this.#options;
+    const { stats: gre } = this.data.tunnel;
+    const { malformed, unexpected, dropped } = ppp.stats;
+    return {
+      greLost: gre.lost,
+      greLate: gre.late,
+      greReordered: gre.reordered,
+      greDuplicates: gre.duplicates,
+      greFar: gre.far,
+      greMalformed: gre.malformed,
+      windowFull: gre.windowFull,
+      keyChanges: this.data.keyChanges,
+      pppMalformed: malformed,
+      pppUnexpected: unexpected,
+      pppDropped: dropped,
+      controlMalformed: control.malformed,
+      controlUnknown: control.unknown,
+      controlUnexpected: control.unexpected,
+      wanErrors: control.wanErrors,
+    };
   }
 
-  /** Once there is a call. */
-  get data(): DataPath | undefined {
-    return this.#data;
-  }
-
-  start(): void {
-    this.#drain(this.#options.clock.now());
+  start(now: Instant): void {
+    this.#options.ppp.open(now);
+    this.#drain(now);
   }
 
   /** Something was told to PPP from outside. */
   tell(what: (ppp: PppSession, now: Instant) => void): void {
-    if (this.#over || this.#ppp === undefined) return;
+    if (this.#over) return;
     const now = this.#options.clock.now();
-    what(this.#ppp, now);
-    this.#drain(now);
+    try {
+      what(this.#options.ppp, now);
+      this.#drain(now);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   handlePackets(batch: PacketBatch, first: number, count: number): void {
-    const data = this.#data;
-    if (this.#over || data === undefined) return;
+    if (this.#over || this.#failed) return;
+    this.#heard = true;
     const now = this.#options.clock.now();
-    data.tunnel.handleBatch(batch, first, count, now);
-    this.#afterPackets(data, now);
+    try {
+      this.data.handleBatch(batch, first, count, now);
+      this.#afterPackets(now);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Says goodbye; `onOver` follows. */
   close(reason: CloseReason): void {
     if (this.#over || this.#reason !== undefined) return;
     this.#reason = reason;
-    const { control, clock } = this.#options;
+    const { ppp, clock, onDown } = this.#options;
     const now = clock.now();
-    if (this.#ppp === undefined) control.close(reason, now);
-    else {
-      this.#goodbye = setTimeout(() => this.#closeControl(reason, clock.now()), GOODBYE_MILLIS);
-      this.#ppp.close(reason, now);
-    }
+    this.#goodbye = setTimeout(() => onDown(reason, clock.now()), GOODBYE_MILLIS);
+    ppp.close(reason, now);
     this.#drain(now);
   }
 
-  #closeControl(reason: CloseReason, now: Instant): void {
-    this.#options.control.close(reason, now);
-    this.#drain(now);
-  }
-
-  #handleEnd(error: string | undefined): void {
+  /** The control connection has ended the call, for this reason where PPP has no better one. */
+  end(told: CloseReason, now: Instant): void {
     if (this.#over) return;
-    this.#options.control.handleEnd(error);
-    this.#drain(this.#options.clock.now());
+    this.#over = true;
+    const { port, event, onOver } = this.#options;
+    clearTimeout(this.#goodbye);
+    this.#alarm.cancel();
+    const reason = this.#withLikelyCause(this.#reason ?? this.#lastWords(now) ?? told);
+    // Before its call id is another's.
+    port.give(event.callId);
+    this.data.close();
+    this.link?.end(reason);
+    onOver(reason);
+  }
+
+  /** Above is the event loop, and what it is given ends the process: it ends the call. */
+  #fail(error: unknown): void {
+    const { clock, onDown, onFault } = this.#options;
+    onFault(error);
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#reason ??= ourFault;
+    this.#alarm.cancel();
+    onDown(this.#reason, clock.now());
   }
 
   #handleTimeout(now: Instant): void {
-    this.#options.control.handleTimeout(now);
-    this.#ppp?.handleTimeout(now);
-    this.#data?.tunnel.handleTimeout(now);
+    this.#options.ppp.handleTimeout(now);
+    this.data.handleTimeout(now);
     this.#drain(now);
   }
 
-  /** The control machinery is looked at only where it got something: under traffic its deadlines move later, and early is harmless. */
-  #afterPackets(data: DataPath, now: Instant): void {
-    if (data.takeHeard()) this.#ppp?.heard(now);
+  /** PPP is looked at only where it got something: under traffic its deadlines move later, and early is harmless. */
+  #afterPackets(now: Instant): void {
+    if (this.data.takeHeard()) this.#options.ppp.heard(now);
+    if (this.data.takeWaits()) {
+      this.#options.ppp.requestEncryptionReset(now);
+      this.#controlFrames = true;
+    }
     if (this.#controlFrames) {
       this.#controlFrames = false;
       this.#drain(now);
       return;
     }
-    data.sendAcknowledgement();
+    this.data.sendAcknowledgement();
     this.#setAlarm();
   }
 
   #drain(now: Instant): void {
     if (this.#over) return;
-    const { control } = this.#options;
-    for (let m = control.pollTransmit(); m !== undefined; m = control.pollTransmit()) this.#write(m);
-    let closed: CloseReason | undefined;
-    for (let e = control.pollEvent(); e !== undefined; e = control.pollEvent()) {
-      if (e.kind === 'closed') closed = e.reason;
-      else this.#handleControl(e, now);
-    }
-    this.#drainPpp(now);
-    this.#data?.sendAcknowledgement();
-    if (closed !== undefined) this.#finish(closed, now);
-    if (this.#over) return;
-    this.#slow = earlier(control.pollTimeout(), this.#ppp?.pollTimeout());
-    this.#setAlarm();
-  }
-
-  #drainPpp(now: Instant): void {
-    const [ppp, data] = [this.#ppp, this.#data];
-    if (ppp === undefined || data === undefined) return;
-    for (let frame = ppp.pollTransmit(); frame !== undefined; frame = ppp.pollTransmit()) data.sendFrame(frame, now);
+    const { ppp } = this.#options;
+    for (let frame = ppp.pollTransmit(); frame !== undefined; frame = ppp.pollTransmit())
+      this.data.sendFrame(frame, now);
     for (let e = ppp.pollEvent(); e !== undefined; e = ppp.pollEvent()) {
       if (e.kind === 'down') this.#handleDown(e.reason, now);
+      else if (e.kind === 'encryption-reset') this.data.flush();
       else this.#options.onPpp(e);
     }
-    for (let p = ppp.pollPacket(); p !== undefined; p = ppp.pollPacket()) data.sendPacket(p, now);
-  }
-
-  #handleControl(event: Exclude<ControlEvent, { kind: 'closed' }>, now: Instant): void {
-    if (event.kind === 'note') {
-      this.#options.onNote(event.message, event.fields);
-      return;
-    }
-    const { port, callId, path, settings, inner } = this.#options;
-    const { peerCallId, peerWindow } = event;
-    this.#data = new DataPath({
-      peerCallId,
-      peerWindow,
-      settings,
-      inner,
-      outbox: port.connect(callId, this, path),
-      onControlFrame: (frame) => {
-        this.#controlFrames = true;
-        // A copy: what PPP keeps of it outlives the batch.
-        this.#ppp?.handleFrame(frame.slice(), this.#options.clock.now());
-      },
-      onRouterMessage: (packet) => {
-        this.#controlFrames = true;
-        this.#ppp?.handlePacket(packet.slice(), this.#options.clock.now());
-      },
-      onPackets: (batch) => this.link?.receive(batch),
-      // Not in the middle of a batch.
-      onLostPlace: () => queueMicrotask(() => this.close(lostPlace)),
-    });
-    this.#options.onCall();
-    this.#ppp = this.#options.createPpp();
-    this.#ppp.open(now);
+    for (let p = ppp.pollPacket(); p !== undefined; p = ppp.pollPacket()) this.data.sendPacket(p, now);
+    if (this.#over) return;
+    this.data.sendAcknowledgement();
+    this.#slow = ppp.pollTimeout();
+    this.#setAlarm();
   }
 
   #handleDown(reason: CloseReason, now: Instant): void {
     this.#reason ??= reason;
     clearTimeout(this.#goodbye);
-    const { control } = this.#options;
-    control.close(this.#reason, now);
-    for (let m = control.pollTransmit(); m !== undefined; m = control.pollTransmit()) this.#write(m);
-    for (let e = control.pollEvent(); e !== undefined; e = control.pollEvent()) {
-      if (e.kind === 'closed') this.#finish(this.#reason, now);
-    }
-  }
-
-  #write(message: Uint8Array): void {
-    const { socket } = this.#options;
-    if (socket.destroyed || socket.writableEnded) return;
-    socket.write(message);
-    if (socket.writableLength > MOST_UNREAD) socket.destroy();
+    this.#options.onDown(this.#reason, now);
   }
 
   #setAlarm(): void {
-    this.#alarm.set(earlier(this.#slow, this.#data?.tunnel.pollTimeout()));
+    this.#alarm.set(earlier(this.#slow, this.data.tunnel.pollTimeout()));
   }
 
-  #finish(closed: CloseReason, now: Instant): void {
-    if (this.#over) return;
-    this.#over = true;
-    const { socket, port, callId, onOver } = this.#options;
-    clearTimeout(this.#goodbye);
-    this.#alarm.cancel();
-    const told = this.#lastWords(now);
-    // Before its call id is another's.
-    port.give(callId);
-    this.#data?.close();
-    endSocket(socket);
-    const reason = this.#reason ?? told ?? closed;
-    this.link?.end(reason);
-    onOver(reason);
+  /** Not where it is we who end the call. */
+  #withLikelyCause({ cause, detail }: CloseReason): CloseReason {
+    const isBlocked = !this.#heard && (cause === 'lost' || cause === 'peer');
+    return isBlocked ? { cause, detail: `${detail}; ${NO_GRE}` } : { cause, detail };
   }
 
   /** Why PPP was ending when the carrier went: pppd tells its reason there and hangs up, before our PPP has waited for its last answer. */
   #lastWords(now: Instant): CloseReason | undefined {
-    this.#ppp?.carrierLost(now);
-    for (let e = this.#ppp?.pollEvent(); e !== undefined; e = this.#ppp?.pollEvent()) {
+    const { ppp } = this.#options;
+    ppp.carrierLost(now);
+    for (let e = ppp.pollEvent(); e !== undefined; e = ppp.pollEvent()) {
       if (e.kind === 'down' && e.reason.cause !== 'lost') return e.reason;
     }
     return undefined;
   }
-}
-
-/** Ends our side after what was written; the peer has a moment to end its own. */
-function endSocket(socket: Socket): void {
-  if (socket.destroyed) return;
-  socket.end();
-  const timer = setTimeout(() => socket.destroy(), LINGER_MILLIS);
-  socket.once('close', () => clearTimeout(timer));
 }
 
 function earlier(a: Instant | undefined, b: Instant | undefined): Instant | undefined {

@@ -3,7 +3,7 @@
  *
  *   out   inner packets → MppeKey.seal → GreTunnel.wrap → the port's batch          in   the mirror of it
  */
-import type { CloseReason, Instant, PacketBatch } from '@culvert/base';
+import type { Instant, PacketBatch } from '@culvert/base';
 import { createPacketBatch } from '@culvert/base';
 import {
   createMppeKey,
@@ -17,26 +17,18 @@ import {
 import type { LinkStats } from '@culvert/core';
 import { isRouterMessage, type MppeDirection, type PppTerms } from '@culvert/ppp';
 import { GRE_HEADER_BYTES, GreTunnel } from '@culvert/pptp';
-import type { GreOutbox } from './gre-port.ts';
+import type { RawIpOutbox } from '../raw-ip-port.ts';
+import { countOf, FAR, isEncrypted, MppePlace } from './mppe-place.ts';
 import type { PptpDialOptions, PptpListenOptions } from './options.ts';
 
 /** Room for a router message of the session's own. */
 const OWN_BYTES = 2_048;
 
-/** Coherency counts of MPPE (RFC 3078, section 3). */
-const COUNTS = 4_096;
-/** After so many lost packets the counts no longer tell where the key is: it takes what is further ahead than half of them for old. */
-const FAR = COUNTS / 2 - 1;
-/** Key changes for one gap: a tenth of a second's work. What lost more has lost its place. */
-const MOST_LOST = 200_000;
-/** Frames in a row that cannot be decrypted: no gap has so many. */
-const MOST_MISSED = 2 * COUNTS;
-
 export interface DataPathOptions {
   readonly peerCallId: number;
   readonly peerWindow: number;
   readonly settings: Pick<PptpListenOptions | PptpDialOptions, 'join' | 'mru' | 'reorderWait' | 'cipherImplementation'>;
-  readonly outbox: GreOutbox;
+  readonly outbox: RawIpOutbox;
   /** Scratch for what was opened; in use for the length of a call. */
   readonly inner: PacketBatch;
   /** A frame of a control protocol. Lent. */
@@ -59,7 +51,15 @@ export class DataPath {
   #sealing: MppeKey | undefined;
   #opening: MppeKey | undefined;
   #overhead = 0;
+  /** Our direction, the peer's: a lost packet costs those behind it. */
+  #sealsWithState = false;
+  #opensWithState = false;
+  /** Frames came that cannot be read before the peer has flushed one. */
+  #waits = false;
   readonly #place = new MppePlace();
+  #keyChanges = 0;
+  /** Of the input under way. */
+  #now = 0 as Instant;
   /** Something that decrypted came since `takeHeard`. */
   #heard = false;
 
@@ -84,10 +84,28 @@ export class DataPath {
     return this.#overhead;
   }
 
+  /** What gaps cost so far: the key went past so many packets that never came. */
+  get keyChanges(): number {
+    return this.#keyChanges;
+  }
+
+  /** GRE packets `first` to `first + count - 1` of `batch`, all of this call. Their offsets and lengths are used up. */
+  handleBatch(batch: PacketBatch, first: number, count: number, now: Instant): void {
+    this.#now = now;
+    this.tunnel.handleBatch(batch, first, count, now);
+  }
+
+  handleTimeout(now: Instant): void {
+    this.#now = now;
+    this.tunnel.handleTimeout(now);
+  }
+
   /** PPP has agreed on keys and framing. */
   secure({ addressCompression, protocolCompression }: PppTerms, send: MppeDirection, receive: MppeDirection): void {
     const framing = { acfc: addressCompression, pfc: protocolCompression, headroom: GRE_HEADER_BYTES };
     this.#overhead = mppeOverhead(framing);
+    this.#sealsWithState = !send.stateless;
+    this.#opensWithState = !receive.stateless;
     this.#sealing = this.#createKey(send, framing);
     this.#opening = this.#createKey(receive, framing);
   }
@@ -159,6 +177,18 @@ export class DataPath {
     return heard;
   }
 
+  /** Whether, since the last call, frames came for which the peer must flush one (RFC 3078, section 7.2). */
+  takeWaits(): boolean {
+    const waits = this.#waits;
+    this.#waits = false;
+    return waits;
+  }
+
+  /** The peer cannot read what comes: the next packet to it is flushed. */
+  flush(): void {
+    this.#sealing?.flush();
+  }
+
   close(): void {
     this.#sealing?.close();
     this.#opening?.close();
@@ -166,12 +196,13 @@ export class DataPath {
     this.#opening = undefined;
   }
 
-  #createKey({ strength, startKey }: MppeDirection, framing: MppeFraming): MppeKey {
+  #createKey({ strength, stateless, startKey }: MppeDirection, framing: MppeFraming): MppeKey {
     const { cipherImplementation: implementation } = this.#options.settings;
     return createMppeKey({
       strength,
       startKey: startKey.subarray(0, mppeKeyLength(strength)),
       framing,
+      stateful: !stateless,
       ...(implementation !== undefined && { implementation }),
     });
   }
@@ -184,16 +215,38 @@ export class DataPath {
     const { skipped } = key;
     const before = skipped.malformed + skipped.oversized;
     const from = out.count;
-    const next = key.seal(batch, first, out);
+    const next = this.#sealsWithState ? this.#sealSome(key, batch, first, now) : key.seal(batch, first, out);
     this.stats.droppedOut += skipped.malformed + skipped.oversized - before;
     if (out.count > from) this.#commitData(from, now);
     return next;
   }
 
+  /** What the peer does not keep up with is dropped before it is sealed, as behind that it would cost all that follows. */
+  #sealSome(key: MppeKey, batch: PacketBatch, first: number, now: Instant): number {
+    const out = this.#options.outbox.batch;
+    const { count } = batch;
+    let room = this.tunnel.window.room(now);
+    let at = first;
+    for (; at < count; at++) {
+      if (room <= 0) {
+        if ((batch.lengths[at] ?? 0) === 0) continue;
+        this.tunnel.stats.windowFull++;
+        this.stats.droppedOut++;
+        continue;
+      }
+      const before = out.count;
+      batch.count = at + 1;
+      if (key.seal(batch, at, out) === at) break;
+      room -= out.count - before;
+    }
+    batch.count = count;
+    return at;
+  }
+
   #commitData(from: number, now: Instant): void {
     const out = this.#options.outbox.batch;
     const sealed = out.count;
-    this.tunnel.limit(out, from, now);
+    if (!this.#sealsWithState) this.tunnel.limit(out, from, now);
     this.stats.droppedOut += sealed - out.count;
     this.stats.packetsOut += out.count - from;
     for (let slot = from; slot < out.count; slot++) this.stats.bytesOut += (out.lengths[slot] ?? 0) - this.#overhead;
@@ -229,11 +282,24 @@ export class DataPath {
       const [at = 0, length = 0] = [offsets[slot], lengths[slot]];
       if (!isEncrypted(arena, at, length)) continue;
       const ahead = this.#place.aheadOf(countOf(arena, at), lost);
-      for (let left = Math.min(ahead - 1, MOST_LOST); left > 0; left -= mostSkipped) {
-        this.#opening?.skip(Math.min(left, mostSkipped));
+      // With state the gap has to stay one, for it to be seen.
+      const before = this.#opensWithState ? ahead - 2 : ahead - 1;
+      if (this.#opening === undefined || before <= 0) return;
+      if (!this.#place.spend(before, this.#now)) {
+        this.#loseKey();
+        return;
       }
+      this.#keyChanges += before;
+      for (let left = before; left > 0; left -= mostSkipped) this.#opening.skip(Math.min(left, mostSkipped));
       return;
     }
+  }
+
+  /** Nothing more is decrypted. */
+  #loseKey(): void {
+    this.#opening?.close();
+    this.#opening = undefined;
+    this.#options.onLostPlace();
   }
 
   #open(batch: PacketBatch, first: number, end: number): void {
@@ -245,15 +311,20 @@ export class DataPath {
       }
       inner.count = 0;
       inner.used = 0;
-      const next = this.#opening.openTrain(batch, at, end - at, inner, this.#report, settings.join ?? 0);
+      // With state one by one: where the key stands is then where the last one was that could be read.
+      const most = this.#opensWithState ? 1 : end - at;
+      const next = this.#opening.openTrain(batch, at, most, inner, this.#report, settings.join ?? 0);
       const accepted = this.#report[MppeReport.accepted] ?? 0;
+      const waiting = this.#report[MppeReport.waiting] ?? 0;
+      this.#waits ||= waiting > 0;
       // A frame that not even an empty batch takes is passed over.
       const taken = Math.max(1, next - at);
       this.stats.droppedIn += taken - accepted;
       at += taken;
-      if (accepted > 0) this.#place.reached(countOf(batch.arena, batch.offsets[at - 1] ?? 0));
-      else if (this.#place.missed(taken)) this.#options.onLostPlace();
-      if (accepted > 0) this.#give(inner);
+      if (accepted > 0) {
+        this.#place.reached(countOf(batch.arena, batch.offsets[at - 1] ?? 0), accepted);
+        this.#give(inner);
+      } else if (this.#place.missed(taken - waiting, this.#now)) this.#loseKey();
     }
   }
 
@@ -272,59 +343,6 @@ export class DataPath {
     this.stats.packetsIn += packets;
     if (packets > 0) this.#options.onPackets(inner);
   }
-}
-
-/** Where the peer's encryption is by the frames that came. */
-class MppePlace {
-  #count = COUNTS - 1;
-  #lost = 0;
-  #missed = 0;
-
-  /** What the tunnel lost since the last call. */
-  lostSince(lost: number): number {
-    const more = lost - this.#lost;
-    this.#lost = lost;
-    return more;
-  }
-
-  /** Frames up to `count` could be decrypted. */
-  reached(count: number): void {
-    this.#count = count;
-    this.#missed = 0;
-  }
-
-  /** So many more could not. True: that is too many in a row. */
-  missed(frames: number): boolean {
-    const before = this.#missed;
-    this.#missed += frames;
-    return before < MOST_MISSED && this.#missed >= MOST_MISSED;
-  }
-
-  /** How far ahead of the last count `count` is, when `lost` packets are missing, most of them encrypted. */
-  aheadOf(count: number, lost: number): number {
-    const ahead = (count - this.#count + COUNTS) % COUNTS;
-    return ahead + COUNTS * Math.max(0, Math.floor((lost + 1 - ahead) / COUNTS));
-  }
-}
-
-/** Why there is no data path with these terms; undefined: there is one. Both directions are encrypted, and without state. */
-export function flawOf({ mppe }: PppTerms): CloseReason | undefined {
-  if (mppe.send?.stateless === true && mppe.receive?.stateless === true) return undefined;
-  return { cause: 'protocol', detail: 'the peers did not agree on stateless encryption (MPPE) both ways' };
-}
-
-/** Whether the frame's protocol is 0x00fd, in any of its forms. */
-function isEncrypted(arena: Uint8Array, at: number, length: number): boolean {
-  const front = length >= 2 && arena[at] === 0xff && arena[at + 1] === 0x03 ? 2 : 0;
-  if (length < front + 2) return false;
-  return arena[at + front] === 0xfd || (arena[at + front] === 0 && arena[at + front + 1] === 0xfd);
-}
-
-/** The coherency count of an encrypted frame (RFC 3078, section 3). */
-function countOf(arena: Uint8Array, at: number): number {
-  let place = arena[at] === 0xff && arena[at + 1] === 0x03 ? at + 2 : at;
-  if (arena[place] === 0) place++;
-  return (((arena[place + 1] ?? 0) << 8) | (arena[place + 2] ?? 0)) % COUNTS;
 }
 
 function hasRoom(batch: PacketBatch, length: number): boolean {

@@ -1,23 +1,21 @@
 /** `dial` of the pptp transport: one call to one server. */
 import { connect, type Socket } from 'node:net';
 import type { CloseReason, Logger, PacketBatch, Path } from '@culvert/base';
-import type { Link, TransportEvent } from '@culvert/core';
-import { type AuthOffer, type PppEvent, PppSession, type PppTerms } from '@culvert/ppp';
+import type { Link, Principal, TransportEvent } from '@culvert/core';
+import type { AuthOffer } from '@culvert/ppp';
 import { PnsConnection } from '@culvert/pptp';
 import { systemClock, systemRandom } from '../clock.ts';
-import { errorOf, TransportError } from '../errors.ts';
+import { TransportError } from '../errors.ts';
+import { FaultLog } from '../fault-log.ts';
+import { PppClient } from '../ppp/client.ts';
+import { handshakeWindowOf } from '../ppp/settings.ts';
+import { tcpPath } from '../tcp-server.ts';
 import { Call } from './call.ts';
-import { flawOf } from './data-path.ts';
-import { PptpLink } from './link.ts';
-import { clientConfig } from './network.ts';
+import { Connection } from './connection.ts';
+import { checkIpv4 } from './ipv4-only.ts';
 import type { PptpDialOptions } from './options.ts';
-import { pathOf } from './path.ts';
-import { factsOf } from './server-call.ts';
-import { handshakeWindowOf, keepaliveOf, pppSettings } from './session-settings.ts';
 import type { SharedGre } from './shared-gre.ts';
-
-/** A server that gives IPv6 addresses tells them by then; without an answer the link comes up without. */
-const ROUTER_MILLIS = 3_000;
+import { bringUp, mppeWish } from './terms.ts';
 
 export interface DialHandlers {
   onEvent(event: TransportEvent): void;
@@ -30,13 +28,19 @@ export interface DialHandlers {
 }
 
 export async function dial(to: PptpDialOptions, on: DialHandlers): Promise<Link> {
+  checkIpv4(to.remote.address);
+  checkIpv4(to.localAddress);
   const release = on.gre.hold();
   let socket: Socket | undefined;
   try {
     socket = await openConnection(to, on.signal);
+    const id = on.nextId();
+    const path = tcpPath(socket, id);
+    if (path === undefined)
+      throw new TransportError('CULVERT_TRANSPORT_UNREACHABLE', 'the server reset the connection');
     const callId = on.gre.port.take();
     if (callId === undefined) throw new TransportError('CULVERT_TRANSPORT_UNREACHABLE', 'no call id is free');
-    return await new Dialling(to, on, socket, callId).link;
+    return await startCall(to, on, socket, { id, path, callId });
   } catch (error) {
     socket?.destroy();
     throw error;
@@ -47,134 +51,58 @@ export async function dial(to: PptpDialOptions, on: DialHandlers): Promise<Link>
 }
 
 /** From the connection to the link, and on to its end. */
-class Dialling {
-  readonly link: Promise<Link>;
-  readonly #id: number;
-  readonly #to: PptpDialOptions;
-  readonly #on: DialHandlers;
-  readonly #path: Path;
-  readonly #call: Call;
-  readonly #resolve: (link: Link) => void;
-  readonly #reject: (error: Error) => void;
-  readonly #release: () => void;
-  readonly #stop = (): void => {
-    this.#call.close({ cause: 'operator', detail: 'stopped' });
-  };
-  #waiting: NodeJS.Timeout | undefined;
-
-  constructor(to: PptpDialOptions, on: DialHandlers, socket: Socket, callId: number) {
-    const { promise, resolve, reject } = Promise.withResolvers<Link>();
-    this.link = promise;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#to = to;
-    this.#on = on;
-    this.#id = on.nextId();
-    this.#path = pathOf(socket, this.#id);
-    this.#release = on.gre.hold();
-    const [high = 0, low = 0] = systemRandom.bytes(2);
-    const now = systemClock.now();
-    this.#call = new Call({
-      socket,
-      path: this.#path,
-      callId,
-      port: on.gre.port,
-      control: new PnsConnection({ callId, serial: (high << 8) | low, now, callDeadline: handshakeWindowOf(to) }),
-      settings: to,
-      clock: systemClock,
-      inner: on.inner,
-      createPpp: () => this.#createPpp(),
-      onCall: () => {},
-      onPpp: (event) => this.#handle(event),
-      onNote: (message, fields) => on.onEvent({ kind: 'note', id: this.#id, message, fields }),
-      onOver: (reason) => this.#over(reason),
-    });
-    on.onEvent({ kind: 'attempt', id: this.#id, path: this.#path });
-    on.signal.addEventListener('abort', this.#stop, { once: true });
-    this.#call.start();
-    if (on.signal.aborted) this.#stop();
-  }
-
-  #createPpp(): PppSession {
-    const { ipv4 = true, ipv6 = true } = this.#to;
-    return new PppSession({
-      role: 'client',
-      auth: this.#on.auth,
-      ipv4: ipv4 ? { dns: true } : undefined,
-      ipv6: ipv6 ? {} : undefined,
-      ...pppSettings(this.#to),
-    });
-  }
-
-  #handle(event: PppEvent): void {
-    switch (event.kind) {
-      case 'up':
-        this.#up(event.terms);
-        return;
-      case 'changed':
-        this.#changed(event.terms);
-        return;
-      case 'note':
-        this.#on.onEvent({ kind: 'note', id: this.#id, message: event.message, fields: event.fields });
-        return;
-      case 'claim':
-      case 'encryption-reset':
-      case 'down':
-        return;
-    }
-  }
-
-  #up(terms: PppTerms): void {
-    const { data } = this.#call;
-    const flaw = flawOf(terms);
-    const { send, receive } = terms.mppe;
-    if (data === undefined || flaw !== undefined || send === undefined || receive === undefined) {
-      this.#call.close(flaw ?? { cause: 'protocol', detail: 'no encryption' });
-      return;
-    }
-    data.secure(terms, send, receive);
-    this.#call.link = new PptpLink({
-      id: this.#id,
-      principal: { user: this.#to.remote.address, groups: [], certificate: undefined, proofs: ['password'] },
-      config: this.#configOf(terms),
-      path: this.#path,
-      clock: systemClock,
-      stats: data.stats,
-      facts: factsOf(terms),
-      overhead: data.overhead,
-      send: (batch, now) => data.send(batch, now),
-      close: (why) => this.#call.close(why),
-    });
-    if (terms.ipv6 === undefined || terms.ipv6.global !== undefined) this.#tellUp();
-    else this.#waiting = setTimeout(() => this.#tellUp(), ROUTER_MILLIS);
-  }
-
-  #changed(terms: PppTerms): void {
-    this.#call.link?.update(this.#configOf(terms));
-    if (terms.ipv6?.global !== undefined) this.#tellUp();
-  }
-
-  #tellUp(): void {
-    clearTimeout(this.#waiting);
-    const { link } = this.#call;
-    if (link === undefined || this.#call.over) return;
-    this.#on.signal.removeEventListener('abort', this.#stop);
-    this.#resolve(link);
-  }
-
-  #configOf(terms: PppTerms): Link['config'] {
-    return clientConfig(terms, this.#to, keepaliveOf(this.#to));
-  }
-
-  #over(reason: CloseReason): void {
-    clearTimeout(this.#waiting);
-    this.#on.signal.removeEventListener('abort', this.#stop);
-    this.#release();
-    const error = errorOf(reason);
-    // Where the link was told already, nobody hears these.
-    if (this.#call.link === undefined) this.#on.onEvent({ kind: 'failed', id: this.#id, path: this.#path, reason });
-    this.#reject(error);
-  }
+function startCall(
+  to: PptpDialOptions,
+  on: DialHandlers,
+  socket: Socket,
+  { id, path, callId }: { readonly id: number; readonly path: Path; readonly callId: number },
+): Promise<Link> {
+  const release = on.gre.hold();
+  const principal: Principal = { user: to.remote.address, groups: [], certificate: undefined, proofs: ['password'] };
+  const faults = new FaultLog(on.log, systemClock);
+  const onFault = (error: unknown): void => faults.tell('a call', error);
+  const client = new PppClient({
+    id,
+    path,
+    to,
+    auth: on.auth,
+    mppe: mppeWish(to),
+    signal: on.signal,
+    onEvent: on.onEvent,
+    createLink: (terms, config) => call && bringUp(call, terms, { id, principal, config, path }),
+    stop: (reason) => connection.close(reason),
+  });
+  const [high = 0, low = 0] = systemRandom.bytes(2);
+  const now = systemClock.now();
+  let call: Call | undefined;
+  let why: CloseReason | undefined;
+  const connection = new Connection({
+    socket,
+    clock: systemClock,
+    control: new PnsConnection({ callId, serial: (high << 8) | low, now, callDeadline: handshakeWindowOf(to) }),
+    onCall: (event, controlStats) => {
+      call = new Call({
+        ...{ event, controlStats, path, port: on.gre.port, settings: to, clock: systemClock, inner: on.inner },
+        ppp: client.createSession(),
+        onFault,
+        onPpp: (told) => client.handle(told),
+        onDown: (reason, at) => connection.closeCall(callId, reason, at),
+        onOver: (reason) => {
+          why = reason;
+        },
+      });
+      return call;
+    },
+    onNote: (message, fields) => client.note(message, fields),
+    onFault,
+    onOver: (reason) => {
+      if (call === undefined) on.gre.port.give(callId);
+      release();
+      client.end(why ?? reason);
+    },
+  });
+  client.start(() => connection.start());
+  return client.link;
 }
 
 function openConnection({ remote, localAddress }: PptpDialOptions, signal: AbortSignal): Promise<Socket> {

@@ -4,8 +4,10 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import type { TransportEvent } from '@culvert/core';
 import { encodePath, openRawIp } from '@culvert/netio';
-import { batchOf, enterFreshNamespace, eventually, ipv4Packet } from '@culvert/testkit';
+import { batchOf, enterFreshNamespace, eventually, ipv4Packet, RecordingLogger } from '@culvert/testkit';
+import { Caller } from '../../test/pptp-caller.ts';
 import { gateway, laptop, PptpLab, stranger } from '../../test/pptp-lab.ts';
 
 const skip = enterFreshNamespace();
@@ -110,4 +112,63 @@ test('the portable cipher talks to the native one', { skip }, async () => {
   await eventually('it is heard', () => lab.accepted[0]?.packets.length === 1);
   lab.accepted[0]?.link.send(batchOf([ipv4Packet(200, 2)]));
   await eventually('it hears', () => client.packets.length === 1);
+});
+
+test('a fault of our own ends the control connection that met it, is logged with its stack, and costs nobody else', {
+  skip,
+}, async () => {
+  const log = new RecordingLogger();
+  let broken = false;
+  const onEvent = ({ kind }: TransportEvent): void => {
+    if (broken && kind === 'attempt') throw new Error('broken');
+  };
+  await using lab = await PptpLab.open({ maxLinks: 2 }, { log, onEvent });
+  const client = await lab.dial();
+  broken = true;
+  for (let n = 0; n < 3; n++) {
+    using caller = await Caller.open(lab);
+    const closed = once(caller.socket, 'close');
+    caller.ask().catch(() => {});
+    await closed;
+  }
+  broken = false;
+  assert.equal(lab.listener.stats['faults'], 3);
+  assert.equal(log.lines.filter(({ level }) => level === 'error').length, 1, 'a stranger cannot fill the log');
+  assert.match(log.text, /error .*control connection stack=Error: broken\n.*listen\.test/);
+  client.link.send(batchOf([ipv4Packet(100, 1)]));
+  await eventually('the link goes on', () => lab.accepted[0]?.packets.length === 1);
+  // Places and call ids came back.
+  await lab.dial();
+});
+
+test('where GRE does not get through, both ends say so', { skip }, async () => {
+  await using lab = await PptpLab.open({ handshakeWindow: 1_500 });
+  execFileSync('nft', ['table ip wall { chain in { type filter hook input priority 0; ip protocol 47 drop; }; }']);
+  try {
+    const blocked = /nothing came by GRE \(IP protocol 47\): a firewall, or a NAT without a helper for PPTP/;
+    await assert.rejects(lab.dial({ handshakeWindow: 1_500 }), blocked);
+    const failed = await eventually('the listener tells', () => lab.events.find(({ kind }) => kind === 'failed'));
+    assert.ok(failed.kind === 'failed');
+    assert.match(failed.reason.detail, blocked);
+  } finally {
+    execFileSync('nft', ['delete table ip wall']);
+  }
+  // GRE got through: a wrong password is nobody's firewall.
+  await assert.rejects(lab.dial({ password: 'guess' }), (error: Error) => !error.message.includes('GRE'));
+});
+
+test('a fault of our own in what packets lead to ends that call, and costs nobody else', { skip }, async () => {
+  const log = new RecordingLogger();
+  await using lab = await PptpLab.open({}, { log });
+  const [first, second] = [await lab.dial(), await lab.dial()];
+  const [broken, whole] = lab.accepted;
+  broken?.link.onPackets(() => {
+    throw new Error('broken');
+  });
+  for (let n = 0; n < 3; n++) first.link.send(batchOf([ipv4Packet(100, n)]));
+  assert.deepEqual(await broken?.link.closed, { cause: 'error', detail: "a fault of culvert's own" });
+  assert.equal(log.lines.filter(({ level }) => level === 'error').length, 1);
+  assert.match(log.text, /stack=Error: broken\n.*listen\.test/);
+  second.link.send(batchOf([ipv4Packet(100, 1)]));
+  await eventually('the other goes on', () => whole?.packets.length === 1);
 });

@@ -1,15 +1,17 @@
 /** `listen` of the pptp transport: TCP 1723 and the raw sockets of GRE, one pair an address. */
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { CloseReason, Logger, PacketBatch, Path } from '@culvert/base';
 import type { Admission, Link, Listener, ListeningEndpoint, TransportEvent } from '@culvert/core';
 import type { AuthOffer } from '@culvert/ppp';
 import { systemClock } from '../clock.ts';
-import { TransportError } from '../errors.ts';
+import { FaultLog } from '../fault-log.ts';
 import { HandshakeLimit } from '../handshake-limit.ts';
+import { listenerOf } from '../listener.ts';
+import { TcpServer } from '../tcp-server.ts';
 import { GrePort } from './gre-port.ts';
+import { checkIpv4 } from './ipv4-only.ts';
 import type { PptpListenAddress, PptpListenOptions } from './options.ts';
-import { pathOf } from './path.ts';
-import { ServerCall } from './server-call.ts';
+import { type Place, ServerConnection } from './server-connection.ts';
 
 const DEFAULT_MAX_LINKS = 4_096;
 const DEFAULT_MAX_HANDSHAKES = 256;
@@ -26,131 +28,137 @@ export interface ListenHandlers {
 }
 
 export async function listen(at: PptpListenOptions, on: ListenHandlers): Promise<Listener> {
-  const host = new CallHost(at, on);
+  for (const { address } of at.listen) checkIpv4(address);
+  const host = new ConnectionHost(at, on);
   try {
     for (const address of at.listen) await host.open(address);
   } catch (error) {
     await host.close({ cause: 'error', detail: 'cannot listen' });
     throw error;
   }
-  let closing: Promise<void> | undefined;
-  const close = (why: CloseReason): Promise<void> => {
-    closing ??= host.close(why);
-    return closing;
-  };
-  const stop = (): void => void close({ cause: 'shutdown', detail: 'the gateway stops' });
-  if (on.signal.aborted) stop();
-  else on.signal.addEventListener('abort', stop, { once: true });
-  return {
+  return listenerOf({
     endpoints: host.endpoints,
-    get stats() {
-      return host.counts;
-    },
-    close,
-  };
+    signal: on.signal,
+    stats: () => host.counts,
+    close: (why) => host.close(why),
+  });
 }
 
-/** The calls of a listener, and what they come through. */
-class CallHost {
+/** The control connections of a listener, and what they and their calls come through. */
+class ConnectionHost {
   readonly endpoints: ListeningEndpoint[] = [];
   readonly #stats = { connections: 0, handshakesFull: 0, linksFull: 0, neverCalled: 0 };
   readonly #at: PptpListenOptions;
   readonly #on: ListenHandlers;
   readonly #handshakes: HandshakeLimit;
-  readonly #calls = new Set<ServerCall>();
-  readonly #servers: Server[] = [];
+  readonly #faults: FaultLog;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #servers: TcpServer[] = [];
   readonly #ports: GrePort[] = [];
   #number = 0;
+  #places = 0;
   #closed = false;
 
   constructor(at: PptpListenOptions, on: ListenHandlers) {
     this.#at = at;
     this.#on = on;
+    this.#faults = new FaultLog(on.log, systemClock);
     this.#handshakes = new HandshakeLimit(at.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES);
   }
 
   get counts(): Readonly<Record<string, number>> {
-    const gre = { grePacketsIn: 0, greMalformed: 0, greStrange: 0, greTruncated: 0, greSendErrors: 0 };
+    const gre = {
+      grePacketsIn: 0,
+      greMalformed: 0,
+      greStrange: 0,
+      greTruncated: 0,
+      greSendErrors: 0,
+      greSendQueueFull: 0,
+    };
     for (const { stats, socketStats } of this.#ports) {
       gre.grePacketsIn += stats.packetsIn;
       gre.greMalformed += stats.malformed;
       gre.greStrange += stats.strange;
       gre.greTruncated += socketStats.truncated;
       gre.greSendErrors += socketStats.sendErrors;
+      gre.greSendQueueFull += socketStats.wouldBlock;
     }
-    return { ...this.#stats, ...gre, peers: this.#calls.size, handshakes: this.#handshakes.count };
+    const tcp = { resetEarly: 0, acceptErrors: 0 };
+    for (const { stats } of this.#servers) {
+      tcp.resetEarly += stats.resetEarly;
+      tcp.acceptErrors += stats.acceptErrors;
+    }
+    const faults = this.#faults.count;
+    return { ...this.#stats, ...tcp, ...gre, faults, peers: this.#places, handshakes: this.#handshakes.count };
   }
 
   async open({ address, port }: PptpListenAddress): Promise<void> {
     const gre = new GrePort(address);
     this.#ports.push(gre);
-    const server = createServer({ noDelay: true }, (socket) => this.#accept(socket, gre));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) =>
-        reject(new TransportError('CULVERT_TRANSPORT_LISTEN', `TCP ${address ?? '*'} port ${port}`, { cause })),
-      );
-      server.listen({ port, host: address ?? '0.0.0.0' }, resolve);
+    const server = new TcpServer({
+      address: address ?? '0.0.0.0',
+      port,
+      nextNumber: () => this.#number++,
+      onConnection: (socket, path) => this.#accept(socket, path, gre),
     });
+    await server.open();
     this.#servers.push(server);
-    const bound = server.address();
-    if (bound !== null && typeof bound !== 'string') {
-      this.endpoints.push({ address: bound.address, port: bound.port, protocol: 'tcp' });
-    }
+    this.endpoints.push({ ...server.endpoint, protocol: 'tcp' });
   }
 
   async close(why: CloseReason): Promise<void> {
     this.#closed = true;
-    const servers = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-    const calls = [...this.#calls];
-    for (const call of calls) call.close(why);
-    await Promise.all(calls.map(({ done }) => done));
+    const servers = this.#servers.map((server) => server.close());
+    const connections = [...this.#connections];
+    for (const connection of connections) connection.close(why);
+    await Promise.all(connections.map(({ done }) => done));
     for (const port of this.#ports) port.close();
     await Promise.all(servers);
   }
 
-  #accept(socket: Socket, port: GrePort): void {
+  #accept(socket: Socket, path: Path, port: GrePort): void {
     this.#stats.connections++;
-    const path = pathOf(socket, this.#number++);
-    const settle = this.#closed ? undefined : this.#handshakes.take(path.remote.address);
-    const callId = settle === undefined || this.#isFull() ? undefined : port.take();
-    if (settle === undefined || callId === undefined) {
-      if (settle === undefined) this.#stats.handshakesFull++;
-      else this.#stats.linksFull++;
-      settle?.();
+    const takePlace = () => this.#takePlace(path.remote.address);
+    const place = takePlace();
+    if (place === undefined) {
       socket.destroy();
       return;
     }
-    this.#begin(socket, path, port, callId, settle);
-  }
-
-  #isFull(): boolean {
-    return this.#calls.size >= (this.#at.maxLinks ?? DEFAULT_MAX_LINKS);
-  }
-
-  #begin(socket: Socket, path: Path, port: GrePort, callId: number, settle: () => void): void {
     const { admission, auth, inner, nextId, onEvent, onLink } = this.#on;
-    const call = new ServerCall({
-      id: nextId(),
-      socket,
-      path,
-      port,
-      callId,
+    const connection = new ServerConnection({
+      ...{ socket, path, port, place, takePlace, auth, inner, admission, nextId, onEvent, onLink },
       settings: this.#at,
-      auth,
       clock: systemClock,
-      inner,
-      admission,
-      onEvent,
-      onLink: (link) => {
-        settle();
-        onLink(link);
-      },
+      onFault: (error) => this.#faults.tell('a call, or its control connection', error),
       onOver: (over, called) => {
-        settle();
         if (!called) this.#stats.neverCalled++;
-        this.#calls.delete(over);
+        this.#connections.delete(over);
       },
     });
-    this.#calls.add(call);
+    this.#connections.add(connection);
+  }
+
+  /** For a call, or a connection that has none yet. */
+  #takePlace(address: string): Place | undefined {
+    if (this.#closed) return undefined;
+    if (this.#places >= (this.#at.maxLinks ?? DEFAULT_MAX_LINKS)) {
+      this.#stats.linksFull++;
+      return undefined;
+    }
+    const settle = this.#handshakes.take(address);
+    if (settle === undefined) {
+      this.#stats.handshakesFull++;
+      return undefined;
+    }
+    this.#places++;
+    let held = true;
+    return {
+      settle,
+      give: () => {
+        settle();
+        if (held) this.#places--;
+        held = false;
+      },
+    };
   }
 }

@@ -1,6 +1,7 @@
 /** What `listen` and `dial` of the pptp transport take. Durations are milliseconds. */
 import type { Millis } from '@culvert/base';
 import type { MppeStrength } from '@culvert/cipher';
+import type { PppDialOptions, PppOptions } from '../ppp/options.ts';
 
 export interface PptpListenAddress {
   /** An IPv4 address of this host. Undefined: every one. */
@@ -9,29 +10,21 @@ export interface PptpListenAddress {
   readonly port: number;
 }
 
-/** What both ends take. */
-interface PptpOptions {
+/** What both ends take. MPPE takes four bytes of the `mru`. */
+interface PptpOptions extends PppOptions {
   /**
    * Allowed strengths of MPPE, the best first; without encryption there is no link. 56 and 40 bits are broken within hours.
    * @default [128]
    */
   readonly strengths?: readonly MppeStrength[];
-  /** The largest frame that we take, in bytes: what Windows asks for too. MPPE takes four bytes of it. @default 1,400 */
-  readonly mru?: number;
-  /** A question goes out after `interval` of silence, and the peer is gone after `timeout` of it. @default 30,000 and 120,000 */
-  readonly keepalive?: { readonly interval: Millis; readonly timeout: Millis };
-  /** From the connection to the link. @default 30,000 */
-  readonly handshakeWindow?: Millis;
+  /**
+   * Whether a key for 256 packets is allowed too, where the peer wants it: it is weaker, a lost packet costs those behind it, and it is
+   * slow here. "preferred" asks for it, of peers that have nothing else and do not say so.
+   * @default false
+   */
+  readonly stateful?: boolean | 'preferred';
   /** How long a frame waits for those before it, at most 300. @default 40 */
   readonly reorderWait?: Millis;
-  /**
-   * What the reader of links' packets takes joined: bits of cipher's `Join`. With 0 it gets single packets in plain batches,
-   * else batches with virtio headers.
-   * @default 0
-   */
-  readonly join?: number;
-  /** Which of cipher's two implementations protects packets. @default native where it loads */
-  readonly cipherImplementation?: 'native' | 'portable';
 }
 
 export interface PptpListenOptions extends PptpOptions {
@@ -42,17 +35,9 @@ export interface PptpListenOptions extends PptpOptions {
   readonly maxHandshakes?: number;
 }
 
-export interface PptpDialOptions extends PptpOptions {
+export interface PptpDialOptions extends PptpOptions, PppDialOptions {
   /** The address is an IPv4 address: names are resolved by the caller. */
   readonly remote: { readonly address: string; readonly port: number };
   /** The address of ours to call from. @default the kernel's choice */
   readonly localAddress?: string;
-  readonly username: string;
-  readonly password: string;
-  /** Ask for addresses of that version. @default true */
-  readonly ipv4?: boolean;
-  readonly ipv6?: boolean;
-  /** A PPTP server tells no routes: what is to be reached through the tunnel. @default none */
-  readonly routes?: readonly string[];
-  readonly redirect?: { readonly ipv4: boolean; readonly ipv6: boolean };
 }

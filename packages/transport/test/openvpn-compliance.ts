@@ -1,15 +1,25 @@
 /** The openvpn transport over real sockets and the real TLS engine passes the suite that every transport must pass. */
+import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import type { Listener, Transport } from '@culvert/core';
-import { openRelay, pem, type Relay, TestCa, type TransportBed, transportCompliance } from '@culvert/testkit';
+import {
+  nullLogger,
+  openRelay,
+  pem,
+  type Relay,
+  TestCa,
+  type TransportBed,
+  transportCompliance,
+} from '@culvert/testkit';
 import { type CertificateTlsContext, createTlsContext } from '@culvert/tls';
-import type { OpenvpnDialOptions, OpenvpnListenOptions } from './options.ts';
-import { createOpenvpnTransport } from './transport.ts';
+import type { OpenvpnDialOptions, OpenvpnListenOptions } from '../src/openvpn/options.ts';
+import { createOpenvpnTransport } from '../src/openvpn/transport.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'culvert-compliance-'));
 let ca: TestCa;
@@ -39,15 +49,14 @@ after(() => {
 const key = new Uint8Array(256).map((_, i) => (i * 7) & 0xff);
 type Bed = TransportBed<OpenvpnListenOptions, OpenvpnDialOptions>;
 
-for (const { protocol, shards } of [
-  { protocol: 'udp', shards: 1 },
-  { protocol: 'udp', shards: 2 },
-  { protocol: 'tcp', shards: 1 },
-] as const) {
+/** Declares the suite for listeners of so many shards. A file each, so that they run beside each other. */
+export function openvpnCompliance(protocol: 'udp' | 'tcp', shards: number): void {
   const relays = new Map<Bed, Relay[]>();
   transportCompliance<OpenvpnListenOptions, OpenvpnDialOptions>({
     name: `openvpn over ${protocol}${shards === 1 ? '' : `, ${shards} shards`}`,
-    setup: ({ rekeyAfter }) => {
+    largestMtu: 9_000,
+    setup: ({ rekeyAfter, mtu }) => {
+      const size = mtu === undefined ? {} : { mtu };
       const open: Relay[] = [];
       let listening: Listener | undefined;
       let cut = false;
@@ -59,6 +68,7 @@ for (const { protocol, shards } of [
           tls: server,
           wrap: { kind: 'tls-crypt', key },
           maxInitialPackets: 100_000,
+          ...size,
           ...(rekeyAfter !== undefined && { renegotiateAfter: rekeyAfter }),
         },
         dialOptions: async (listener) => {
@@ -77,6 +87,7 @@ for (const { protocol, shards } of [
             tls: client,
             wrap: { kind: 'tls-crypt', key },
             renegotiateAfter: 0,
+            ...size,
           };
         },
         cutWire: () => {
@@ -90,6 +101,7 @@ for (const { protocol, shards } of [
         roam: () => {
           for (const relay of open) relay.roam();
         },
+        opening,
         hostile: (bytes) => {
           const [endpoint] = listening?.endpoints ?? [];
           if (endpoint !== undefined) (protocol === 'udp' ? sendDatagram : sendStream)(bytes, endpoint);
@@ -102,6 +114,25 @@ for (const { protocol, shards } of [
       await Promise.all((relays.get(bed) ?? []).map((relay) => relay.close()));
     },
   });
+}
+
+/** The first bytes of a client that has not heard from its server. */
+async function opening(): Promise<Uint8Array> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const stop = new AbortController();
+  const remote = { address: '127.0.0.1', port: (server.address() as AddressInfo).port };
+  const dialling = createOpenvpnTransport().dial(
+    { remote, protocol: 'tcp', tls: client, wrap: { kind: 'tls-crypt', key } },
+    { onEvent: () => {}, log: nullLogger, signal: stop.signal },
+  );
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  stop.abort();
+  await assert.rejects(dialling);
+  socket.destroy();
+  server.close();
+  return bytes;
 }
 
 type OpenvpnTransport = Transport<OpenvpnListenOptions, OpenvpnDialOptions>;

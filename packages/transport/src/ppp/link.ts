@@ -1,51 +1,51 @@
-/** One PPTP peer that is up, as the core sees it. */
+/** One PPP peer that is up, as the core sees it. */
 import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path } from '@culvert/base';
-import type { Link, LinkConfig, LinkStats, Principal } from '@culvert/core';
+import type { Link, LinkConfig, LinkStats, Principal, TransportName } from '@culvert/core';
 
-export interface PptpLinkOptions {
+export interface PppLinkOptions {
   readonly id: number;
+  readonly transport: TransportName;
   readonly principal: Principal;
   readonly config: LinkConfig;
   readonly path: Path;
   readonly clock: MonotonicClock;
   readonly stats: LinkStats;
   readonly facts: Readonly<Record<string, string>>;
-  /** Bytes that a packet grows by behind the outer IP header. */
-  readonly overhead: number;
+  /** The largest inner packet whose outer one is whole on most paths, in bytes. */
+  readonly unfragmented: number;
+  /** Counters of what is below: of the socket, where the link has one of its own, or of the protocols. */
+  readonly wire?: (() => Readonly<Record<string, number>>) | undefined;
   readonly send: (batch: PacketBatch, now: Instant) => void;
   readonly close: (why: CloseReason) => void;
 }
 
-/** What an outer packet may have so that it is whole on most paths: for lines with PPPoE. */
-const OUTER_MTU = 1_492;
-const IPV4_HEADER = 20;
-
-export class PptpLink implements Link {
+export class PppLink implements Link {
   readonly id: number;
-  readonly transport = 'pptp';
+  readonly transport: TransportName;
   readonly principal: Principal;
-  readonly path: Path;
   readonly since: Instant;
   readonly stats: LinkStats;
   readonly facts: Readonly<Record<string, string>>;
   readonly unfragmented: number;
   readonly closed: Promise<CloseReason>;
-  readonly #options: PptpLinkOptions;
+  readonly #options: PppLinkOptions;
   readonly #resolveClosed: (why: CloseReason) => void;
   #config: LinkConfig;
+  #path: Path;
   #sink: ((batch: PacketBatch) => void) | undefined;
   #over = false;
 
-  constructor(options: PptpLinkOptions) {
+  constructor(options: PppLinkOptions) {
     this.#options = options;
     this.id = options.id;
+    this.transport = options.transport;
     this.principal = options.principal;
     this.#config = options.config;
-    this.path = options.path;
+    this.#path = options.path;
     this.since = options.clock.now();
     this.stats = options.stats;
     this.facts = options.facts;
-    this.unfragmented = OUTER_MTU - IPV4_HEADER - options.overhead;
+    this.unfragmented = options.unfragmented;
     const { promise, resolve } = Promise.withResolvers<CloseReason>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -53,6 +53,14 @@ export class PptpLink implements Link {
 
   get config(): LinkConfig {
     return this.#config;
+  }
+
+  get path(): Path {
+    return this.#path;
+  }
+
+  get wire(): Readonly<Record<string, number>> | undefined {
+    return this.#options.wire?.();
   }
 
   send(batch: PacketBatch): void {
@@ -76,6 +84,11 @@ export class PptpLink implements Link {
   /** Inner packets from the peer. Called by the driver. */
   receive(batch: PacketBatch): void {
     this.#sink?.(batch);
+  }
+
+  /** The peer is elsewhere. Called by the driver. */
+  move(path: Path): void {
+    this.#path = path;
   }
 
   /** The call is gone. Called by the driver, once. */

@@ -11,7 +11,7 @@ import {
   samePath,
   type UdpSocket,
 } from '@culvert/netio';
-import { EndOfTurn } from '../end-of-turn.ts';
+import { EndOfTurn } from './end-of-turn.ts';
 import { type Outbox, resetBatch } from './outbox.ts';
 
 /** Datagrams written in one go: several trains. A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
@@ -25,6 +25,13 @@ const FULL_READ = 64;
 /** Batches read before other work of the loop gets its turn. */
 const READS_A_TURN = 4;
 const KERNEL_BUFFER_BYTES = 4 * 1024 * 1024;
+/**
+ * A full queue is read by then: the kernel counts at least 768 of twice `KERNEL_BUFFER_BYTES` for a datagram, and a read takes 900 of them, or 110
+ * where the kernel gives no trains and they may have 9,000 bytes. What comes all the time would be read for ever.
+ */
+const MOST_STALE_READS = 128;
+/** As many handshakes as are under way at a time on a busy gateway. A power of two. */
+const RECENT_PATHS = 256;
 
 export function createDatagrams(): DatagramBatch {
   return createDatagramBatch(IN_SLOTS, IN_BYTES);
@@ -35,14 +42,17 @@ export class UdpPath implements Path {
   readonly socket: number;
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  readonly #key: string;
   readonly #words: Uint32Array;
   readonly #port: UdpPort;
 
-  constructor(port: UdpPort, words: Uint32Array) {
+  /** @param local our address, where the words leave it to the kernel */
+  constructor(port: UdpPort, words: Uint32Array, local?: string) {
     const text = endpointOfPath(words);
     this.socket = port.number;
-    this.local = { address: text.local, port: port.socket.local.port };
+    this.local = { address: local ?? text.local, port: port.socket.local.port };
     this.remote = text.remote;
+    this.#key = pathKey(this);
     this.#words = words;
     this.#port = port;
   }
@@ -50,6 +60,11 @@ export class UdpPath implements Path {
   /** Whose path it is: a peer may move from one socket to another, also of the other IP version. */
   get port(): UdpPort {
     return this.#port;
+  }
+
+  /** As `pathKey` spells it. */
+  get key(): string {
+    return this.#key;
   }
 
   /** netio's record. Not a field, so that a path in a log is what people read. */
@@ -66,7 +81,10 @@ export class UdpPort {
   readonly #endOfTurn = new EndOfTurn(() => this.#flush());
   readonly #log: Logger;
   readonly #onBatch: (batch: DatagramBatch, port: UdpPort) => void;
+  /** Paths that were told of last: a handshake asks for its path with each datagram, and the text of the addresses costs microseconds. */
+  readonly #recent: (UdpPath | undefined)[] = new Array(RECENT_PATHS).fill(undefined);
   #segmentation: 'on' | 'off';
+  #toldOfFallback = false;
   #waitingForRoom = false;
 
   constructor(options: {
@@ -78,6 +96,8 @@ export class UdpPort {
     readonly scratch: DatagramBatch;
     /** Send and take trains. @default where the kernel has them */
     readonly trains?: boolean | undefined;
+    /** The longest datagram that is taken, in bytes; longer ones are counted. @default 2048 */
+    readonly slotBytes?: number | undefined;
     readonly log: Logger;
     /** Several sockets of this user have the port; see `UdpOptions.steering`. Reading begins with `start`. */
     readonly steering?: Uint32Array | undefined;
@@ -91,6 +111,7 @@ export class UdpPort {
       ...(options.address !== undefined && { address: options.address }),
       ...(options.port !== undefined && { port: options.port }),
       ...(options.trains !== undefined && { segmentation: options.trains, coalescing: options.trains }),
+      ...(options.slotBytes !== undefined && { slotBytes: options.slotBytes }),
       ...(options.steering !== undefined && { reusePort: true, steering: options.steering }),
       receiveBufferBytes: KERNEL_BUFFER_BYTES,
       sendBufferBytes: KERNEL_BUFFER_BYTES,
@@ -106,8 +127,10 @@ export class UdpPort {
   /** Reads from here on; what waits by now is thrown away. */
   start(): void {
     if (this.socket.closed) return;
-    do resetBatch(this.#in);
-    while (this.socket.recvBatch(this.#in) > 0);
+    for (let reads = 0; reads < MOST_STALE_READS; reads++) {
+      resetBatch(this.#in);
+      if (this.socket.recvBatch(this.#in) === 0) break;
+    }
     this.#read();
   }
 
@@ -130,13 +153,19 @@ export class UdpPort {
     );
   }
 
-  /** A copy of the path of datagram `i`. */
+  /** The path of datagram `i`: an object of its own, or the one that an earlier datagram got. */
   pathOf(batch: DatagramBatch, i: number): UdpPath {
-    return this.pathFrom(batch.paths.slice(i * pathWords, (i + 1) * pathWords));
+    const at = i * pathWords;
+    const slot = slotOf(batch.paths, at);
+    const known = this.#recent[slot];
+    if (known !== undefined && samePath(batch.paths, at, known.words, 0)) return known;
+    const path = this.pathFrom(batch.paths.slice(at, at + pathWords));
+    this.#recent[slot] = path;
+    return path;
   }
 
-  pathFrom(words: Uint32Array): UdpPath {
-    return new UdpPath(this, words);
+  pathFrom(words: Uint32Array, local?: string): UdpPath {
+    return new UdpPath(this, words, local);
   }
 
   /** Where data for `path` is appended: with the port that the path belongs to by then. */
@@ -184,6 +213,13 @@ export class UdpPort {
     this.#log.warn('the kernel takes no trains here: datagrams leave one by one from now on', fields);
   }
 
+  /** Once: `trainFallbacks` goes on counting. */
+  #tellFallback(): void {
+    this.#toldOfFallback = true;
+    const fields = { family: this.socket.family, port: this.socket.local.port };
+    this.#log.info('a train was too long for its path, or for the kernel: its datagrams leave one by one', fields);
+  }
+
   #fits({ length }: Uint8Array): boolean {
     return this.#out.count < OUT_SLOTS && length <= OUT_BYTES - this.#out.used;
   }
@@ -197,7 +233,7 @@ export class UdpPort {
     const { paths, count } = this.#out;
     const first = from * pathWords;
     const end = count * pathWords;
-    paths.set(words, first);
+    for (let i = 0; i < pathWords; i++) paths[first + i] = words[i] as number;
     // What is there doubles with each copy: six calls for a train of 45.
     for (let next = first + pathWords; next < end; next += next - first) {
       paths.copyWithin(next, first, Math.min(next, first + end - next));
@@ -210,6 +246,7 @@ export class UdpPort {
     if (batch.count === 0 || this.socket.closed) return;
     const sent = this.socket.sendBatch(batch);
     if (this.socket.stats.segmentation !== this.#segmentation) this.#tellSwitchedOff();
+    if (!this.#toldOfFallback && this.socket.stats.trainFallbacks !== 0) this.#tellFallback();
     if (sent >= batch.count) {
       resetBatch(batch);
       return;
@@ -222,6 +259,17 @@ export class UdpPort {
       this.#flush();
     });
   }
+}
+
+function slotOf(paths: Uint32Array, at: number): number {
+  let hash = 0;
+  for (let i = 0; i < pathWords; i++) hash = Math.imul(hash ^ (paths[at + i] ?? 0), 0x9e37_79b1);
+  return (hash >>> 16) & (RECENT_PATHS - 1);
+}
+
+/** A path as text, for tables. */
+export function pathKey({ socket, local, remote }: Path): string {
+  return `${socket}|${remote.address}|${remote.port}|${local.address}`;
 }
 
 /** Moves the descriptors of what has not left to the front; the bytes stay where they are. */

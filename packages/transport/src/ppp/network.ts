@@ -1,16 +1,16 @@
 /** Between the core's configuration of a link and what PPP can tell a peer: addresses and name servers, and nothing else. */
 import type { LinkConfig } from '@culvert/core';
 import type { NetworkConfig, PppTerms } from '@culvert/ppp';
-import { formatNetwork, networkOf, parseAddress } from '@culvert/wire';
-import type { PptpDialOptions } from './options.ts';
+import { formatAddress, formatNetwork, networkOf, parseAddress } from '@culvert/wire';
+import type { PppDialOptions } from './options.ts';
 
 /** Peers make their addresses of a network and an interface identifier of 64 bits each (RFC 4862, RFC 5072). */
 const PREFIX_BITS = 64;
 const INTERFACE_ID_BYTES = 8;
 
 /**
- * What a server's PPP tells a peer with this configuration. The peer gets the interface identifier that makes its address the leased one;
- * a peer that insists on another has no IPv6 here, as the core takes packets from no other address.
+ * What a server's PPP tells a peer with this configuration. A peer without a network of its own gets the interface identifier that makes
+ * its address the leased one; where it insists on another it has no IPv6, as the core takes packets from no other address.
  */
 export function networkFor({ ipv4, ipv6, dns }: LinkConfig): NetworkConfig {
   const serversOf = (version: 4 | 6) => dns.servers.filter((server) => parseAddress(server).version === version);
@@ -19,16 +19,24 @@ export function networkFor({ ipv4, ipv6, dns }: LinkConfig): NetworkConfig {
     ipv6: ipv6 && {
       prefix: formatNetwork(networkOf(parseAddress(ipv6.address), PREFIX_BITS)),
       dns: serversOf(6),
-      peerInterfaceId: interfaceId(ipv6.address),
+      peerInterfaceId: ipv6.ownNetwork === undefined ? interfaceId(ipv6.address) : undefined,
       localInterfaceId: interfaceId(ipv6.gateway),
     },
   };
 }
 
+/** A link's configuration now that its peer is up: with the address that it makes of its network. */
+export function peerConfig(config: LinkConfig, { ipv6: agreed, mtu }: PppTerms): LinkConfig {
+  const { ipv6 } = config;
+  const changed = { ...config, mtu: Math.min(config.mtu, mtu) };
+  if (ipv6?.ownNetwork === undefined || agreed === undefined) return changed;
+  return { ...changed, ipv6: { ...ipv6, address: withInterfaceId(ipv6.address, interfaceId(agreed.peer)) } };
+}
+
 /** A client's configuration, from what the server told and what its own profile says. */
 export function clientConfig(
   { ipv4, ipv6, mtu }: PppTerms,
-  to: PptpDialOptions,
+  to: Pick<PppDialOptions, 'routes' | 'redirect'>,
   keepalive: LinkConfig['keepalive'],
 ): LinkConfig {
   return {
@@ -43,6 +51,13 @@ export function clientConfig(
     idleTimeout: undefined,
     sessionTimeout: undefined,
   };
+}
+
+function withInterfaceId(address: string, id: Uint8Array): string {
+  const { version, bytes } = parseAddress(address);
+  const own = bytes.slice();
+  own.set(id, bytes.length - INTERFACE_ID_BYTES);
+  return formatAddress({ version, bytes: own });
 }
 
 function interfaceId(address: string): Uint8Array {

@@ -23,6 +23,21 @@ export function createSocketCounts() {
   };
 }
 
+export type BareCounts = ReturnType<typeof createBareCounts>;
+
+/** Of sockets for ESP as IP protocol 50. */
+export function createBareCounts() {
+  return { bareReceived: 0, bareSent: 0, bareTruncated: 0, bareSendErrors: 0, bareSendQueueFull: 0 };
+}
+
+export function addBareCounts(counts: BareCounts, stats: Readonly<SocketStats>): void {
+  counts.bareReceived += stats.received;
+  counts.bareSent += stats.sent;
+  counts.bareTruncated += stats.truncated;
+  counts.bareSendErrors += stats.sendErrors;
+  counts.bareSendQueueFull += stats.wouldBlock;
+}
+
 export function addSocketCounts(counts: SocketCounts, stats: Readonly<SocketStats>): void {
   counts.datagramsReceived += stats.received;
   counts.datagramsSent += stats.sent;
