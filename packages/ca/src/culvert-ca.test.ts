@@ -1,6 +1,7 @@
 /** The program as people run it: its output, its exit codes, and what it writes. */
 import assert from 'node:assert/strict';
 import { fork, spawn, spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -217,7 +218,7 @@ test('a PKCS#12 file holds key, certificate and CA under its password', async (t
 });
 
 test('L2TP/IPsec for macOS and Windows: with a shared secret without a certificate, else with one of RSA', async (t) => {
-  const { ok, fails, path } = await workshop(t, unsealed);
+  const { run, ok, fails, path } = await workshop(t, unsealed);
   const remote = ['--remote', 'vpn.example.com'];
   writeFileSync(path('psk'), 'office secret\n', { mode: 0o600 });
   await ok('export', 'bob', '--format', 'mobileconfig', ...remote, '--psk-file', 'psk', '--title', 'Office');
@@ -232,11 +233,35 @@ test('L2TP/IPsec for macOS and Windows: with a shared secret without a certifica
 
   await ok('issue', 'client', 'alice', '--algorithm', 'rsa-3072');
   writeFileSync(path('password'), 'import me\n', { mode: 0o600 });
-  await ok('export', 'alice', '--format', 'mobileconfig', ...remote, '--password-file', 'password');
+  const args = ['export', 'alice', '--format', 'mobileconfig', ...remote, '--password-file', 'password'];
+  await ok(...args);
   const alice = parseAppleProfile(readFileSync(path('alice.mobileconfig'), 'utf8'), { file: 'alice' }).profile;
   assert.ok(alice?.machineAuth.kind === 'pkcs12');
   assert.ok((await ok('show', 'alice')).includes(readPkcs12(alice.machineAuth.pkcs12, 'import me').certificate));
   assert.match(readFileSync(path('ca/ca.crt'), 'utf8'), new RegExp(base64Line(alice.machineAuth.ca)));
+
+  assert.match((await run(args)).stderr, /no valid server certificate .* names vpn\.example\.com.*issue server vpn/);
+  await ok('issue', 'server', 'gw.example.com', '--san', 'vpn.example.com', '--san', '192.0.2.1', '--out', 'etc');
+  assert.match((await run(args)).stderr, /RSA.*issue the gateway's with/);
+  const server = new X509Certificate(readFileSync(path('etc/gw.example.com.crt')));
+  assert.deepEqual(server.keyUsage, ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.8.2.2'], 'serverAuth and iKEIntermediate');
+  assert.equal(server.subjectAltName, 'DNS:gw.example.com, DNS:vpn.example.com, IP Address:192.0.2.1');
+  await ok('issue', 'server', '192.0.2.2', '--algorithm', 'rsa-3072');
+  const byAddress = [
+    'export',
+    'alice',
+    '--format',
+    'powershell',
+    '--remote',
+    '192.0.2.2',
+    '--password-file',
+    'password',
+  ];
+  const written = await run(byAddress);
+  assert.deepEqual([written.status, written.stderr], [0, '']);
+  const script = readFileSync(path('alice.ps1'), 'utf8');
+  assert.match(script, /Cert:\\LocalMachine\\My[\s\S]*'Root', 'LocalMachine'[\s\S]*-AuthenticationMethod MSChapv2/);
+  assert.doesNotMatch(script, /L2tpPsk|import me/);
 
   await fails(
     ExitCode.usage,

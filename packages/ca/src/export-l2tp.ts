@@ -2,10 +2,12 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type L2tpProfile, type PortableAuth, printAppleProfile, printWindowsProfile } from '@culvert/config';
+import type { CaDirectory } from '@culvert/pki';
 import { printJson, UsageError } from '@culvert/terminal';
 import { withCa } from './ca-access.ts';
 import { clientOf, deliver, pkcs12Of, writeOut } from './deliver.ts';
 import type { ExportArguments } from './export.ts';
+import { statusOf } from './list.ts';
 import { readSecret } from './secret-input.ts';
 
 export async function exportL2tp(args: ExportArguments): Promise<void> {
@@ -15,7 +17,7 @@ export async function exportL2tp(args: ExportArguments): Promise<void> {
     const record = clientOf(ca, args.which);
     const pkcs12 = await pkcs12Of(args, ca, record);
     const ca509 = new Uint8Array(new X509Certificate(ca.authority.certificate).raw);
-    warnOfCurves(record.certificate);
+    warnOfCurves(record.certificate, gatewayCertificate(ca, server));
     const machineAuth = { kind: 'pkcs12', pkcs12, password: undefined, ca: ca509 } as const;
     await deliver(args, ca, record, print(args, profileOf(args, server, record.name, machineAuth)), { server });
   });
@@ -59,10 +61,29 @@ function print({ format, which }: ExportArguments, profile: L2tpProfile<Portable
   return { text: printAppleProfile(profile), name: `${name}.mobileconfig` };
 }
 
+/** The newest valid certificate of a server that has this name or address; whoever dials looks for it there. */
+function gatewayCertificate(ca: CaDirectory, server: string): string | undefined {
+  const records = ca.list().filter((record) => record.role === 'server' && statusOf(record) === 'valid');
+  const named = records.find(({ certificate }) => {
+    const parsed = new X509Certificate(certificate);
+    return (isIP(server) === 0 ? parsed.checkHost(server) : parsed.checkIP(server)) !== undefined;
+  });
+  if (named === undefined) {
+    const san = records[0] === undefined ? `culvert-ca issue server ${server}` : `issue one with --san ${server}`;
+    process.stderr.write(
+      `warning: no valid server certificate of this CA names ${server}, which Windows and macOS look for: ${san} --algorithm rsa-3072\n`,
+    );
+  }
+  return named?.certificate;
+}
+
 /** IKEv1 of Windows and macOS signs with RSA alone. */
-function warnOfCurves(certificate: string): void {
-  if (new X509Certificate(certificate).publicKey.asymmetricKeyType === 'rsa') return;
+function warnOfCurves(client: string, server: string | undefined): void {
+  const isCurve = (certificate: string | undefined) =>
+    certificate !== undefined && new X509Certificate(certificate).publicKey.asymmetricKeyType !== 'rsa';
+  const whose = [isCurve(client) ? "the client's" : '', isCurve(server) ? "the gateway's" : ''].filter(Boolean);
+  if (whose.length === 0) return;
   process.stderr.write(
-    "warning: Windows and macOS take RSA certificates for L2TP/IPsec: issue it with --algorithm rsa-3072, the server's too\n",
+    `warning: Windows and macOS take RSA certificates for L2TP/IPsec: issue ${whose.join(' and ')} with --algorithm rsa-3072\n`,
   );
 }

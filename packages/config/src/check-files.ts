@@ -1,5 +1,7 @@
 /** The files that the configuration names: there, readable, what they should be, closed to strangers, and fitting each other. */
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
+import { checkCertificates, checkLabel, checkPrivateKey, commonName } from './check-certificates.ts';
+import { checkL2tpIpsecFiles } from './check-l2tp-ipsec.ts';
 import { doubt, type Finding, mistake } from './finding.ts';
 import type { GatewayConfig } from './gateway-schema.ts';
 import type { KeyPath } from './yaml-source.ts';
@@ -13,33 +15,29 @@ export type ReadInput = (path: string) => {
   readonly closedTo?: string;
 };
 
-/** Certificates this close to their end are worth a word. */
-const expiresSoonDays = 14;
-const dayMillis = 86_400_000;
+/** The text of a file, checked for who may read it; undefined, with a finding, where it cannot be read. */
+export type OpenFile = (path: KeyPath, file: string, secret: boolean) => string | undefined;
 
 /** `nowMillis` is Unix time. */
 export function checkFiles(config: GatewayConfig, read: ReadInput, nowMillis: number): Finding[] {
   const findings: Finding[] = [];
-  const open = (path: KeyPath, file: string, secret: boolean) => readInput(path, file, secret, read, findings);
+  const open: OpenFile = (path, file, secret) => readInput(path, file, secret, read, findings);
   const ca = open(['tls', 'ca'], config.tls.ca, false);
   if (ca !== undefined) checkCertificates(['tls', 'ca'], ca, nowMillis, findings);
   const certificate = open(['tls', 'certificate'], config.tls.certificate, false);
   const chain =
     certificate === undefined ? [] : checkCertificates(['tls', 'certificate'], certificate, nowMillis, findings);
   const key = open(['tls', 'privateKey'], config.tls.privateKey, true);
-  if (key !== undefined) checkPrivateKey(key, chain[0], findings);
+  if (key !== undefined) checkPrivateKey(['tls', 'privateKey'], key, chain[0], findings);
   if (chain[0] !== undefined) checkServerUse(chain[0], findings);
   const crl = config.tls.crl && open(['tls', 'crl', 'file'], config.tls.crl.file, false);
   if (crl !== undefined) checkLabel(['tls', 'crl', 'file'], crl, '-----BEGIN X509 CRL-----', findings);
   checkWrap(config, open, findings);
+  checkL2tpIpsecFiles(config, open, nowMillis, findings);
   return findings;
 }
 
-function checkWrap(
-  config: GatewayConfig,
-  open: (path: KeyPath, file: string, secret: boolean) => string | undefined,
-  findings: Finding[],
-): void {
+function checkWrap(config: GatewayConfig, open: OpenFile, findings: Finding[]): void {
   const wrap = config.transports.openvpn.wrap;
   if (wrap === 'none') return;
   for (const key of ['tlsCryptV2', 'tlsCrypt'] as const) {
@@ -90,67 +88,6 @@ export function readableBy(file: string): string {
   return `a file that the service’s group may read: chgrp culvert ${file} && chmod 640 ${file}`;
 }
 
-/** Checks every certificate of a PEM text; the first of them is the leaf. */
-function checkCertificates(path: KeyPath, text: string, nowMillis: number, findings: Finding[]): X509Certificate[] {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) findings.push(mistake(path, 'no certificate in it', 'PEM: -----BEGIN CERTIFICATE-----'));
-  const certificates: X509Certificate[] = [];
-  for (const block of blocks) {
-    try {
-      certificates.push(new X509Certificate(block));
-    } catch {
-      findings.push(mistake(path, 'a certificate that cannot be decoded', 'PEM that is whole'));
-    }
-  }
-  for (const certificate of certificates) findings.push(...checkValidity(path, certificate, nowMillis));
-  return certificates;
-}
-
-function checkValidity(path: KeyPath, certificate: X509Certificate, nowMillis: number): Finding[] {
-  const who = commonName(certificate);
-  const left = certificate.validToDate.getTime() - nowMillis;
-  const day = (date: Date) => date.toISOString().slice(0, 10);
-  if (left < 0) return [mistake(path, `${who}, expired on ${day(certificate.validToDate)}`, 'a certificate in force')];
-  if (certificate.validFromDate.getTime() > nowMillis) {
-    return [
-      mistake(
-        path,
-        `${who}, not valid before ${day(certificate.validFromDate)}`,
-        'a certificate in force (is the clock right?)',
-      ),
-    ];
-  }
-  if (left > expiresSoonDays * dayMillis) return [];
-  return [
-    doubt(
-      path,
-      `${who}, which expires on ${day(certificate.validToDate)}`,
-      'a certificate that lasts longer: renew it',
-    ),
-  ];
-}
-
-function checkPrivateKey(text: string, leaf: X509Certificate | undefined, findings: Finding[]): void {
-  const path = ['tls', 'privateKey'];
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(text);
-  } catch {
-    const encrypted = /ENCRYPTED/.test(text);
-    findings.push(
-      mistake(
-        path,
-        encrypted ? 'a key sealed with a passphrase' : 'no private key in it',
-        'a private key in PEM, without a passphrase',
-      ),
-    );
-    return;
-  }
-  if (leaf !== undefined && !leaf.checkPrivateKey(key)) {
-    findings.push(mistake(path, 'the key of another certificate', `the key of tls.certificate (${commonName(leaf)})`));
-  }
-}
-
 /** OpenVPN's `remote-cert-tls server` wants the extended key usage, and our client too. */
 function checkServerUse(leaf: X509Certificate, findings: Finding[]): void {
   if (leaf.keyUsage?.includes('1.3.6.1.5.5.7.3.1')) return;
@@ -161,12 +98,4 @@ function checkServerUse(leaf: X509Certificate, findings: Finding[]): void {
       'extended key usage serverAuth: clients refuse it otherwise',
     ),
   );
-}
-
-function checkLabel(path: KeyPath, text: string, label: string, findings: Finding[]): void {
-  if (!text.includes(label)) findings.push(mistake(path, 'something else in the file', `a file with ${label}`));
-}
-
-function commonName(certificate: X509Certificate): string {
-  return certificate.subject.match(/^CN=.*$/m)?.[0] ?? 'a certificate';
 }

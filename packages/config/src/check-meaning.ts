@@ -1,5 +1,6 @@
 /** What the shape of a value cannot tell: networks that fit each other, limits that make sense together. */
 import { contains, formatNetwork, type IpNetwork, parseAddress, parseNetwork } from '@culvert/wire';
+import { checkL2tpIpsec } from './check-l2tp-ipsec.ts';
 import { doubt, type Finding, mistake } from './finding.ts';
 import type { GatewayConfig } from './gateway-schema.ts';
 import type { KeyPath } from './yaml-source.ts';
@@ -14,6 +15,7 @@ export function checkMeaning(config: GatewayConfig): Finding[] {
     ...checkKeepalive(config),
     ...checkListen(config),
     ...checkPptp(config),
+    ...checkL2tpIpsec(config),
   ];
 }
 
@@ -144,6 +146,11 @@ function checkPptp({ auth, network, transports: { pptp } }: GatewayConfig): Find
       doubt(['transports', 'pptp', 'strengths'], String(weak), '128 alone: shorter keys are read within hours'),
     );
   }
+  if (pptp.stateful) {
+    findings.push(
+      doubt(['transports', 'pptp', 'stateful'], 'true', 'false: a key for 256 packets is weaker still, and slow'),
+    );
+  }
   for (const [key, wrong, right] of [
     ['certificate', 'required', 'optional or none'],
     ['password', 'none', 'required or optional'],
@@ -154,6 +161,14 @@ function checkPptp({ auth, network, transports: { pptp } }: GatewayConfig): Find
   }
   if (network.threads > 1) {
     findings.push(mistake(['network', 'threads'], String(network.threads), '1: PPTP is carried by one thread'));
+  }
+  const everywhere = '0.0.0.0';
+  const addresses = pptp.listen.map(({ address }) => address ?? everywhere);
+  for (const [i, address] of addresses.entries()) {
+    const first = addresses.findIndex((other) => other === address || [other, address].includes(everywhere));
+    if (first >= i) continue;
+    const right = `an address that listen[${first}] does not take already`;
+    findings.push(mistake(['transports', 'pptp', 'listen', i], pptp.listen[i]?.address ?? 'every address', right));
   }
   return findings;
 }

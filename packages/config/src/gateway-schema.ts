@@ -1,5 +1,6 @@
 /** The shape of culvertd.yaml: every key, its default and its sentence. The published JSON schema is made from it. */
 import { z } from 'zod';
+import { l2tpIpsecSection } from './l2tp-ipsec-transport.ts';
 import { openvpnSection } from './openvpn-transport.ts';
 import { pptpSection } from './pptp-transport.ts';
 import {
@@ -19,7 +20,11 @@ const proof = z.enum(['required', 'optional', 'none'], { error: 'required, optio
 
 const networkSection = z.strictObject({
   ipv4: network(4).optional().describe('Inner IPv4 network: the gateway takes its first address, links the others'),
-  ipv6: network(6).optional().describe('Inner IPv6 network'),
+  ipv6: network(6)
+    .optional()
+    .describe(
+      'Inner IPv6 network. Shorter than /64, it gives each peer of PPTP or L2TP a /64 of its own, which Windows needs; OpenVPN’s links share the first',
+    ),
   device: deviceName.default('culvert0').describe('Name of the TUN device'),
   mtu: wholeNumber(576, 9000).default(1500).describe('The largest inner packet'),
   offload: yesNo
@@ -151,6 +156,11 @@ const filterSection = z.strictObject({
 
 export const gatewaySchema = z.strictObject({
   state: path.default('/var/lib/culvert').describe('Directory of users and leases'),
+  secretKey: path
+    .optional()
+    .describe(
+      'The key that seals NT hashes: 32 bytes, mode 0600 or 0640. Without it, secret.key in state, made where it is missing',
+    ),
   control: path.default('/run/culvert/culvertd.sock').describe('Socket of culvertd status, session and reload'),
   user: name
     .optional()
@@ -159,7 +169,11 @@ export const gatewaySchema = z.strictObject({
   push: pushSection.prefault({}),
   tls: tlsSection,
   auth: authSection.prefault({}),
-  transports: z.strictObject({ openvpn: openvpnSection, pptp: pptpSection.prefault({}) }),
+  transports: z.strictObject({
+    openvpn: openvpnSection,
+    pptp: pptpSection.prefault({}),
+    l2tpIpsec: l2tpIpsecSection.prefault({}),
+  }),
   keepalive: z
     .strictObject({
       interval: duration('1s', '10m').prefault('10s').describe('Send a sign of life after so long a silence'),

@@ -3,9 +3,12 @@ export { parseAppleProfile, printAppleProfile } from './apple-profile.ts';
 export type { ReadInput } from './check-files.ts';
 export { ConfigError } from './errors.ts';
 export type { GatewayConfig } from './gateway-schema.ts';
-export type { L2tpProfile, PortableAuth } from './l2tp-profile.ts';
+export { truncatesSha256, weakProposals } from './ipsec-proposals.ts';
+export type { L2tpConnection, L2tpProfile, PemAuth, PortableAuth } from './l2tp-profile.ts';
 export { checkGatewayConfig, gatewayJsonSchema, type LoadedConfig, loadGatewayConfig } from './load-gateway-config.ts';
-export { parseNetworkManagerProfile, printNetworkManagerProfile } from './network-manager-profile.ts';
+export { parseNetworkManagerL2tp, printNetworkManagerL2tp } from './network-manager-l2tp.ts';
+export type { VpnNetwork } from './network-manager-network.ts';
+export { parseNetworkManagerPptp, printNetworkManagerPptp } from './network-manager-pptp.ts';
 export {
   makeTlsCryptV2ClientKey,
   makeTlsCryptV2ServerKey,
@@ -27,5 +30,7 @@ export {
 } from './openvpn-profile.ts';
 export { type ParsedProfile, parseOpenvpnProfile } from './openvpn-profile-parse.ts';
 export { printOpenvpnProfile } from './openvpn-profile-print.ts';
-export { formatProblem, type Problem } from './problem.ts';
+export type { PptpProfile } from './pptp-profile.ts';
+export { presharedKeyOf } from './preshared-key.ts';
+export { formatProblem, type ParsedProfileOf, type Problem } from './problem.ts';
 export { printWindowsProfile } from './windows-profile.ts';

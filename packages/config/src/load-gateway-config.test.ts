@@ -134,6 +134,7 @@ test('PPTP is off by default, and on only for who says twice that it may be', ()
     acceptInsecure: false,
     listen: [{ port: 1723 }],
     strengths: [128],
+    stateful: false,
   });
   const withPptp = (pptp: string, more = '') => mistakes(minimal.replace('none }', `none }, pptp: { ${pptp} }`) + more);
   const password = 'auth: { certificate: optional, password: required }\n';
@@ -145,13 +146,26 @@ test('PPTP is off by default, and on only for who says twice that it may be', ()
     'culvertd.yaml:2: auth.certificate: found "required", expected optional or none: PPTP\'s clients have a password and nothing else',
     'culvertd.yaml:2: auth.password: found "none", expected required or optional: PPTP\'s clients have a password and nothing else',
   ]);
+  assert.deepEqual(withPptp('enabled: true, acceptInsecure: true, groups: []', password), [
+    'culvertd.yaml:4: transports.pptp.groups: found a list, expected at least one group',
+  ]);
   assert.deepEqual(
     withPptp('enabled: true, acceptInsecure: true, strengths: [128, 40], listen: [{ address: "::1" }]', password),
     [
       'culvertd.yaml:4: transports.pptp.listen[0].address: found "::1", expected an IPv4 address: PPTP has no other outside',
     ],
   );
-  assert.deepEqual(withPptp('enabled: true, acceptInsecure: true, strengths: [128, 40]', password), [
+  assert.deepEqual(withPptp('enabled: true, acceptInsecure: true, strengths: [128, 40], stateful: true', password), [
     'culvertd.yaml:4: warning: transports.pptp.strengths: found 40, expected 128 alone: shorter keys are read within hours',
+    'culvertd.yaml:4: warning: transports.pptp.stateful: found true, expected false: a key for 256 packets is weaker still, and slow',
+  ]);
+  const listen = (addresses: string) =>
+    withPptp(`enabled: true, acceptInsecure: true, listen: [${addresses}]`, password);
+  assert.deepEqual(listen('{ address: 192.0.2.1 }, { address: 192.0.2.2 }, { address: 192.0.2.1 }'), [
+    'culvertd.yaml:4: transports.pptp.listen[2]: found 192.0.2.1, expected an address that listen[0] does not take already',
+  ]);
+  assert.deepEqual(listen('{ address: 192.0.2.1 }, {}, { address: 0.0.0.0 }'), [
+    'culvertd.yaml:4: transports.pptp.listen[1]: found every address, expected an address that listen[0] does not take already',
+    'culvertd.yaml:4: transports.pptp.listen[2]: found 0.0.0.0, expected an address that listen[0] does not take already',
   ]);
 });

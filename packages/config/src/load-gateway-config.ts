@@ -100,6 +100,7 @@ function absolutePaths(config: GatewayConfig, base: string): GatewayConfig {
   return {
     ...config,
     state: at(config.state),
+    ...(config.secretKey !== undefined && { secretKey: at(config.secretKey) }),
     control: at(config.control),
     tls: {
       ...tls,
@@ -120,6 +121,27 @@ function absolutePaths(config: GatewayConfig, base: string): GatewayConfig {
                 ...(wrap.tlsCrypt !== undefined && { tlsCrypt: at(wrap.tlsCrypt) }),
               },
       },
+      l2tpIpsec: absoluteL2tpIpsec(transports.l2tpIpsec, at),
     },
+  };
+}
+
+type L2tpIpsec = GatewayConfig['transports']['l2tpIpsec'];
+
+function absoluteL2tpIpsec(section: L2tpIpsec, at: (path: string) => string): L2tpIpsec {
+  const { presharedKey, presharedKeys, tunnelSecret, certificate } = section;
+  return {
+    ...section,
+    ...(presharedKey !== undefined && { presharedKey: at(presharedKey) }),
+    presharedKeys: presharedKeys.map(({ network, file }) => ({ network, file: at(file) })),
+    ...(tunnelSecret !== undefined && { tunnelSecret: at(tunnelSecret) }),
+    ...(certificate && {
+      certificate: {
+        ca: at(certificate.ca),
+        certificate: at(certificate.certificate),
+        privateKey: at(certificate.privateKey),
+        ...(certificate.crl !== undefined && { crl: at(certificate.crl) }),
+      },
+    }),
   };
 }

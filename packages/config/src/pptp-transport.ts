@@ -1,6 +1,6 @@
 /** The section `transports.pptp`: off, unless an operator turns it on knowingly. */
 import { z } from 'zod';
-import { address, port, yesNo } from './scalars.ts';
+import { address, port, pppGroups, yesNo } from './scalars.ts';
 
 const strengthText = '128, 56 or 40';
 
@@ -23,11 +23,17 @@ export const pptpSection = z.strictObject({
     .max(64, { error: 'at most 64 entries' })
     .prefault([{}])
     .describe('Where to listen'),
+  groups: pppGroups,
   strengths: z
     .array(z.union([z.literal(128), z.literal(56), z.literal(40)], { error: strengthText }))
     .min(1, { error: `a list of ${strengthText}` })
     .default([128])
     .describe(
       'Bits of MPPE keys, the best first. Nobody comes in without encryption; 56 and 40 bits are read within hours',
+    ),
+  stateful: yesNo
+    .default(false)
+    .describe(
+      'Take peers that change their key every 256 packets alone, instead of with each: weaker, slow, and a lost packet costs those behind it',
     ),
 });

@@ -105,3 +105,12 @@ function networkHint(error: unknown): string | undefined {
   const meant = /the network is (\S+)$/.exec(error.message)?.[1];
   return meant === undefined ? undefined : `${meant} (host bits are set)`;
 }
+
+/** Who may come in by a transport with PPP. */
+export const pppGroups = z
+  .array(name)
+  .min(1, { error: 'at least one group' })
+  .optional()
+  .describe(
+    'Only users of these groups may come in this way, and only of them an NT hash is kept, if MS-CHAPv2 needs it; without it, every user',
+  );

@@ -65,7 +65,7 @@ for (const [where, open] of Object.entries(opened)) {
   });
 }
 
-test('an NT hash belongs to one password, and all can be forgotten', async () => {
+test('an NT hash belongs to one password, and those of named users can be forgotten', async () => {
   await using store = closing(openStore(path));
   await store.addUser('alice', { passwordHash: 'a', ntHash: 'sealed' });
   await store.addUser('bob', { passwordHash: 'b' });
@@ -80,8 +80,13 @@ test('an NT hash belongs to one password, and all can be forgotten', async () =>
   await store.changeUser('alice', { passwordHash: 'new' });
   assert.equal(await store.ntHash('alice'), undefined, 'it was of the password before');
   await store.changeUser('alice', { passwordHash: 'newer', ntHash: 'sealed again' });
-  assert.deepEqual([await store.forgetNtHashes(), await store.forgetNtHashes()], [1, 0]);
-  assert.equal((await store.user('alice'))?.hasNtHash, false);
+  await store.addUser('carol', { passwordHash: 'c', ntHash: 'sealed' });
+  const named = ['alice', 'bob', 'nobody'];
+  assert.deepEqual([await store.forgetNtHashes(named), await store.forgetNtHashes(named)], [1, 0]);
+  assert.deepEqual(
+    (await store.users()).map(({ hasNtHash }) => hasNtHash),
+    [false, false, true],
+  );
 });
 
 test('leases come back in the order of their use, one an address, and go with their user', async () => {

@@ -71,12 +71,15 @@ export class SqliteStore implements SyncStore {
     });
   }
 
-  forgetNtHashes(): number {
+  forgetNtHashes(names: readonly string[]): number {
     // What is overwritten stays in no free page either.
-    return this.#guard(() => {
-      this.#db.exec('PRAGMA secure_delete = ON');
-      return this.#run('UPDATE users SET nt_hash = NULL WHERE nt_hash IS NOT NULL');
+    this.#guard(() => this.#db.exec('PRAGMA secure_delete = ON'));
+    const forget = 'UPDATE users SET nt_hash = NULL WHERE nt_hash IS NOT NULL AND name = ?';
+    let forgotten = 0;
+    this.#transaction(() => {
+      for (const name of names) forgotten += this.#run(forget, name);
     });
+    return forgotten;
   }
 
   leases(version: 4 | 6): readonly StoredLease[] {

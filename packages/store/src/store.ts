@@ -54,8 +54,8 @@ export interface Store {
   passwordHash(name: string): Promise<string | undefined>;
   /** Sealed, as it was told. */
   ntHash(name: string): Promise<string | undefined>;
-  /** Of all users. Returns how many had one. */
-  forgetNtHashes(): Promise<number>;
+  /** Of these users. Returns how many had one. */
+  forgetNtHashes(names: readonly string[]): Promise<number>;
   /** Who last held which address, the one used longest ago first. */
   leases(version: 4 | 6): Promise<readonly StoredLease[]>;
   /** Each user holds its address from now on, in this order; whoever held it before is forgotten. One write for all of them, or for none. */
