@@ -8,8 +8,8 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { CulvertError } from '@culvert/base';
-import type { Secrets } from './dialer.ts';
 import { ClientError } from './errors.ts';
+import type { Secrets } from './profile.ts';
 import type { TunnelDescription } from './status.ts';
 
 /** Set for the child. */

@@ -4,9 +4,9 @@ import type { Millis } from '@culvert/base';
 
 export interface BackoffOptions {
   /** @default 1,000 */
-  readonly first?: Millis;
+  readonly first?: Millis | undefined;
   /** @default 60,000 */
-  readonly most?: Millis;
+  readonly most?: Millis | undefined;
   /** From 0 to less than 1. @default node:crypto's */
   readonly random?: () => number;
 }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Logger } from '@culvert/base';
-import type { OpenvpnRemote } from '@culvert/config';
 import { Backoff } from './backoff.ts';
 import { CandidateList } from './candidates.ts';
+import type { Remote } from './profile.ts';
 import { watchSleep } from './wake.ts';
 
 const quiet: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 
-function remote(host: string, family?: 4 | 6): OpenvpnRemote {
+function remote(host: string, family?: 4 | 6): Remote {
   return { host, port: 1194, protocol: 'udp', family };
 }
 

@@ -3,15 +3,7 @@ import { randomInt } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Logger } from '@culvert/base';
-import type { OpenvpnProfile, OpenvpnRemote } from '@culvert/config';
-
-export interface Candidate {
-  /** As the profile has it. */
-  readonly host: string;
-  readonly address: string;
-  readonly port: number;
-  readonly protocol: 'udp' | 'tcp';
-}
+import type { Candidate, ClientProfile, Remote } from './profile.ts';
 
 export type Resolve = (host: string, family: 4 | 6 | undefined) => Promise<readonly string[]>;
 
@@ -29,13 +21,13 @@ export const systemResolve: Resolve = async (host, family) => {
  * the name servers behind the tunnel are unreachable, and asking others would tell them.
  */
 export class CandidateList {
-  readonly #profile: Pick<OpenvpnProfile, 'remotes' | 'remoteRandom'>;
+  readonly #profile: Pick<ClientProfile, 'remotes' | 'remoteRandom'>;
   readonly #resolve: Resolve;
   readonly #log: Logger;
   readonly #known = new Map<string, readonly string[]>();
 
   constructor(options: {
-    readonly profile: Pick<OpenvpnProfile, 'remotes' | 'remoteRandom'>;
+    readonly profile: Pick<ClientProfile, 'remotes' | 'remoteRandom'>;
     readonly resolve: Resolve;
     readonly log: Logger;
   }) {
@@ -53,7 +45,7 @@ export class CandidateList {
     );
   }
 
-  async #addressesOf({ host, family }: OpenvpnRemote): Promise<readonly string[]> {
+  async #addressesOf({ host, family }: Remote): Promise<readonly string[]> {
     if (isIP(host) !== 0) return [host];
     const key = `${host} ${family ?? ''}`;
     try {

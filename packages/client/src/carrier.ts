@@ -27,10 +27,10 @@ export class Carrier {
 
   /** Carries packets over `link` from here on. Call it in the turn in which the link came up. */
   attach(link: Link): void {
-    const { device, clock, log } = this.#options;
+    const { clock, log } = this.#options;
     this.#core = new TunnelCore({
       role: 'client',
-      device,
+      device: this.#pump,
       now: () => clock.now(),
       log,
       mtu: LARGEST_MTU, // The link has its own, and may get another.

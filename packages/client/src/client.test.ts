@@ -122,7 +122,7 @@ test('import, up, ping, status, down: the host is as it was', async (t) => {
   );
   const file = profile('office');
   await run('import', file).succeeded();
-  assert.match((await run('list').succeeded()).stdout, /^office\t192\.0\.2\.1:1194\/udp/);
+  assert.match((await run('list').succeeded()).stdout, /^office\topenvpn\t192\.0\.2\.1:1194\/udp/);
   const up = run('up', 'office');
   await up.waitFor('the tunnel is up');
   await ping('10.99.0.1');

@@ -1,13 +1,8 @@
 /** User name, password and passphrase: from options, files, the profile or the terminal. */
 import { readFile } from 'node:fs/promises';
-import type { OpenvpnProfile } from '@culvert/config';
 import { ask, askSecret } from '@culvert/terminal';
 import { ClientError } from './errors.ts';
-
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
+import type { Credentials, SecretNeeds, Secrets } from './profile.ts';
 
 export interface CredentialOptions {
   readonly username?: string | undefined;
@@ -21,19 +16,24 @@ export interface CredentialOptions {
 const MAX_BYTES = 4_095;
 const INSTEAD = 'use --username and --password-file';
 
-/** What the profile needs to sign in, or undefined where a certificate is enough. Asks on the terminal for what is missing. */
-export async function findCredentials(
-  profile: OpenvpnProfile,
-  options: CredentialOptions,
-): Promise<Credentials | undefined> {
-  const wanted = profile.credentials;
+/** What a profile needs, from wherever it is. Asks on the terminal for what is missing. */
+export async function findSecrets(needs: SecretNeeds, options: CredentialOptions): Promise<Secrets> {
+  return {
+    credentials: await findCredentials(needs, options),
+    passphrase: needs.passphrase && (await findPassphrase(needs.passphrase.file)),
+    presharedKey: needs.presharedKey ? await askSecret('Shared secret: ', 'put it into the profile') : undefined,
+  };
+}
+
+/** Undefined where a certificate is enough. */
+async function findCredentials(needs: SecretNeeds, options: CredentialOptions): Promise<Credentials | undefined> {
+  const { credentials: wanted, challenge } = needs;
   if (wanted === undefined && options.username === undefined && options.passwordFile === undefined) return undefined;
-  const inline = wanted?.kind === 'inline' ? wanted : undefined;
-  const path = options.passwordFile ?? (wanted?.kind === 'file' ? wanted.path : undefined);
+  const path = options.passwordFile ?? wanted?.file;
   const lines = path === undefined ? [] : await readLines(path);
   const [fileUser, filePassword] = lines.length >= 2 ? lines : [undefined, lines[0]];
-  const username = options.username ?? fileUser ?? inline?.username ?? (await ask('User name: ', INSTEAD));
-  const password = filePassword ?? inline?.password ?? (await askSecret(`Password of ${username}: `, INSTEAD));
+  const username = options.username ?? fileUser ?? wanted?.username ?? (await ask('User name: ', INSTEAD));
+  const password = filePassword ?? wanted?.password ?? (await askSecret(`Password of ${username}: `, INSTEAD));
   for (const [what, value] of [
     ['user name', username],
     ['password', password],
@@ -42,7 +42,6 @@ export async function findCredentials(
       throw new ClientError('CULVERT_CLIENT_CREDENTIALS', `the ${what} is empty or has more than ${MAX_BYTES} bytes`);
     }
   }
-  const challenge = profile.staticChallenge;
   if (challenge === undefined) return { username, password };
   const askFor = challenge.echo ? ask : askSecret;
   const response = options.response ?? (await askFor(`${challenge.text} `, 'use --response'));
@@ -54,12 +53,11 @@ function base64(text: string): string {
   return Buffer.from(text).toString('base64');
 }
 
-/** The passphrase of an encrypted private key. */
-export async function findPassphrase(profile: OpenvpnProfile): Promise<string> {
-  if (profile.passphraseFile === undefined) {
+async function findPassphrase(file: string | undefined): Promise<string> {
+  if (file === undefined) {
     return askSecret('Passphrase of the private key: ', 'name a file with it in the profile (askpass)');
   }
-  const [passphrase = ''] = await readLines(profile.passphraseFile);
+  const [passphrase = ''] = await readLines(file);
   return passphrase;
 }
 

@@ -4,6 +4,7 @@ import { ExitCode } from '@culvert/terminal';
 export const sentences = {
   CULVERT_CLIENT_PROFILE: 'the profile cannot be used',
   CULVERT_CLIENT_NO_PROFILE: 'there is no such profile',
+  CULVERT_CLIENT_INSECURE: 'the profile protects little, and nobody accepted that',
   CULVERT_CLIENT_PROFILE_EXISTS: 'a profile of that name exists',
   CULVERT_CLIENT_RUNNING: 'the tunnel is up already, or on its way',
   CULVERT_CLIENT_NOT_RUNNING: 'the tunnel is not up',
@@ -21,6 +22,7 @@ export type ClientErrorCode = keyof typeof sentences;
 const exitCodes: Partial<Record<ClientErrorCode, number>> = {
   CULVERT_CLIENT_PROFILE: ExitCode.configuration,
   CULVERT_CLIENT_NO_PROFILE: ExitCode.configuration,
+  CULVERT_CLIENT_INSECURE: ExitCode.configuration,
   CULVERT_CLIENT_NOT_RUNNING: ExitCode.notRunning,
   CULVERT_CLIENT_CREDENTIALS: ExitCode.usage,
   CULVERT_CLIENT_REFUSED: ExitCode.refused,

@@ -13,7 +13,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 await runProgram({
   name: 'culvert',
   version,
-  summary: 'Connects this machine to a network over OpenVPN, and leaves it as it was afterwards.',
+  summary: 'Connects this machine to a network over OpenVPN, L2TP/IPsec or PPTP, and leaves it as it was afterwards.',
   commands: [importCommand, upCommand, downCommand, statusCommand, listCommand, removeCommand],
   examples: [
     ['culvert import office.ovpn', 'store a profile'],

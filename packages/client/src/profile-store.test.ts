@@ -29,12 +29,9 @@ test('an imported profile holds what it named, and is for its owner alone', asyn
   assert.equal(statSync(stored).mode & 0o777, 0o600);
   rmSync(join(directory, 'ca.crt'));
   const { profile } = await loadProfile(profiles, 'office');
-  assert.deepEqual(profile.ca, { kind: 'inline', text: 'THE CA\n' });
-  assert.deepEqual(
-    profile.credentials,
-    { kind: 'file', path: join(directory, 'login.txt') },
-    'a password is not copied',
-  );
+  assert.match(profile.print(), /^<ca>\nTHE CA\n<\/ca>$/m);
+  const credentials = { username: undefined, password: undefined, file: join(directory, 'login.txt') };
+  assert.deepEqual(profile.needs.credentials, credentials, 'a password is not copied');
   assert.deepEqual(await listProfiles(profiles), ['office']);
 });
 

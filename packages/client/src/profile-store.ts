@@ -6,24 +6,19 @@
  */
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import {
-  formatProblem,
-  type OpenvpnProfile,
-  type ParsedProfile,
-  type ProfileFile,
-  parseOpenvpnProfile,
-  printOpenvpnProfile,
-} from '@culvert/config';
+import { formatProblem } from '@culvert/config';
+import { askSecret } from '@culvert/terminal';
 import { ClientError } from './errors.ts';
+import { kindOf, kinds, storedSuffixes } from './kinds.ts';
+import type { ClientProfile, ProfileFiles } from './profile.ts';
 
 /** Nothing that a profile names is larger. */
 const MAX_FILE_BYTES = 1 << 20;
-const SUFFIX = '.ovpn';
 
 export interface LoadedProfile {
   readonly name: string;
   readonly file: string;
-  readonly profile: OpenvpnProfile;
+  readonly profile: ClientProfile;
   /** Sentences about what is left out. */
   readonly warnings: readonly string[];
 }
@@ -33,7 +28,7 @@ export function checkName(name: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$/.test(name)) return name;
   throw new ClientError(
     'CULVERT_CLIENT_PROFILE',
-    `${JSON.stringify(name)} is no name: letters, digits, "_", ".", "-", at most 40`,
+    `${JSON.stringify(name)} is no name: letters, digits, "_", ".", "-", at most 40; import --name gives another`,
   );
 }
 
@@ -42,19 +37,27 @@ export function profileNameOf(given: string): string {
   return checkName(nameOf(given));
 }
 
-/** Reads a profile with everything that it names inline. Throws ClientError CULVERT_CLIENT_PROFILE with every mistake. */
-export async function readProfile(file: string, name = nameOf(file)): Promise<LoadedProfile> {
-  const parsed = parseOpenvpnProfile(await readText(file), { file });
-  failOnErrors(parsed);
-  const profile = await inline(parsed.profile, dirname(resolve(file)));
-  return { name: checkName(name), file, profile, warnings: parsed.problems.map(formatProblem) };
+/**
+ * Reads a profile with everything that it names inline. Throws ClientError CULVERT_CLIENT_PROFILE with every mistake.
+ *
+ * @param secretFile has what opens the files that it names, in its first line; else it is asked for where it is needed
+ */
+export async function readProfile(file: string, name = nameOf(file), secretFile?: string): Promise<LoadedProfile> {
+  const text = (await readBytes(file)).toString();
+  const { profile, problems } = kindOf(text, file).parse(text, { file });
+  if (profile === undefined) {
+    const errors = problems.filter(({ severity }) => severity === 'error').map(formatProblem);
+    throw new ClientError('CULVERT_CLIENT_PROFILE', `\n  ${errors.join('\n  ')}`);
+  }
+  const inlined = await profile.inline(filesOf(dirname(resolve(file)), secretFile));
+  return { name: checkName(name), file, profile: inlined, warnings: problems.map(formatProblem) };
 }
 
-/** Loads a stored profile by name; what has a slash or ends in `.ovpn` is a file. */
+/** Loads a stored profile by name; what has a slash or ends as files of profiles do is a file. */
 export async function loadProfile(directory: string, name: string): Promise<LoadedProfile> {
-  if (name.includes('/') || name.endsWith(SUFFIX)) return readProfile(name);
-  const file = join(directory, `${checkName(name)}${SUFFIX}`);
-  if (!(await exists(file))) {
+  if (name.includes('/') || name !== nameOf(name)) return readProfile(name);
+  const file = await findStored(directory, name);
+  if (file === undefined) {
     const known = (await listProfiles(directory)).join(', ') || 'none; see culvert import';
     throw new ClientError('CULVERT_CLIENT_NO_PROFILE', `${name} (in ${directory}: ${known})`);
   }
@@ -63,21 +66,25 @@ export async function loadProfile(directory: string, name: string): Promise<Load
 
 /** Stores a profile, readable by its owner alone. Returns its path. Throws CULVERT_CLIENT_PROFILE_EXISTS unless `replace`. */
 export async function storeProfile(directory: string, loaded: LoadedProfile, replace: boolean): Promise<string> {
-  const file = join(directory, `${loaded.name}${SUFFIX}`);
+  const { suffix } = kinds[loaded.profile.kind];
+  const file = join(directory, `${loaded.name}${suffix}`);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  if (!replace && (await exists(file)))
-    throw new ClientError('CULVERT_CLIENT_PROFILE_EXISTS', `${file} (--force replaces it)`);
+  const present = await findStored(directory, loaded.name);
+  if (!replace && present !== undefined)
+    throw new ClientError('CULVERT_CLIENT_PROFILE_EXISTS', `${present} (--force replaces it)`);
   const temporary = `${file}.${process.pid}`;
   await rm(temporary, { force: true });
   const handle = await open(temporary, 'wx', 0o600);
   try {
-    await handle.writeFile(printOpenvpnProfile(loaded.profile));
+    await handle.writeFile(loaded.profile.print());
     await handle.sync();
   } finally {
     await handle.close();
   }
   await chmod(temporary, 0o600);
   await rename(temporary, file);
+  // A profile of another kind.
+  if (present !== undefined && present !== file) await rm(present);
   return file;
 }
 
@@ -85,66 +92,52 @@ export async function storeProfile(directory: string, loaded: LoadedProfile, rep
 export async function listProfiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory).catch(() => []);
   return entries
-    .filter((entry) => entry.endsWith(SUFFIX))
+    .filter((entry) => storedSuffixes.some((suffix) => entry.endsWith(suffix)))
     .map(nameOf)
     .sort();
 }
 
 export async function removeProfile(directory: string, name: string): Promise<void> {
-  try {
-    await rm(join(directory, `${checkName(name)}${SUFFIX}`));
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
-    throw new ClientError('CULVERT_CLIENT_NO_PROFILE', name);
+  const file = await findStored(directory, name);
+  if (file === undefined) throw new ClientError('CULVERT_CLIENT_NO_PROFILE', name);
+  await rm(file);
+}
+
+/** The file of a stored profile, whichever its kind. */
+async function findStored(directory: string, name: string): Promise<string | undefined> {
+  for (const suffix of storedSuffixes) {
+    const file = join(directory, `${checkName(name)}${suffix}`);
+    if (await exists(file)) return file;
   }
+  return undefined;
 }
 
-function failOnErrors(parsed: ParsedProfile): void {
-  const errors = parsed.problems.filter(({ severity }) => severity === 'error');
-  if (errors.length > 0)
-    throw new ClientError('CULVERT_CLIENT_PROFILE', `\n  ${errors.map(formatProblem).join('\n  ')}`);
-}
-
-async function inline(profile: OpenvpnProfile, directory: string): Promise<OpenvpnProfile> {
-  const text = (file: ProfileFile | undefined) => inlineFile(file, directory);
-  const { wrap, credentials, passphraseFile } = profile;
+/** What a profile names by a relative path is beside it. */
+function filesOf(directory: string, secretFile: string | undefined): ProfileFiles {
+  const absolute = (path: string): string => resolve(directory, path);
   return {
-    ...profile,
-    ca: await text(profile.ca),
-    certificate: await text(profile.certificate),
-    privateKey: await text(profile.privateKey),
-    extraCertificates: await text(profile.extraCertificates),
-    crl: await text(profile.crl),
-    pkcs12: await inlineFile(profile.pkcs12, directory, 'base64'),
-    wrap: wrap.kind === 'none' ? wrap : { ...wrap, key: (await text(wrap.key)) ?? wrap.key },
-    passphraseFile: passphraseFile === undefined ? undefined : resolve(directory, passphraseFile),
-    credentials:
-      credentials?.kind === 'file' ? { kind: 'file', path: resolve(directory, credentials.path) } : credentials,
+    absolute,
+    text: async (path) => (await readBytes(absolute(path))).toString(),
+    bytes: (path) => readBytes(absolute(path)),
+    secret: async (question) => {
+      if (secretFile === undefined) return askSecret(question, 'use culvert import --passphrase-file');
+      return /^.*/.exec((await readBytes(secretFile)).toString())?.[0] ?? '';
+    },
   };
 }
 
-async function inlineFile(
-  file: ProfileFile | undefined,
-  directory: string,
-  encoding: 'utf8' | 'base64' = 'utf8',
-): Promise<ProfileFile | undefined> {
-  if (file?.kind !== 'file') return file;
-  const text = await readText(resolve(directory, file.path), encoding);
-  return { kind: 'inline', text: text.endsWith('\n') ? text : `${text}\n` };
-}
-
-async function readText(path: string, encoding: 'utf8' | 'base64' = 'utf8'): Promise<string> {
+async function readBytes(path: string): Promise<Buffer> {
   try {
     const { size } = await stat(path);
     if (size > MAX_FILE_BYTES) throw new Error(`${path} has ${size} bytes`);
-    return await readFile(path, encoding);
+    return await readFile(path);
   } catch (cause) {
     throw new ClientError('CULVERT_CLIENT_PROFILE', `${path} cannot be read`, { cause });
   }
 }
 
 function nameOf(file: string): string {
-  return basename(file).replace(/\.(?:ovpn|conf)$/, '');
+  return basename(file).replace(/\.(?:ovpn|conf|nmconnection|mobileconfig)$/, '');
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { emptyOpenvpnProfile, type OpenvpnProfile } from '@culvert/config';
 import type { LinkConfig } from '@culvert/core';
 import fc from 'fast-check';
+import { openvpnClientProfile } from './openvpn/kind.ts';
 import { readPushedConfig } from './pushed-config.ts';
 
 const base: LinkConfig = {
@@ -19,7 +20,8 @@ const base: LinkConfig = {
 };
 
 function read(pushed: Partial<LinkConfig>, profile: Partial<OpenvpnProfile> = {}, ipv6 = true) {
-  return readPushedConfig({ ...base, ...pushed }, { ...emptyOpenvpnProfile(), ...profile }, { ipv6 });
+  const { filterPushed, network } = openvpnClientProfile({ ...emptyOpenvpnProfile(), ...profile });
+  return readPushedConfig(filterPushed({ ...base, ...pushed }), network, { ipv6 });
 }
 
 const networks = (config: { readonly routes: readonly { readonly network: string }[] }) =>

@@ -2,12 +2,11 @@
  * From what a server told, and what the profile wants beside it, to what this host is given. The server may be hostile: everything
  * is checked and bounded here, and what is refused is told in a sentence.
  */
-import type { OpenvpnProfile } from '@culvert/config';
 import type { InnerAddress, LinkConfig } from '@culvert/core';
 import { isDomain } from '@culvert/host';
 import { contains, formatNetwork, type IpNetwork, parseAddress, parseNetwork } from '@culvert/wire';
 import { ClientError } from './errors.ts';
-import { filterPushed } from './pull-filter.ts';
+import type { ProfileNetwork } from './profile.ts';
 
 /** What the host is to be given. All values are checked. */
 export interface TunnelConfig {
@@ -48,31 +47,30 @@ const reserved = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '
 /**
  * Throws ClientError CULVERT_CLIENT_PUSHED when what is left makes no tunnel.
  *
+ * @param pushed what the profile takes of it
  * @param host what this host can do: without IPv6 its part is left out
  */
 export function readPushedConfig(
   pushed: LinkConfig,
-  profile: OpenvpnProfile,
+  profile: ProfileNetwork,
   host: { readonly ipv6: boolean },
 ): ReadConfig {
   const notes: string[] = [];
-  const filtered = filterPushed(pushed, profile);
-  const ipv4 = innerAddress(filtered.ipv4);
-  const ipv6 = host.ipv6 ? innerAddress(filtered.ipv6) : undefined;
-  if (filtered.ipv6 !== undefined && ipv6 === undefined)
-    notes.push('this host has no IPv6: the tunnel has none either');
+  const ipv4 = innerAddress(pushed.ipv4);
+  const ipv6 = host.ipv6 ? innerAddress(pushed.ipv6) : undefined;
+  if (pushed.ipv6 !== undefined && ipv6 === undefined) notes.push('this host has no IPv6: the tunnel has none either');
   const addresses = [ipv4, ipv6].filter((address) => address !== undefined);
   if (addresses.length === 0) throw new ClientError('CULVERT_CLIENT_PUSHED', 'no address for this host');
   const has = { 4: ipv4 !== undefined, 6: ipv6 !== undefined };
-  const routes = readRoutes(filtered, profile, has, notes);
+  const routes = readRoutes(pushed, profile, has, notes);
   return {
     config: {
       addresses,
-      mtu: readMtu(filtered.mtu, has[6], notes),
+      mtu: readMtu(pushed.mtu, has[6], notes),
       routes: routes.inside,
       bypass: profile.routes.filter(({ gateway }) => gateway === 'net').map(({ network }) => network),
-      redirect: readRedirect(filtered, profile, has, host.ipv6, routes.all),
-      dns: readDns(filtered, profile, notes),
+      redirect: readRedirect(pushed, profile, has, host.ipv6, routes.all),
+      dns: readDns(pushed, profile, notes),
     },
     notes,
   };
@@ -109,7 +107,7 @@ interface ReadRoutes {
 
 function readRoutes(
   config: LinkConfig,
-  profile: OpenvpnProfile,
+  profile: ProfileNetwork,
   has: Readonly<Record<4 | 6, boolean>>,
   notes: string[],
 ): ReadRoutes {
@@ -141,21 +139,21 @@ function isReserved(network: IpNetwork): boolean {
 /** A version that is to be redirected but has no address in the tunnel is blocked: it would leak past it. */
 function readRedirect(
   config: LinkConfig,
-  profile: OpenvpnProfile,
+  profile: ProfileNetwork,
   has: Readonly<Record<4 | 6, boolean>>,
   hostHasIpv6: boolean,
   all: ReadonlySet<4 | 6>,
 ): TunnelConfig['redirect'] {
   const wanted = (version: 4 | 6) => {
     const field = version === 4 ? 'ipv4' : 'ipv6';
-    return config.redirect[field] || (profile.redirectGateway?.[field] ?? false) || all.has(version);
+    return config.redirect[field] || profile.redirect[field] || all.has(version);
   };
   const verdict = (version: 4 | 6) => (!wanted(version) ? 'no' : has[version] ? 'tunnel' : 'block');
   const ipv6 = profile.blockIpv6 ? 'block' : verdict(6);
   return { 4: verdict(4), 6: hostHasIpv6 ? ipv6 : 'no' };
 }
 
-function readDns(config: LinkConfig, profile: OpenvpnProfile, notes: string[]): TunnelConfig['dns'] {
+function readDns(config: LinkConfig, profile: ProfileNetwork, notes: string[]): TunnelConfig['dns'] {
   const servers = new Set<string>();
   for (const server of [...profile.dns.servers, ...config.dns.servers]) {
     if (isServer(server)) servers.add(server);

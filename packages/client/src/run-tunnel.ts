@@ -9,21 +9,21 @@ import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CloseReason, Logger, Millis } from '@culvert/base';
 import { HostChanges, HostError, watchRoutes } from '@culvert/host';
-import { createOpenvpnTransport, DEVICE_QUEUE_LENGTH, joinFor, systemClock } from '@culvert/transport';
+import { DEVICE_QUEUE_LENGTH, joinFor, systemClock, tellMissingOffloads } from '@culvert/transport';
 import { openTun } from '@culvert/tun-tap';
 import { Backoff } from './backoff.ts';
 import { CandidateList, systemResolve } from './candidates.ts';
 import { Carrier } from './carrier.ts';
 import { askControl, openControl } from './control.ts';
-import { Dialer, type Secrets } from './dialer.ts';
 import { ClientError } from './errors.ts';
 import { HostNetwork, hostHasIpv6 } from './network.ts';
 import { type Places, runFiles } from './paths.ts';
+import type { Dialer, Secrets } from './profile.ts';
 import type { LoadedProfile } from './profile-store.ts';
 import { readPushedConfig } from './pushed-config.ts';
 import { downAsService } from './service-user.ts';
 import { describeTunnel, type TunnelDescription } from './status.ts';
-import { Tunnel, type TunnelOptions } from './tunnel.ts';
+import { Tunnel } from './tunnel.ts';
 import { watchSleep } from './wake.ts';
 
 /** Silence of a server for so long makes us try the next one; with a single server we are patient, as OpenVPN is. */
@@ -45,23 +45,22 @@ export interface RunOptions {
 
 /** Resolves when the tunnel was told to stop and the host is as it was. Throws ClientError, HostError or TunError. */
 export async function runTunnel(options: RunOptions): Promise<CloseReason> {
-  const { loaded, log } = options;
+  const { loaded, log, secrets } = options;
+  const { profile } = loaded;
   const files = runFiles(options.places, loaded.name);
-  const transport = createOpenvpnTransport();
   await using stack = new AsyncDisposableStack();
-  const dialer = stack.adopt(new Dialer({ transport, profile: loaded.profile, secrets: options.secrets, log }), (it) =>
-    it.close(),
-  );
+  const dialer = stack.adopt(profile.createDialer({ secrets, log }), (it) => it.close());
   await mkdir(options.places.run, { recursive: true, mode: 0o755 });
   await clearAfterService(files, loaded.name);
   const changes = await claimHost(files.journal, loaded.name, log);
   stack.defer(() => changes.close());
   const device = openTun({
-    ...(loaded.profile.deviceName === undefined ? {} : { name: loaded.profile.deviceName }),
+    ...(profile.deviceName === undefined ? {} : { name: profile.deviceName }),
     vnetHeader: options.offload,
     offloads: options.offload ? 'best' : [],
   });
   stack.defer(() => device.close());
+  if (options.offload) tellMissingOffloads(device, log);
   // Undone before the device goes: some of it outlives the device.
   stack.defer(async () => void (await changes.undoAll()));
   await changes.apply([{ kind: 'link', device: device.name, txQueueLength: DEVICE_QUEUE_LENGTH }]);
@@ -76,12 +75,12 @@ export async function runTunnel(options: RunOptions): Promise<CloseReason> {
   const signal = AbortSignal.any([options.signal, stopping.signal, gone.signal]);
   const deadline = new Deadline(options.timeout, stopping);
   const offloads = { join: joinFor(device), ...(options.offload ? {} : { trains: false }) };
-  const dial: TunnelOptions['dial'] = (candidate, on) => dialer.dial(candidate, { ...on, ...offloads });
+  const dial: Dialer['dial'] = (candidate, on) => dialer.dial(candidate, { ...on, ...offloads });
   const tunnel = createTunnel(options, dial, network, carrier, () => {
     deadline.clear();
     options.onUp(describe());
   });
-  const describe = (): TunnelDescription => describeTunnel(loaded.name, device.name, tunnel.status);
+  const describe = (): TunnelDescription => describeTunnel(loaded, device.name, tunnel.status);
   const control = await openControl(files.socket, (request) => {
     if (request.command === 'down') stopping.abort();
     return describe();
@@ -124,29 +123,27 @@ async function claimHost(journal: string, name: string, log: Logger): Promise<Ho
 
 function createTunnel(
   options: RunOptions,
-  dial: TunnelOptions['dial'],
+  dial: Dialer['dial'],
   network: HostNetwork,
   carrier: Carrier,
   onUp: () => void,
 ): Tunnel {
   const { loaded, log } = options;
   const { profile } = loaded;
-  const only = (profile.connectTimeout ?? ONLY_MS / 1_000) * 1_000;
+  const { retry } = profile;
+  const only = retry.timeout ?? ONLY_MS;
   return new Tunnel({
     candidates: new CandidateList({ profile, resolve: systemResolve, log }),
     dial,
     network,
     carrier,
-    readConfig: (pushed) => readPushedConfig(pushed, profile, { ipv6: hostHasIpv6() }),
-    backoff: new Backoff({
-      ...(profile.connectRetry === undefined ? {} : { first: profile.connectRetry.first * 1_000 }),
-      ...(profile.connectRetry?.max === undefined ? {} : { most: profile.connectRetry.max * 1_000 }),
-    }),
+    readConfig: (pushed) => readPushedConfig(profile.filterPushed(pushed), profile.network, { ipv6: hostHasIpv6() }),
+    backoff: new Backoff(retry),
     log,
     // An abort ends the wait; the caller looks at the signal itself.
     delay: (millis, signal) => delay(millis, undefined, { signal }).catch(() => {}),
     timeouts: { several: Math.min(only, SEVERAL_MS), only },
-    maxRounds: profile.connectRetryMax,
+    maxRounds: retry.rounds,
     onUp,
   });
 }
@@ -179,11 +176,11 @@ class Deadline {
   }
 }
 
-/** UDP moves along by itself once the server is pinned to the new way. A TCP connection whose address is gone never will. */
+/** OpenVPN over UDP moves along by itself once the server is pinned to the new way. What else had an address that is gone begins anew. */
 function routesChanged(tunnel: Tunnel, network: HostNetwork, log: Logger): void {
   network.repin().catch((error: Error) => log.warn('the server is out of reach', { reason: error.message }));
   const { link, server } = tunnel.status;
-  if (server?.protocol !== 'tcp' || link === undefined) return;
+  if (link === undefined || (link.transport === 'openvpn' && server?.protocol === 'udp')) return;
   const ours = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   if (!ours.some(({ address }) => address === link.path.local.address)) tunnel.restart('our address went away');
 }

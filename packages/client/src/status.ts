@@ -1,8 +1,10 @@
 /** What `culvert status` tells of a tunnel: plain values, the same in JSON and for people. */
+import type { LoadedProfile } from './profile-store.ts';
 import type { TunnelState, TunnelStatus } from './tunnel.ts';
 
 export interface TunnelDescription {
   readonly profile: string;
+  readonly transport: string;
   readonly state: TunnelState;
   /** ISO 8601. */
   readonly since: string;
@@ -38,11 +40,16 @@ export interface TunnelDescription {
   readonly trouble: string | null;
 }
 
-export function describeTunnel(profile: string, device: string, status: TunnelStatus): TunnelDescription {
+export function describeTunnel(
+  { name, profile }: LoadedProfile,
+  device: string,
+  status: TunnelStatus,
+): TunnelDescription {
   const { config, link, server } = status;
   const stats = link?.stats;
   return {
-    profile,
+    profile: name,
+    transport: profile.kind,
     state: status.state,
     since: new Date(status.since).toISOString(),
     pid: process.pid,

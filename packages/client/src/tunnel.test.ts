@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { CloseReason, Instant, Logger, PacketBatch } from '@culvert/base';
 import type { Link, LinkConfig } from '@culvert/core';
 import { Backoff } from './backoff.ts';
-import type { Candidate } from './candidates.ts';
 import { ClientError } from './errors.ts';
+import type { Candidate } from './profile.ts';
 import type { TunnelConfig } from './pushed-config.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';
 
@@ -123,6 +123,27 @@ class Bench {
     return this.tunnel.run(this.stop.signal);
   }
 }
+
+test('what is probably in the way is told while the dial goes on', async () => {
+  const told = Promise.withResolvers<string>();
+  const log = { ...quiet, warn: (_: string, fields?: object) => told.resolve(JSON.stringify(fields)) };
+  const link = Promise.withResolvers<Link>();
+  const bench = new Bench([], {
+    log,
+    dial: (_, { onEvent }) => {
+      onEvent({ kind: 'trouble', id: 1, reason: 'the key probably differs' });
+      return link.promise;
+    },
+  });
+  const ended = bench.run();
+  assert.match(await told.promise, /the key probably differs/);
+  assert.equal(bench.tunnel.status.trouble, 'the key probably differs');
+  link.resolve(new FakeLink());
+  await bench.up;
+  assert.equal(bench.tunnel.status.trouble, undefined);
+  bench.stop.abort();
+  await ended;
+});
 
 const silent = new ClientError('CULVERT_CLIENT_NO_LINK', 'no answer');
 

@@ -7,17 +7,15 @@
 import type { CloseReason, Logger, Millis } from '@culvert/base';
 import type { Link, LinkConfig, TransportEvent } from '@culvert/core';
 import type { Backoff } from './backoff.ts';
-import type { Candidate } from './candidates.ts';
 import type { Carrier } from './carrier.ts';
-import type { DialHandlers } from './dialer.ts';
 import { ClientError } from './errors.ts';
 import type { TunnelNetwork } from './network.ts';
+import type { Candidate, Dialer } from './profile.ts';
 import type { ReadConfig, TunnelConfig } from './pushed-config.ts';
 
 export interface TunnelOptions {
   readonly candidates: { round(): Promise<readonly Candidate[]> };
-  /** Throws ClientError: CULVERT_CLIENT_REFUSED, CULVERT_CLIENT_UNTRUSTED or CULVERT_CLIENT_NO_LINK. */
-  readonly dial: (candidate: Candidate, on: DialHandlers) => Promise<Link>;
+  readonly dial: Dialer['dial'];
   readonly network: TunnelNetwork;
   readonly carrier: Pick<Carrier, 'attach' | 'detach' | 'refresh'>;
   /** Throws ClientError CULVERT_CLIENT_PUSHED. */
@@ -241,7 +239,10 @@ export class Tunnel {
 
   #note(event: TransportEvent): void {
     if (event.kind === 'note') this.#log.debug(event.message, event.fields);
-    else if (event.kind === 'rekeyed') this.#log.debug('new data keys are in use');
+    else if (event.kind === 'trouble') {
+      this.#trouble = event.reason;
+      this.#log.warn('no connection yet', { reason: event.reason });
+    } else if (event.kind === 'rekeyed') this.#log.debug('new data keys are in use');
   }
 
   #enter(state: TunnelState): void {

@@ -18,17 +18,17 @@ const gone: CloseReason = { cause: 'lost', detail: 'gone' };
 const pptp = 'auth: { certificate: optional, password: required }\n';
 
 /** An admission under `more` of the configuration, with its parts at hand. */
-function open(more = '', ntHashes?: NtHashes) {
+function open(more = '', ntHashes?: NtHashes, transports?: string) {
   const test = openTestStore();
   const sessions = new Sessions();
   const users = new KnownUsers();
-  const config = configOf(more);
+  const config = configOf(more, transports);
   /** Certificates by what `certificateOf` writes as their DER. */
   const revoked = new Set<string>();
   const clock = { at: 0 as Instant, now: () => clock.at };
   const pool = new LeasePool({
     ipv4: { network: '10.88.0.0/24' },
-    ipv6: { network: 'fd88::/64' },
+    ipv6: { network: 'fd88::/56' },
     store: new MemoryLeaseStore(),
   });
   const options = {
@@ -57,6 +57,38 @@ function reasonOf(answer: Admitted | Refused): string {
   assert.equal(answer.kind, 'refused');
   return (answer as Refused).reason;
 }
+
+test('a peer that makes its IPv6 addresses itself gets a network for them, and the same one again', async () => {
+  await using gateway = open();
+  const networkOf = async () => {
+    const answer = admitted(await gateway.admit({ certificate: certificateOf('alice'), makesAddresses: true }));
+    answer.release(gone);
+    return answer.config.ipv6?.ownNetwork;
+  };
+  assert.equal(await networkOf(), 'fd88:0:0:1::/64');
+  const bobs = admitted(await gateway.admit({ certificate: certificateOf('bob') }));
+  assert.equal(bobs.config.ipv6?.ownNetwork, undefined);
+  assert.equal(await networkOf(), 'fd88:0:0:1::/64');
+});
+
+test('a transport with PPP that is for some groups lets nobody else in, who hears nothing of that', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'culvert-admission-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const ntHashes = new NtHashes({ file: join(folder, 'secret.key'), ours: true });
+  const transports = 'openvpn: { wrap: none }, pptp: { groups: [legacy, scanners] }';
+  await using gateway = open(pptp, ntHashes, transports);
+  const ntHash = ntHashes.seal('User', 'clientPass');
+  await gateway.store.addUser('User', { groups: ['staff'], passwordHash: 'x', ntHash });
+  const by = (transport: string) => gateway.admit({ transport, response: responseOf('User') });
+  const refusal = (await by('pptp')) as Refused;
+  const why = 'User is in none of the groups that may come in by pptp (transports.pptp.groups: legacy, scanners)';
+  assert.deepEqual([refusal.reason, refusal.tell], [why, 'authentication failed']);
+  admitted(await by('l2tp-ipsec'));
+  await gateway.store.changeUser('User', { passwordHash: 'x' });
+  assert.equal(reasonOf(await by('pptp')), why, 'rather than that it has no NT hash');
+  await gateway.store.changeUser('User', { groups: ['staff', 'scanners'], ntHash });
+  admitted(await by('pptp'));
+});
 
 /** A link of this session, with nothing behind it. */
 function linkOf({ principal, config }: Admitted, onClose: (why: CloseReason) => void): Link {
@@ -280,20 +312,18 @@ const responseOf = (username: string) =>
     ntResponse: hex('82309ecd8d708b5ea08faa3981cd83544233114a3d85d6df'),
   }) as const;
 
-test('an answer to a challenge lets nobody in where PPTP is off, or a certificate is required', async () => {
+test('an answer to a challenge lets nobody in where MS-CHAPv2 is off, or a certificate is required and none was shown', async () => {
   await using gateway = open();
-  await gateway.store.addUser('User', {});
-  const answer = await gateway.admit({ certificate: certificateOf('User'), response: responseOf('User') });
-  assert.equal(reasonOf(answer), 'no certificate was shown');
+  assert.equal(reasonOf(await gateway.admit({ response: responseOf('User') })), 'no certificate was shown');
   await using off = open(pptp);
-  assert.match(reasonOf(await off.admit({ response: responseOf('User') })), /no PPTP transport is on/);
+  assert.match(reasonOf(await off.admit({ response: responseOf('User') })), /no transport with MS-CHAPv2 is on/);
 });
 
 test('MS-CHAPv2 lets in who knows the password, with the keys; it is limited and told like a password', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'culvert-admission-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  const ntHashes = new NtHashes(join(folder, 'secret.key'));
-  await using gateway = open(`${pptp}limits: { failedAttempts: { perSource: 5, perUser: 100 } }`, ntHashes);
+  const ntHashes = new NtHashes({ file: join(folder, 'secret.key'), ours: true });
+  await using gateway = open(`${pptp}limits: { failedAttempts: { perSource: 6, perUser: 100 } }`, ntHashes);
   const seal = (name: string) => ({ passwordHash: 'x', ntHash: ntHashes.seal(name, 'clientPass') });
   await gateway.store.addUser('User', { groups: ['staff'], ...seal('User') });
   await gateway.store.addUser('alice', seal('alice'));
@@ -302,9 +332,13 @@ test('MS-CHAPv2 lets in who knows the password, with the keys; it is limited and
   assert.deepEqual([principal.user, principal.groups, principal.proofs], ['User', ['staff'], ['password']]);
   assert.equal(material?.authenticatorResponse, 'S=407A5589115FD0D6209F510FE9C04566932CDA56');
   assert.equal(material?.mppeMasterKey?.length, 16);
+  const both = await gateway.admit({ certificate: certificateOf('User'), response: responseOf('OFFICE\\User') });
+  assert.deepEqual(admitted(both).principal.proofs, ['certificate', 'password']);
+  const others = await gateway.admit({ certificate: certificateOf('bob'), response: responseOf('User') });
+  assert.equal(reasonOf(others), 'the certificate is bob\'s, the password was sent for "User"');
   for (const [username, reason] of [
     ['alice', 'wrong password for alice'],
-    ['bob', 'bob has no NT hash, which PPTP needs: culvertd user passwd bob'],
+    ['bob', 'bob has no NT hash, which MS-CHAPv2 needs: culvertd user passwd bob'],
     ['carol', 'there is no user carol'],
     ['a/b', 'the name "a/b" cannot be a user\'s'],
   ] as const) {

@@ -13,6 +13,7 @@ import type { KnownUsers } from './known-users.ts';
 import type { NtHashes } from './nt-hashes.ts';
 import { checkPassword, checkResponse, nameOf, type Proven, refused } from './proof.ts';
 import type { Session, Sessions } from './sessions.ts';
+import { barredFrom } from './transport-groups.ts';
 
 /**
  * How long a newcomer waits for the addresses of a session that ends, so that it gets the same ones. A transport waits two
@@ -59,7 +60,7 @@ export class GatewayAdmission implements Admission {
     const proven = await this.#prove(claim, signal);
     if (proven.kind === 'refused') return proven;
     let record = await this.#recordOf(proven);
-    const early = this.#judge(proven, record);
+    const early = this.#judge(claim, proven, record);
     if (early !== undefined) return early;
     if (this.#needsRoom(proven.user)) {
       const full = await this.#makeRoom(proven.user);
@@ -67,7 +68,7 @@ export class GatewayAdmission implements Admission {
       record = await this.#recordOf(proven);
     }
     if (signal.aborted) return refused(`${proven.user} was gone before it was admitted`);
-    return this.#judge(proven, record) ?? this.#enter(claim, proven, record);
+    return this.#judge(claim, proven, record) ?? this.#enter(claim, proven, record);
   }
 
   async reauthenticate(link: Link, claim: Claim, signal: AbortSignal): Promise<Admitted | Refused> {
@@ -75,7 +76,7 @@ export class GatewayAdmission implements Admission {
     if (proven.kind === 'refused') return proven;
     const { user } = link.principal;
     if (proven.user !== user) return refused(`the link is ${user}'s, new keys were asked for by ${proven.user}`);
-    const refusal = this.#judge(proven, await this.#options.store.user(user));
+    const refusal = this.#judge(claim, proven, await this.#options.store.user(user));
     return refusal ?? { kind: 'admitted', principal: link.principal, config: link.config, release: () => {} };
   }
 
@@ -106,8 +107,11 @@ export class GatewayAdmission implements Admission {
   }
 
   async #check(named: Proven, claim: Claim, signal: AbortSignal): Promise<Proven | Refused> {
-    const { store, ntHashes } = this.#options;
-    if (claim.response?.kind === 'mschapv2') return await checkResponse(named, claim.response, { store, ntHashes });
+    const { store, ntHashes, config } = this.#options;
+    if (claim.response?.kind === 'mschapv2') {
+      const bars = (record: User) => barredFrom(claim.transport, record, config());
+      return await checkResponse(named, claim.response, { store, ntHashes, bars });
+    }
     try {
       return (await checkPassword(named, claim, { ...this.#options, signal })) ?? named;
     } catch (error) {
@@ -133,11 +137,14 @@ export class GatewayAdmission implements Admission {
   }
 
   /** What the revocation list and the user's record say by now. */
-  #judge({ certificate, user }: Proven, record: User | undefined): Refused | undefined {
+  #judge({ transport }: Claim, { certificate, user }: Proven, record: User | undefined): Refused | undefined {
     if (certificate !== undefined && this.#options.isRevoked(certificate.der)) {
       return refused(`the certificate of ${user} was revoked (serial ${certificate.serial})`);
     }
-    return this.#judgeRecord(user, record);
+    const refusal = this.#judgeRecord(user, record);
+    if (refusal !== undefined) return refusal;
+    const barred = barredFrom(transport, record, this.#options.config());
+    return barred === undefined ? undefined : refused(`${user} ${barred}`);
   }
 
   #judgeRecord(user: string, record: User | undefined): Refused | undefined {
@@ -176,7 +183,7 @@ export class GatewayAdmission implements Admission {
     const { config, pool, sessions } = this.#options;
     // Two claims of one user may have made room for each other.
     if (sessions.count(proven.user) >= config().limits.sessionsPerUser) return this.#tooMany(proven.user);
-    const lease = pool.lease(proven.user);
+    const lease = pool.lease(proven.user, { wholeNetwork: claim.makesAddresses === true });
     if (lease.kind !== 'leased') return refused(lease.reason, 'no address is free');
     const { certificate, proofs, user, material } = proven;
     const session = sessions.add({

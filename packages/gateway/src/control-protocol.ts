@@ -11,7 +11,9 @@ export type ControlRequest =
   /** Ends one session by its number, or all of a user. */
   | { readonly command: 'end'; readonly id: number }
   | { readonly command: 'end'; readonly user: string }
-  | { readonly command: 'reload' };
+  | { readonly command: 'reload' }
+  /** What happened: of a session, a try, a user or an address; without `which`, of the tries that came to nothing. */
+  | { readonly command: 'explain'; readonly which?: string };
 
 export type ControlReply =
   | { readonly ok: true; readonly result: unknown }
@@ -23,7 +25,10 @@ export const maxReplyBytes = 64 * 1024 * 1024;
 
 /** A request from its line; undefined for anything else. */
 export function parseRequest(line: string): ControlRequest | undefined {
-  const value = parseJson(line) as { command?: unknown; id?: unknown; user?: unknown } | null | undefined;
+  const value = parseJson(line) as
+    | { command?: unknown; id?: unknown; user?: unknown; which?: unknown }
+    | null
+    | undefined;
   switch (value?.command) {
     case 'status':
     case 'sessions':
@@ -32,6 +37,9 @@ export function parseRequest(line: string): ControlRequest | undefined {
     case 'end':
       if (Number.isSafeInteger(value.id)) return { command: 'end', id: value.id as number };
       return typeof value.user === 'string' ? { command: 'end', user: value.user } : undefined;
+    case 'explain':
+      if (value.which === undefined) return { command: 'explain' };
+      return typeof value.which === 'string' ? { command: 'explain', which: value.which } : undefined;
     default:
       return undefined;
   }

@@ -66,6 +66,7 @@ for (const [what, text] of [
   ['JSON of another kind', '{"command":"shutdown"}\n'],
   ['null', 'null\n'],
   ['an end without a name', '{"command":"end"}\n'],
+  ['an explain of what is no text', '{"command":"explain","which":7}\n'],
 ] as const) {
   test(`${what} is answered as no request`, async () => {
     const control = await openControl(path, async () => assert.fail('nobody is asked'));

@@ -177,7 +177,8 @@ test('reload takes what can be taken, and a broken file changes nothing', async 
     good.replace('192.168.77.0/24', '192.168.0.0/16').replace('wrap: none', 'wrap: none, replayWindow: 128'),
   );
   const report = JSON.parse(await bed.ask('reload', '--json'));
-  assert.deepEqual(report, { applied: ['push.routes'], restart: ['transports.openvpn'] });
+  const notRead = [join(bed.ca.folder, 'vpn.test.key')];
+  assert.deepEqual(report, { applied: ['push.routes'], restart: ['transports.openvpn.replayWindow'], notRead });
   bed.lab.write('culvertd.yaml', `${good}\nauth: { certificate: maybe }\n`);
   const broken = bed.culvertd('reload');
   assert.equal((await broken.exited).code, 3);

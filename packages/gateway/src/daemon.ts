@@ -11,7 +11,6 @@ import { systemClock } from '@culvert/transport';
 import type { ControlRequest } from './control-protocol.ts';
 import { openControl } from './control-server.ts';
 import { GatewayError } from './errors.ts';
-import { type FileWatch, watchFile } from './file-watch.ts';
 import { Gateway } from './gateway.ts';
 import { GatewayHost } from './gateway-host.ts';
 import { GatewayTls, type ReadText } from './gateway-tls.ts';
@@ -21,6 +20,9 @@ import { openPacketPath, type PacketPath } from './packet-path.ts';
 import { journalFile, secretKeyFile, usersFile } from './paths.ts';
 import { makeDirectories, mayConfigureNetwork } from './privileges.ts';
 import { compareConfigs, type ReloadReport, withoutRestart } from './reload.ts';
+import { remindersOf } from './reminders.ts';
+import { RevocationWatch } from './revocation-watch.ts';
+import { needsNtHash, provesByMsChapV2 } from './transport-groups.ts';
 
 export interface DaemonOptions {
   readonly config: GatewayConfig;
@@ -29,12 +31,10 @@ export interface DaemonOptions {
   readonly read: ReadText;
   /** A descriptor of /dev/net/tun that root opened. */
   readonly tunFd: number | undefined;
-  /** The configuration as it is in the file now. */
-  load(): LoadedConfig;
+  /** The configuration as it is in the file now, and what of its files could not be read but as root opened them at the start. */
+  load(): LoadedConfig & { readonly notRead: readonly string[] };
 }
 
-const insecurePptp =
-  'transports.pptp is on: whoever records a PPTP session can find its password and read all that went through; move its users to another transport';
 const shutdown: CloseReason = { cause: 'shutdown', detail: 'the gateway stops' };
 
 /**
@@ -59,7 +59,7 @@ class Daemon {
   readonly #failed = Promise.withResolvers<never>();
   #gateway: Gateway | undefined;
   #packets: PacketPath | undefined;
-  #watched: { readonly file: string; readonly watch: FileWatch } | undefined;
+  readonly #revocations = new RevocationWatch((file) => this.#readRevocations(file));
   #config: GatewayConfig;
 
   private constructor(options: DaemonOptions, tls: GatewayTls) {
@@ -86,7 +86,7 @@ class Daemon {
     await daemon.#openControl(opened);
     const store = await openStoreThread(usersFile(config), () => void daemon.#gateway?.handleUsersChanged());
     opened.defer(() => store.close());
-    const ntHashes = await daemon.#openNtHashes(store, early);
+    const ntHashes = await daemon.#openNtHashes(store);
     const packets = await openPacketPath({
       ...options,
       tls,
@@ -109,7 +109,7 @@ class Daemon {
     for (const message of early) daemon.warn(message);
     await daemon.#gateway.start();
     daemon.#watchRevocations();
-    opened.defer(() => daemon.#watched?.watch.close());
+    opened.defer(() => daemon.#revocations.close());
     log.info('culvertd is up', {
       device: packets.deviceName,
       threads: config.network.threads,
@@ -151,21 +151,22 @@ class Daemon {
       clock: systemClock,
       log,
       version,
+      reminders: remindersOf(config),
       isRevoked: (der) => this.#tls.isRevoked(der),
       setNetworksBehind: (networks) => host.setNetworksBehind(networks),
     });
   }
 
-  /** NT hashes are kept where PPTP is on, and nowhere else. */
-  async #openNtHashes(store: Store, warnings: string[]): Promise<NtHashes | undefined> {
-    const { pptp } = this.#config.transports;
-    if (pptp.enabled) {
-      warnings.push(insecurePptp);
-      return new NtHashes(secretKeyFile(this.#config));
-    }
-    const forgotten = await store.forgetNtHashes();
-    if (forgotten > 0) this.#log.info('NT hashes forgotten, as PPTP is off', { users: forgotten });
-    return undefined;
+  /** NT hashes are kept of users for whom a transport proves passwords by MS-CHAPv2, and of nobody else. */
+  async #openNtHashes(store: Store): Promise<NtHashes | undefined> {
+    const config = this.#config;
+    const isOn = provesByMsChapV2(config);
+    const users = await store.users();
+    const idle = users.filter(({ hasNtHash, groups }) => hasNtHash && !needsNtHash(groups, config));
+    const forgotten = await store.forgetNtHashes(idle.map(({ name }) => name));
+    const why = isOn ? 'no transport with MS-CHAPv2 is for their users' : 'no transport with MS-CHAPv2 is on';
+    if (forgotten > 0) this.#log.info(`NT hashes forgotten, as ${why}`, { users: forgotten });
+    return isOn ? new NtHashes(secretKeyFile(config)) : undefined;
   }
 
   async #openControl(opened: AsyncDisposableStack): Promise<void> {
@@ -184,6 +185,8 @@ class Daemon {
         return gateway.sessions();
       case 'reload':
         return await this.#reload();
+      case 'explain':
+        return gateway.explain(request.which);
       case 'end': {
         const which = 'id' in request ? `number ${request.id}` : `of ${request.user}`;
         const ended = gateway.end(
@@ -197,17 +200,17 @@ class Daemon {
   }
 
   async #reload(): Promise<ReloadReport> {
-    const { config: loaded, problems } = this.#options.load();
+    const { config: loaded, problems, notRead } = this.#options.load();
     if (loaded === undefined) {
       const mistakes = problems.filter(({ severity }) => severity === 'error').map(formatProblem);
       throw new GatewayError('CULVERT_GATEWAY_RELOAD', mistakes.map((mistake) => `\n  ${mistake}`).join(''));
     }
-    const report = compareConfigs(this.#config, loaded);
+    const report = { ...compareConfigs(this.#config, loaded), notRead };
     const config = withoutRestart(this.#config, loaded);
     this.#gateway?.forgetWarnings();
     try {
       this.#tls.reload(config, this.#options.read);
-      this.#packets?.reloadTls(config);
+      this.#packets?.reload(config);
       this.#gateway?.reload(config);
     } catch (cause) {
       throw new GatewayError('CULVERT_GATEWAY_RELOAD', (cause as Error).message, { cause });
@@ -219,24 +222,27 @@ class Daemon {
     return report;
   }
 
-  /** Follows the file of the configuration in force. */
+  /** Follows the files of the configuration in force. */
   #watchRevocations(): void {
-    const file = this.#config.tls.crl?.file;
-    if (file === this.#watched?.file) return;
-    this.#watched?.watch.close();
-    this.#watched = undefined;
-    if (file === undefined) return;
-    const read = () => this.#readRevocations(file);
-    // Once more at the start: it may have changed since the configuration was read.
-    this.#watched = { file, watch: watchFile(file, read, read) };
+    this.#revocations.follow(Object.values(this.#revocationLists()).filter((file) => file !== undefined));
+  }
+
+  #revocationLists(): Readonly<Record<'tls' | 'ipsec', string | undefined>> {
+    const { tls, transports } = this.#config;
+    const { enabled, certificate } = transports.l2tpIpsec;
+    return { tls: tls.crl?.file, ipsec: enabled ? certificate?.crl : undefined };
   }
 
   #readRevocations(file: string): void {
     this.#gateway?.forgetWarnings();
     try {
       const pem = this.#options.read(file);
-      this.#tls.setCrl(pem);
-      this.#packets?.setCrl(pem);
+      const { tls, ipsec } = this.#revocationLists();
+      if (file === tls) {
+        this.#tls.setCrl(pem);
+        this.#packets?.setCrl(pem);
+      }
+      if (file === ipsec) this.#packets?.setIpsecCrl(pem);
       this.#log.info('revocation list read', { file });
       this.#gateway?.handleRevocations();
     } catch (error) {

@@ -20,7 +20,7 @@ import { OneThread } from './one-thread.ts';
 
 const clock = { now: () => performance.now() as Instant };
 
-async function open(more = '') {
+async function open(more = '', reminders: readonly string[] = []) {
   const { store, hasher, close } = openTestStore();
   const network = new MemoryNetwork();
   const log = new RecordingLogger();
@@ -42,6 +42,7 @@ async function open(more = '') {
     clock,
     log,
     version: '0',
+    reminders,
     isRevoked: (der) => revoked.has(new TextDecoder().decode(der)),
     setNetworksBehind: async (networks) => void behind.push(networks),
   });
@@ -93,6 +94,16 @@ test('who was refused, and why, is in status and in the log', async () => {
   const [refusal] = bed.gateway.status().refusals;
   assert.equal(refusal?.reason, 'wrong password for alice');
   assert.match(bed.log.text, /info a peer was refused .*reason=wrong password for alice/);
+  const [told] = bed.gateway.explain(undefined);
+  assert.deepEqual([told?.attempt, told?.claimed, told?.reason], ['a1', 'alice', 'wrong password for alice']);
+  assert.deepEqual(bed.gateway.explain('alice'), [told]);
+  assert.ok(!JSON.stringify(told).includes('"wrong"'), 'not the password');
+  const link = await bed.dial('alice');
+  assert.equal(bed.gateway.explain('alice')[1]?.steps.at(-1)?.what, 'up');
+  await link.close({ cause: 'peer', detail: 'done' });
+  await eventually('the end', () => bed.gateway.sessions().length === 0);
+  assert.equal(bed.gateway.explain('alice').length, 1, 'the try is remembered');
+  assert.throws(() => bed.gateway.explain('bob'), { code: 'CULVERT_GATEWAY_NO_SESSION' });
 });
 
 test('a disabled user’s session ends at once, and there is no way back in', async () => {
@@ -173,4 +184,13 @@ test('a flood of refusals is a few lines in the log and a bounded list in status
   assert.equal(bed.gateway.status().refusals.length, 200);
   const lines = bed.log.lines.filter(({ message }) => message === 'a peer was refused').length;
   assert.ok(lines >= 20 && lines < 100, `${lines} lines`);
+});
+
+test('a reminder stays in status when other warnings are forgotten, and is logged once', async () => {
+  await using bed = await open('', ['PPTP is on']);
+  bed.gateway.warn('the list has expired');
+  assert.deepEqual(bed.gateway.status().warnings, ['PPTP is on', 'the list has expired']);
+  bed.gateway.forgetWarnings();
+  assert.deepEqual(bed.gateway.status().warnings, ['PPTP is on']);
+  assert.equal(bed.log.text.match(/warn PPTP is on/g)?.length, 1);
 });

@@ -18,6 +18,7 @@ import {
 import type { PasswordHasher, Store } from '@culvert/store';
 import { GatewayAdmission } from './admission.ts';
 import type { Carrier } from './carrier.ts';
+import { type Explanation, explain } from './explain.ts';
 import { filterPolicy } from './filter-policy.ts';
 import { KnownUsers } from './known-users.ts';
 import type { NtHashes } from './nt-hashes.ts';
@@ -32,6 +33,7 @@ import {
   sessionFields,
   sessionStatus,
 } from './status.ts';
+import { Stories } from './stories.ts';
 import { mustEnd, networksBehind, staticAddresses } from './users.ts';
 
 /** A transport with its options: `(on) => transport.listen(options, on)`. */
@@ -53,6 +55,8 @@ export interface GatewayOptions {
   readonly clock: MonotonicClock;
   readonly log: Logger;
   readonly version: string;
+  /** What is insecure by configuration: an operator is reminded of it for as long as it is so. @default none */
+  readonly reminders?: readonly string[];
   /** Whether a certificate (DER) is revoked by now. */
   isRevoked(der: Uint8Array): boolean;
   /** Routes the networks behind users to the device. Rejects with HostError. */
@@ -60,14 +64,15 @@ export interface GatewayOptions {
 }
 
 const maxWarnings = 50;
-/** Characters of a reason that are kept. */
-const maxReason = 500;
+/** Characters of a reason that are kept: those of IKE name what both ends offer. */
+const maxReason = 2_000;
 
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #log: Logger;
   readonly #sessions: Sessions;
   readonly #refusals: Refusals;
+  readonly #stories: Stories;
   readonly #users = new KnownUsers();
   readonly #pool: LeasePool;
   readonly #carrier: Carrier;
@@ -88,6 +93,7 @@ export class Gateway {
     this.#log = log;
     this.#sessions = new Sessions((session, why) => this.#tellEnding(session, why));
     this.#refusals = new Refusals(log, () => clock.now());
+    this.#stories = new Stories({ now: () => clock.now(), date: () => new Date().toISOString() });
     const pool = (network: string | undefined) => (network === undefined ? undefined : { network });
     this.#pool = new LeasePool({
       ipv4: pool(config.network.ipv4),
@@ -106,12 +112,19 @@ export class Gateway {
 
   /** Opens the listeners. Rejects, with everything closed, when one cannot be. */
   async start(): Promise<void> {
+    for (const reminder of this.#options.reminders ?? []) this.#log.warn(reminder);
     await this.handleUsersChanged();
     this.#carrier.start();
     try {
       for (const { transport, listen } of this.#options.transports) {
         const listener = await listen({
-          admission: this.#admission,
+          admission: {
+            admit: (claim, aborted) => {
+              this.#stories.handleClaim(claim);
+              return this.#admission.admit(claim, aborted);
+            },
+            reauthenticate: (link, claim, aborted) => this.#admission.reauthenticate(link, claim, aborted),
+          },
           onLink: (link) => this.#handleLink(link),
           onEvent: (event) => this.#handleEvent(transport, event),
           log: this.#log,
@@ -180,6 +193,11 @@ export class Gateway {
     });
   }
 
+  /** What happened in sessions and tries; `which` as `explain.ts` tells. */
+  explain(which: string | undefined): Explanation[] {
+    return explain(which, [...this.#sessions], this.#stories);
+  }
+
   status(): GatewayStatus {
     const { ipv4, ipv6, mode } = this.#config.network;
     return {
@@ -197,7 +215,7 @@ export class Gateway {
       sessions: this.sessions(),
       dropped: nonZero(this.#carrier.dropped),
       refusals: this.#refusals.latest,
-      warnings: [...this.#warnings],
+      warnings: [...(this.#options.reminders ?? []), ...this.#warnings],
     };
   }
 
@@ -241,6 +259,8 @@ export class Gateway {
   }
 
   #handleLink(link: Link): void {
+    this.#stories.attach(link);
+    void link.closed.then(() => this.#stories.detach(link));
     const session = this.#sessions.attach(link);
     if (session === undefined) {
       this.#log.error('a link came up that nobody admitted', sessionFields(link));
@@ -269,6 +289,7 @@ export class Gateway {
 
   #handleEvent(transport: string, event: TransportEvent): void {
     const link = event.id;
+    this.#stories.handle(transport, event);
     switch (event.kind) {
       case 'refused':
         this.#refuse('a peer was refused', transport, event, event.reason);
@@ -288,6 +309,9 @@ export class Gateway {
           from: formatEndpoint(event.from.remote),
           to: formatEndpoint(event.to.remote),
         });
+        break;
+      case 'trouble':
+        this.#log.debug(event.reason, { link });
         break;
       case 'note':
         this.#log.debug(event.message, { link, ...event.fields });

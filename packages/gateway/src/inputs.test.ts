@@ -27,10 +27,14 @@ test('an inherited descriptor is read from its start, again and again, where the
   const denied = () => {
     throw Object.assign(new Error('denied'), { code: 'EACCES' });
   };
-  const read = inputReader({ tun: undefined, files: { [path]: fd } }, denied);
+  const inherited = new Set<string>();
+  const onInherited = (file: string) => void inherited.add(file);
+  const read = inputReader({ tun: undefined, files: { [path]: fd } }, { open: denied, onInherited });
+  assert.equal(inherited.size, 0);
   assert.equal(read(path).text, 'secret');
   assert.equal(read(path).text, 'secret');
   assert.throws(() => read(join(folder, 'other')), { code: 'EACCES' });
+  assert.deepEqual([...inherited], [path], 'told as no news');
   rmSync(folder, { recursive: true });
 });
 

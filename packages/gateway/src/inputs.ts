@@ -21,8 +21,13 @@ const maxBytes = 16 * 1024 * 1024;
 
 type Input = ReturnType<ReadInput>;
 
-/** Reads a path; where that is not allowed, what was inherited for it. Closes the descriptors at once. */
-export function inputReader(inherited: Inherited | undefined, open: ReadInput = readPath): ReadInput {
+/**
+ * Reads a path; where that is not allowed, what was inherited for it, and `onInherited` is told. Closes the descriptors at once.
+ */
+export function inputReader(
+  inherited: Inherited | undefined,
+  { open = readPath, onInherited }: { readonly open?: ReadInput; readonly onInherited?: (path: string) => void } = {},
+): ReadInput {
   const kept = new Map(Object.entries(inherited?.files ?? {}).map(([path, fd]) => [path, takeInherited(fd)]));
   return (path) => {
     try {
@@ -30,6 +35,7 @@ export function inputReader(inherited: Inherited | undefined, open: ReadInput = 
     } catch (error) {
       const input = (error as NodeJS.ErrnoException).code === 'EACCES' ? kept.get(path) : undefined;
       if (input === undefined) throw error;
+      onInherited?.(path);
       return input;
     }
   };

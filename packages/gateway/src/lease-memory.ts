@@ -10,7 +10,7 @@ import type { NewLease, Store } from '@culvert/store';
 
 type Version = 4 | 6;
 
-/** From the end of one write to the next. Chosen: a write costs as much as ten links' share of it. */
+/** From the end of one write to the next, which is what a crash can lose. Chosen: a write costs as much as ten links' share of it. */
 const PAUSE: Millis = 50;
 
 export interface LeaseMemory extends LeaseStore {

@@ -13,6 +13,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const own = (file: string) => ({ file, ours: true });
+
 const hex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'));
 
 /** RFC 2759, section 9.2: user "User", password "clientPass". */
@@ -25,7 +27,7 @@ const published = {
 } as const;
 
 test('a sealed hash checks the response that RFC 2759 prints, and nothing else does', () => {
-  const hashes = new NtHashes(keyFile);
+  const hashes = new NtHashes(own(keyFile));
   const sealed = hashes.seal('User', 'clientPass');
   const material = hashes.verify('User', sealed, published);
   assert.ok(typeof material === 'object');
@@ -35,11 +37,11 @@ test('a sealed hash checks the response that RFC 2759 prints, and nothing else d
 });
 
 test('what is sealed is bound to its user, its key and every bit, and two seals differ', () => {
-  const hashes = new NtHashes(keyFile);
+  const hashes = new NtHashes(own(keyFile));
   const sealed = hashes.seal('User', 'clientPass');
   assert.notEqual(sealed, hashes.seal('User', 'clientPass'));
   assert.equal(hashes.verify('Other', sealed, published), 'unreadable');
-  assert.equal(new NtHashes(join(folder, 'other.key')).verify('User', sealed, published), 'unreadable');
+  assert.equal(new NtHashes(own(join(folder, 'other.key'))).verify('User', sealed, published), 'unreadable');
   const bytes = Buffer.from(sealed.slice(4), 'base64');
   for (let at = 0; at < bytes.length; at++) {
     const damaged = Buffer.from(bytes);
@@ -52,9 +54,9 @@ test('what is sealed is bound to its user, its key and every bit, and two seals 
 });
 
 test('the key is made once, the owner’s alone, and found again', () => {
-  const sealed = new NtHashes(keyFile).seal('User', 'clientPass');
+  const sealed = new NtHashes(own(keyFile)).seal('User', 'clientPass');
   assert.equal(statSync(keyFile).mode & 0o777, 0o600);
-  assert.equal(typeof new NtHashes(keyFile).verify('User', sealed, published), 'object');
+  assert.equal(typeof new NtHashes(own(keyFile)).verify('User', sealed, published), 'object');
   assert.deepEqual(readdirSync(folder), ['secret.key'], 'no draft stays');
 });
 
@@ -62,8 +64,20 @@ test('a key that others may read, is too short, or cannot be made is refused wit
   writeFileSync(keyFile, new Uint8Array(32), { mode: 0o600 });
   chmodSync(keyFile, 0o640);
   const code = 'CULVERT_GATEWAY_SECRET_KEY';
-  assert.throws(() => new NtHashes(keyFile), { code, message: /chmod 600/ });
+  assert.throws(() => new NtHashes(own(keyFile)), { code, message: /chmod 600/ });
   writeFileSync(keyFile, new Uint8Array(31));
-  assert.throws(() => new NtHashes(keyFile), { code, message: /31 bytes/ });
-  assert.throws(() => new NtHashes(join(folder, 'none', 'secret.key')), { code, message: /secret\.key/ });
+  assert.throws(() => new NtHashes(own(keyFile)), { code, message: /31 bytes/ });
+  assert.throws(() => new NtHashes(own(join(folder, 'none', 'secret.key'))), { code, message: /secret\.key/ });
+});
+
+test('a key that an operator names is used as it is, for a group to read as well, and never made', () => {
+  const named = { file: keyFile, ours: false };
+  const code = 'CULVERT_GATEWAY_SECRET_KEY';
+  assert.throws(() => new NtHashes(named), { code, message: /no such file, and secretKey names it/ });
+  writeFileSync(keyFile, new Uint8Array(32).fill(7), { mode: 0o600 });
+  chmodSync(keyFile, 0o440);
+  const sealed = new NtHashes(named).seal('User', 'clientPass');
+  assert.equal(typeof new NtHashes(named).verify('User', sealed, published), 'object');
+  chmodSync(keyFile, 0o444);
+  assert.throws(() => new NtHashes(named), { code, message: /others may read it/ });
 });

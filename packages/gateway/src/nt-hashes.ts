@@ -2,7 +2,7 @@
  * NT hashes of users' passwords, which MS-CHAPv2 is checked with (RFC 2759), sealed for the store.
  *
  * An NT hash is as good as the password to whoever has it, and unlike an Argon2 hash it cannot be salted or made slow: the protocol uses it
- * as it is. So there is one only while a PPTP transport is on, and the store holds it sealed with a key from a file of its own: a copy of
+ * as it is. So there is one only while a transport with MS-CHAPv2 is on for the user, and the store holds it sealed with a key from a file of its own: a copy of
  * the database alone gives none away.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
@@ -27,14 +27,20 @@ const nonceBytes = 12;
 const tagBytes = 16;
 const version = 'nt1';
 
+/** Who may read it: of ours nobody else, of an operator's a group (systemd shows its credentials so). */
+interface KeyFile {
+  readonly file: string;
+  readonly ours: boolean;
+}
+
 export class NtHashes {
   readonly #key: Buffer;
   /** What unknown users are checked against, so that it takes as long. */
   readonly #nobody = randomBytes(16);
 
-  /** @param keyFile made where it is missing, with mode 0600 and its directory's owner. Throws GatewayError. */
-  constructor(keyFile: string) {
-    this.#key = readKey(keyFile) ?? makeKey(keyFile);
+  /** @param key where it is ours, made where it is missing, with mode 0600 and its directory's owner. Throws GatewayError. */
+  constructor(key: KeyFile) {
+    this.#key = readKey(key) ?? (key.ours ? makeKey(key) : missing(key));
   }
 
   /** "nt1:" and base64 of nonce (12 bytes), AES-256-GCM of the hash (16) and tag (16); bound to the user's name. */
@@ -75,11 +81,11 @@ export class NtHashes {
   }
 }
 
-function readKey(file: string): Buffer | undefined {
+function readKey({ file, ours }: KeyFile): Buffer | undefined {
   try {
     const key = readFileSync(file);
     if (key.length !== keyBytes) throw new Error(`it has ${key.length} bytes, a key has ${keyBytes}`);
-    if ((statSync(file).mode & 0o077) !== 0) throw new Error(`others may read it: chmod 600 ${file}`);
+    if ((statSync(file).mode & (ours ? 0o077 : 0o027)) !== 0) throw new Error(`others may read it: chmod 600 ${file}`);
     return key;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -87,8 +93,15 @@ function readKey(file: string): Buffer | undefined {
   }
 }
 
+function missing({ file }: KeyFile): never {
+  throw new GatewayError(
+    'CULVERT_GATEWAY_SECRET_KEY',
+    `${file}: no such file, and secretKey names it (a credential of systemd is there while culvertd runs)`,
+  );
+}
+
 /** Whole or not there at all: it is written beside its place and linked into it. Whoever comes second takes the first one's. */
-function makeKey(file: string): Buffer {
+function makeKey({ file, ours }: KeyFile): Buffer {
   const key = randomBytes(keyBytes);
   const draft = `${file}.${process.pid}`;
   try {
@@ -106,7 +119,7 @@ function makeKey(file: string): Buffer {
     return key;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') {
-      const other = readKey(file);
+      const other = readKey({ file, ours });
       if (other !== undefined) return other;
     }
     throw new GatewayError('CULVERT_GATEWAY_SECRET_KEY', `${file}: ${(cause as Error).message}`, { cause });

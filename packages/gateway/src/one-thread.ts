@@ -28,7 +28,7 @@ export class OneThread implements Carrier {
     this.#options = options;
     this.core = new TunnelCore({
       role: 'gateway',
-      device,
+      device: { writeBatch: (batch) => (this.#pump ?? device).writeBatch(batch) },
       now: () => clock.now(),
       log,
       mtu: config.network.mtu,

@@ -2,16 +2,20 @@
 import type { Logger } from '@culvert/base';
 import { type GatewayConfig, parseStaticKey, parseTlsCryptV2ServerKey } from '@culvert/config';
 import {
+  createL2tpIpsecTransport,
   createOpenvpnTransport,
   createPptpTransport,
   joinFor,
+  type L2tpIpsecListenOptions,
   type OpenvpnListenOptions,
   systemClock,
+  tellMissingOffloads,
 } from '@culvert/transport';
 import { openTun, type TunDevice } from '@culvert/tun-tap';
 import type { Carrier } from './carrier.ts';
 import type { Listening } from './gateway.ts';
 import type { GatewayTls, ReadText } from './gateway-tls.ts';
+import { IpsecKeys } from './ipsec-keys.ts';
 import { OneThread } from './one-thread.ts';
 import type { TlsSetup } from './threads/messages.ts';
 import { PacketThreads } from './threads/packet-threads.ts';
@@ -20,9 +24,12 @@ export interface PacketPath {
   readonly deviceName: string;
   readonly carrier: Carrier;
   readonly transports: readonly Listening[];
-  /** What the gateway's own context took is taken wherever handshakes are made. */
-  reloadTls(config: GatewayConfig): void;
+  /** What the gateway's own TLS context took is taken wherever handshakes are made, and IPsec's keys are read anew. Throws as they do. */
+  reload(config: GatewayConfig): void;
+  /** A new list of TLS's. */
   setCrl(pem: string): void;
+  /** A new list of IPsec's. Throws TlsError; the list before stays in force then. */
+  setIpsecCrl(pem: string): void;
   close(): void | Promise<void>;
 }
 
@@ -44,7 +51,9 @@ export async function openPacketPath(options: PacketPathOptions): Promise<Packet
 }
 
 function openOneThread(options: PacketPathOptions): PacketPath {
-  const { config, tls, read } = options;
+  const { config, tls, read, onWarning } = options;
+  const { l2tpIpsec } = config.transports;
+  const keys = l2tpIpsec.enabled ? new IpsecKeys(l2tpIpsec, read, onWarning) : undefined;
   const device = openDevice(options);
   const carrier = new OneThread({ ...options, device, virtio: device.vnetHeader, clock: systemClock });
   const transport = createOpenvpnTransport();
@@ -55,9 +64,11 @@ function openOneThread(options: PacketPathOptions): PacketPath {
     transports: [
       { transport: transport.name, listen: (on) => transport.listen(listenOptions, on) },
       ...pptpListening(config, joinFor(device)),
+      ...(keys === undefined ? [] : [l2tpIpsecListening(config, keys, joinFor(device))]),
     ],
-    reloadTls: () => {},
+    reload: (changed) => keys?.reload(changed.transports.l2tpIpsec, read),
     setCrl: () => {},
+    setIpsecCrl: (pem) => keys?.setCrl(pem),
     close: () => device.close(),
   };
 }
@@ -65,10 +76,39 @@ function openOneThread(options: PacketPathOptions): PacketPath {
 function pptpListening({ transports: { pptp }, limits }: GatewayConfig, join: number): Listening[] {
   if (!pptp.enabled) return [];
   const transport = createPptpTransport();
-  const { strengths } = pptp;
+  const { strengths, stateful } = pptp;
   const listen = pptp.listen.map(({ address, port }) => ({ address, port }));
-  const options = { listen, strengths, join, maxLinks: limits.links };
+  const options = { listen, strengths, stateful, join, maxLinks: limits.links };
   return [{ transport: transport.name, listen: (on) => transport.listen(options, on) }];
+}
+
+function l2tpIpsecListening(
+  { transports: { l2tpIpsec }, limits, network }: GatewayConfig,
+  keys: IpsecKeys,
+  join: number,
+): Listening {
+  const transport = createL2tpIpsecTransport();
+  const options: L2tpIpsecListenOptions = {
+    listen: l2tpIpsec.listen.map(({ address }) => ({ address })),
+    forceEncapsulation: l2tpIpsec.forceEncapsulation,
+    weak: l2tpIpsec.acceptWeak,
+    truncatedSha256: l2tpIpsec.truncatedSha256,
+    authentication: l2tpIpsec.authentication,
+    join,
+    ...trainsOf(network),
+    maxLinks: limits.links,
+    // Read for each new peer: a reload exchanges them.
+    get presharedKeys() {
+      return keys.presharedKeys;
+    },
+    get tunnelSecret() {
+      return keys.tunnelSecret;
+    },
+    get certificate() {
+      return keys.certificate;
+    },
+  };
+  return { transport: transport.name, listen: (on) => transport.listen(options, on) };
 }
 
 async function openThreads(options: PacketPathOptions): Promise<PacketPath> {
@@ -84,8 +124,9 @@ async function openThreads(options: PacketPathOptions): Promise<PacketPath> {
     deviceName: threads.deviceName,
     carrier: threads,
     transports: [{ transport: 'openvpn', listen: (on) => threads.listen(on) }],
-    reloadTls: (changed) => threads.reloadTls(tlsSetup(changed, read)),
+    reload: (changed) => threads.reloadTls(tlsSetup(changed, read)),
     setCrl: (pem) => threads.setCrl(pem),
+    setIpsecCrl: () => {},
     close: () => threads.close(),
   };
 }
@@ -95,7 +136,7 @@ function tlsSetup({ tls, auth }: GatewayConfig, read: ReadText): TlsSetup {
   return { config: { tls, auth }, files: Object.fromEntries(paths.map((path) => [path, read(path)])) };
 }
 
-function openDevice({ config, tunFd }: PacketPathOptions): TunDevice {
+function openDevice({ config, tunFd, log }: PacketPathOptions): TunDevice {
   const device = openTun({
     name: config.network.device,
     vnetHeader: config.network.offload,
@@ -105,6 +146,7 @@ function openDevice({ config, tunFd }: PacketPathOptions): TunDevice {
   try {
     device.setMtu(config.network.mtu);
     device.setUp();
+    if (config.network.offload) tellMissingOffloads(device, log);
     return device;
   } catch (error) {
     device.close();
@@ -122,9 +164,14 @@ function openvpnOptions(config: GatewayConfig, read: ReadText): Omit<OpenvpnList
     handshakeWindow: section.handshakeWindow,
     replayWindow: section.replayWindow,
     mtu: config.network.mtu,
-    ...(config.network.offload ? {} : { trains: false }),
+    ...trainsOf(config.network),
     maxLinks: config.limits.links,
   };
+}
+
+/** Sockets use them wherever they are not ruled out. */
+function trainsOf({ offload }: GatewayConfig['network']): { readonly trains?: boolean } {
+  return offload ? {} : { trains: false };
 }
 
 function serverWrap(

@@ -22,6 +22,7 @@ const capabilities = ['net_admin', 'net_raw', 'net_bind_service'].map((name) => 
 const tunPath = '/dev/net/tun';
 /** dash, which is sh on Debian, redirects one-digit descriptors only. */
 const firstFd = 3;
+const lastFd = 9;
 
 export interface Account {
   readonly name: string;
@@ -61,7 +62,8 @@ function giveDirectories(config: GatewayConfig, account: Account): void {
   const give = (path: string) =>
     lstatSync(path, { throwIfNoEntry: false }) && lchownSync(path, account.uid, account.gid);
   for (const suffix of ['', '-wal', '-shm']) give(`${usersFile(config)}${suffix}`);
-  give(secretKeyFile(config));
+  const secretKey = secretKeyFile(config);
+  if (secretKey.ours) give(secretKey.file);
   give(journalFile(config));
   for (const directory of [config.state, dirname(config.control)]) if (!isShared(directory)) give(directory);
 }
@@ -97,7 +99,7 @@ export function stepDown(config: GatewayConfig, configFile: string, warn: (sente
   }
   const account = chooseAccount(config, configFile, warn);
   giveDirectories(config, account);
-  const { redirects, files, inherited } = handOver(config);
+  const { redirects, files, inherited } = handOver(config, account);
   const entry = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const script = `exec ${redirects.join(' ')}; shift ${files.length}; exec "$@"`;
   const argv = ['-c', script, 'culvertd', ...files, ...setprivCommand(account), ...entry];
@@ -120,7 +122,8 @@ function chooseAccount(config: GatewayConfig, configFile: string, warn: (sentenc
   const account = serviceAccount(config.user);
   if (account.uid === 0) return account;
   const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-  const again = [process.execPath, main, configFile, ...(config.tls.crl ? [config.tls.crl.file] : [])];
+  const lists = [config.tls.crl?.file, ipsecFiles(config).crl].filter((file) => file !== undefined);
+  const again = [process.execPath, main, configFile, ...lists];
   const [unreadable] = notReadableBy(account, again);
   if (unreadable === undefined) return account;
   warn(
@@ -146,15 +149,21 @@ function setprivCommand({ uid, gid }: Account): string[] {
   return ['/usr/bin/setpriv', ...ids, ...limits, ambient, '--no-new-privs', '--'];
 }
 
-/** The files that the shell opens as root, as its words: `3<>/dev/net/tun 4<"$1" 5<"$2"`. */
-function handOver(config: GatewayConfig) {
+/** The files that the shell opens as root, as its words: `3<>/dev/net/tun 4<"$1" 5<"$2"`. Throws GatewayError for too many. */
+function handOver(config: GatewayConfig, account: Account) {
   const { wrap } = config.transports.openvpn;
   const wrapKey = wrap === 'none' ? undefined : (wrap.tlsCryptV2 ?? wrap.tlsCrypt);
-  const wanted = [config.tls.privateKey, wrapKey, config.tls.ca, config.tls.certificate];
-  const files = [...new Set(wanted.filter((path) => path !== undefined))].filter(isReadable);
+  const { tls } = config;
+  const wanted = [tls.privateKey, wrapKey, tls.ca, tls.certificate, ...ipsecFiles(config).others];
+  const readable = [...new Set(wanted.filter((path) => path !== undefined))].filter(isReadable);
+  const files = readable.length === 0 ? [] : notReadableBy(account, readable);
   let fd = firstFd;
   const tun = existsSync(tunPath) ? fd++ : undefined;
   const redirects = tun === undefined ? [] : [`${tun}<>${tunPath}`];
+  if (fd + files.length > lastFd + 1) {
+    const detail = `user ${account.name} cannot read ${files.join(', ')}: more files than root can hand over, let its group read some`;
+    throw new GatewayError('CULVERT_GATEWAY_PRIVILEGE', detail);
+  }
   const numbers: Record<string, number> = {};
   for (const [i, path] of files.entries()) {
     numbers[path] = fd;
@@ -162,6 +171,15 @@ function handOver(config: GatewayConfig) {
   }
   const inherited: Inherited = { tun, files: numbers };
   return { redirects, files, inherited };
+}
+
+/** What `transports.l2tpIpsec` names, where it is on. */
+function ipsecFiles({ transports: { l2tpIpsec } }: GatewayConfig) {
+  const { enabled, presharedKey, presharedKeys, tunnelSecret, certificate } = l2tpIpsec;
+  if (!enabled) return { crl: undefined, others: [] };
+  const { ca, certificate: own, privateKey, crl } = certificate ?? {};
+  const keys = [presharedKey, ...presharedKeys.map(({ file }) => file), tunnelSecret];
+  return { crl, others: [...keys, privateKey, ca, own] };
 }
 
 function isReadable(path: string): boolean {

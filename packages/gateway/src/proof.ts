@@ -3,7 +3,7 @@ import type { PeerCertificate } from '@culvert/base';
 import type { GatewayConfig } from '@culvert/config';
 import type { AuthMaterial, Claim, Principal, Refused } from '@culvert/core';
 import { withoutDomain } from '@culvert/ppp';
-import type { PasswordHasher, Store } from '@culvert/store';
+import type { PasswordHasher, Store, User } from '@culvert/store';
 import type { NtHashes } from './nt-hashes.ts';
 
 export interface Proven {
@@ -27,57 +27,65 @@ export function refused(reason: string, tell = failed): Refused {
 
 /** The user that the claim names, before any password is checked; a refusal where the policy is not met. */
 export function nameOf(claim: Claim, auth: GatewayConfig['auth']): Proven | Refused {
-  if (claim.response !== undefined) return nameOfResponse(claim.response, auth);
+  const { response } = claim;
+  // Nothing here holds what other answers are checked with.
+  if (response !== undefined && response.kind !== 'mschapv2') {
+    return refused(`an answer to a ${response.kind} challenge cannot be checked`);
+  }
   const certificate = auth.certificate === 'none' ? undefined : claim.certificate;
-  const password = auth.password === 'none' ? undefined : claim.password;
+  const username = auth.password === 'none' ? undefined : usernameOf(claim);
   if (auth.certificate === 'required' && certificate === undefined) return refused('no certificate was shown');
-  if (auth.password === 'required' && password === undefined) {
+  if (username === undefined && response !== undefined)
+    return refused('a password was proven, and auth.password is none');
+  if (auth.password === 'required' && username === undefined) {
     return refused('no password was sent (the client needs auth-user-pass)');
   }
-  if (certificate === undefined && password === undefined) return refused('neither certificate nor password was shown');
-  const user = certificate?.commonName ?? password?.username ?? '';
+  if (certificate === undefined && username === undefined) return refused('neither certificate nor password was shown');
+  const user = certificate?.commonName ?? username ?? '';
   if (!namePattern.test(user)) return refused(`the name ${JSON.stringify(user.slice(0, 80))} cannot be a user's`);
-  if (certificate !== undefined && password !== undefined && password.username !== certificate.commonName) {
-    const other = JSON.stringify(password.username.slice(0, 80));
+  if (certificate !== undefined && username !== undefined && username !== certificate.commonName) {
+    const other = JSON.stringify(username.slice(0, 80));
     return refused(`the certificate is ${user}'s, the password was sent for ${other}`);
   }
   const proofs: Proven['proofs'] = [
     ...(certificate === undefined ? [] : (['certificate'] as const)),
-    ...(password === undefined ? [] : (['password'] as const)),
+    ...(username === undefined ? [] : (['password'] as const)),
   ];
   return { kind: 'proven', user, certificate, proofs };
 }
 
-function nameOfResponse(
-  { kind, username }: NonNullable<Claim['response']>,
-  auth: GatewayConfig['auth'],
-): Proven | Refused {
-  // Nothing here holds what other answers are checked with.
-  if (kind !== 'mschapv2') return refused(`an answer to a ${kind} challenge cannot be checked`);
-  if (auth.certificate === 'required') return refused('no certificate was shown');
-  if (auth.password === 'none') return refused('a password was proven, and auth.password is none');
-  const user = withoutDomain(username);
-  if (!namePattern.test(user)) return refused(`the name ${JSON.stringify(user.slice(0, 80))} cannot be a user's`);
-  return { kind: 'proven', user, certificate: undefined, proofs: ['password'] };
+/** Windows may put its domain before a name that answers a challenge. */
+function usernameOf({ password, response }: Claim): string | undefined {
+  return response === undefined ? password?.username : withoutDomain(response.username);
 }
 
 /** Checks an MS-CHAPv2 response; takes as long for a user who is unknown. `proven` with what only the password's holder computes. */
 export async function checkResponse(
   proven: Proven,
   response: Extract<NonNullable<Claim['response']>, { kind: 'mschapv2' }>,
-  { store, ntHashes }: { readonly store: Store; readonly ntHashes: NtHashes | undefined },
+  {
+    store,
+    ntHashes,
+    bars,
+  }: {
+    readonly store: Store;
+    readonly ntHashes: NtHashes | undefined;
+    /** Why who has this record may not come in this way at all. */
+    bars(record: User): string | undefined;
+  },
 ): Promise<Proven | Refused> {
-  if (ntHashes === undefined) return refused('an MS-CHAPv2 response cannot be checked: no PPTP transport is on');
+  if (ntHashes === undefined)
+    return refused('an MS-CHAPv2 response cannot be checked: no transport with MS-CHAPv2 is on');
   const { user } = proven;
   const sealed = await store.ntHash(user);
   const material = ntHashes.verify(user, sealed, response);
   if (material === 'unreadable') return refused(`${user} has an NT hash of another key: culvertd user passwd ${user}`);
   if (material !== undefined) return { ...proven, material };
   if (sealed !== undefined) return refused(`wrong password for ${user}`);
-  const known = (await store.user(user)) !== undefined;
-  return refused(
-    known ? `${user} has no NT hash, which PPTP needs: culvertd user passwd ${user}` : `there is no user ${user}`,
-  );
+  const record = await store.user(user);
+  if (record === undefined) return refused(`there is no user ${user}`);
+  const why = bars(record) ?? `has no NT hash, which MS-CHAPv2 needs: culvertd user passwd ${user}`;
+  return refused(`${user} ${why}`);
 }
 
 /** Checks the password, where one counts. Takes as long for a user who is unknown. */

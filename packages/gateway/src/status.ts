@@ -1,5 +1,6 @@
 /** What `culvertd status` and `culvertd session list` tell, as plain JSON. */
-import type { Link, ListeningEndpoint } from '@culvert/core';
+import type { InnerAddress, Link, ListeningEndpoint } from '@culvert/core';
+import { parseNetwork } from '@culvert/wire';
 import type { Refusal } from './refusals.ts';
 import type { Session } from './sessions.ts';
 
@@ -23,6 +24,8 @@ export interface SessionStatus {
   /** By cause: what the filter and the inner source check dropped. */
   readonly dropped: Readonly<Record<string, number>>;
   readonly facts: Readonly<Record<string, string>>;
+  /** What happened below the link, by name, as its transport counts it. */
+  readonly wire: Readonly<Record<string, number>>;
 }
 
 export interface GatewayStatus {
@@ -54,7 +57,8 @@ export function sessionStatus(
   dropped: Readonly<Record<string, number>> | undefined,
   now: number,
 ): SessionStatus {
-  const { principal, config, link } = session;
+  const { principal, link } = session;
+  const config = link?.config ?? session.config;
   const state = session.ending !== undefined ? 'ending' : link === undefined ? 'connecting' : 'up';
   return {
     id: session.id,
@@ -66,13 +70,14 @@ export function sessionStatus(
     transport: session.transport,
     remote: formatEndpoint(link?.path.remote ?? session.remote),
     ipv4: config.ipv4?.address,
-    ipv6: config.ipv6?.address,
+    ipv6: config.ipv6 && addressText(config.ipv6),
     networksBehind: config.networksBehind,
     seconds: link && Math.round((now - link.since) / 1000),
     bytesIn: link?.stats.bytesIn ?? 0,
     bytesOut: link?.stats.bytesOut ?? 0,
     dropped: nonZero(dropped ?? {}),
     facts: link?.facts ?? {},
+    wire: nonZero(link?.wire ?? {}),
   };
 }
 
@@ -84,8 +89,13 @@ export function sessionFields(link: Link): Readonly<Record<string, unknown>> {
     transport: link.transport,
     remote: formatEndpoint(link.path.remote),
     ipv4: link.config.ipv4?.address,
-    ipv6: link.config.ipv6?.address,
+    ipv6: link.config.ipv6 && addressText(link.config.ipv6),
   };
+}
+
+/** `fd88::2`; `fd88:0:0:5::2/64` where all of that network is the link's. */
+function addressText({ address, ownNetwork }: InnerAddress): string {
+  return ownNetwork === undefined ? address : `${address}/${parseNetwork(ownNetwork).prefix}`;
 }
 
 /** `udp [::]:1194` */

@@ -8,11 +8,11 @@ import type { Claim } from '@culvert/core';
 import { openStore, PasswordHasher, type Store } from '@culvert/store';
 
 /** A small configuration; `more` is further YAML at its top level. */
-export function configOf(more = ''): GatewayConfig {
+export function configOf(more = '', transports = 'openvpn: { wrap: none }'): GatewayConfig {
   const text = `
 network: { ipv4: 10.88.0.0/24, ipv6: "fd88::/64" }
 tls: { ca: ca, certificate: crt, privateKey: key }
-transports: { openvpn: { wrap: none } }
+transports: { ${transports} }
 ${more}`;
   const { config, problems } = checkGatewayConfig(text, '/etc/culvert/culvertd.yaml');
   if (config === undefined) throw new Error(JSON.stringify(problems));
@@ -51,14 +51,17 @@ export function claimOf(fields: {
   readonly password?: readonly [username: string, password: string];
   readonly response?: Claim['response'];
   readonly from?: string;
+  readonly makesAddresses?: boolean;
+  readonly transport?: string;
 }): Claim {
   const [username = '', password = ''] = fields.password ?? [];
   return {
-    transport: 'memory',
+    transport: fields.transport ?? 'memory',
     remote: { address: fields.from ?? '192.0.2.1', port: 40_000 },
     certificate: fields.certificate,
     password: fields.password && { username, password },
     response: fields.response,
+    makesAddresses: fields.makesAddresses,
     peerInfo: new Map(),
   };
 }

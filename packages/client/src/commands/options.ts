@@ -18,5 +18,5 @@ export function withJson<T>(y: Argv<T>, describe = 'Print JSON') {
 }
 
 export function withName<T>(y: Argv<T>) {
-  return y.positional('name', { type: 'string', demandOption: true, describe: 'A profile by name, or a file .ovpn' });
+  return y.positional('name', { type: 'string', demandOption: true, describe: 'A profile by name, or its file' });
 }

@@ -39,10 +39,11 @@ async function showAll(json: boolean): Promise<void> {
   if (json) return printJson(found);
   if (found.length === 0) return void process.stderr.write('no tunnel is up\n');
   printTable(
-    ['PROFILE', 'STATE', 'DEVICE', 'ADDRESSES', 'SERVER', 'IN', 'OUT'],
+    ['PROFILE', 'STATE', 'TRANSPORT', 'DEVICE', 'ADDRESSES', 'SERVER', 'IN', 'OUT'],
     found.map((it) => [
       it.profile,
       it.state,
+      it.transport,
       it.device,
       it.addresses.join(' ') || '-',
       it.server?.host ?? '-',
@@ -59,9 +60,9 @@ async function showOne(name: string, json: boolean): Promise<void> {
     throw new ClientError('CULVERT_CLIENT_NOT_RUNNING', name);
   }
   if (json) return printJson(found);
-  for (const [label, value] of details(found)) {
-    if (value !== '') process.stdout.write(`${colour('bold', label.padEnd(10))} ${value}\n`);
-  }
+  const lines = details(found).filter(([, value]) => value !== '');
+  const width = Math.max(...lines.map(([label]) => label.length));
+  for (const [label, value] of lines) process.stdout.write(`${colour('bold', label.padEnd(width))} ${value}\n`);
 }
 
 function details(it: TunnelDescription): [label: string, value: string][] {
@@ -72,6 +73,7 @@ function details(it: TunnelDescription): [label: string, value: string][] {
     ['state', `${it.state} since ${it.since}`],
     ['trouble', it.trouble ?? ''],
     ['server', server === null ? '' : `${server.host} (${server.address} port ${server.port}, ${server.protocol})`],
+    ['transport', it.transport],
     ['device', it.device],
     ['addresses', it.addresses.join(' ')],
     ['mtu', it.mtu === null ? '' : String(it.mtu)],

@@ -3,9 +3,10 @@ import { mkdir } from 'node:fs/promises';
 import type { CommandModule } from '@culvert/terminal';
 import { colour, createLogger, ExitCode, type LogFormat, type LogLevel, printJson } from '@culvert/terminal';
 import { failureReport, isBackgroundChild, receiveSecrets, report, startInBackground } from '../background.ts';
-import { findCredentials, findPassphrase } from '../credentials.ts';
-import { isProfileError, isSealed, type Secrets } from '../dialer.ts';
+import { findSecrets } from '../credentials.ts';
+import { ClientError } from '../errors.ts';
 import { placesOf, runFiles } from '../paths.ts';
+import type { Secrets } from '../profile.ts';
 import { type LoadedProfile, loadProfile } from '../profile-store.ts';
 import { type RunOptions, runTunnel } from '../run-tunnel.ts';
 import { type DirOption, withDir, withJson, withName } from './options.ts';
@@ -72,24 +73,32 @@ export const upCommand: CommandModule<object, UpArgs> = {
       .example('$0 up ./office.ovpn', 'without importing it'),
   handler: async (args) => {
     const loaded = await loadProfile(placesOf(args.dir).profiles, args.name);
+    refuseInsecure(loaded);
     const child = isBackgroundChild();
-    const secrets = child ? await receiveSecrets() : await findSecrets(loaded, args);
+    const secrets = child ? await receiveSecrets() : await secretsFor(loaded, args);
     if (child) await runAsChild(args, loaded, secrets);
     else if (args.background) await detach(args, loaded, secrets);
     else await run(args, loaded, secrets, () => {});
   },
 };
 
-async function findSecrets({ profile }: LoadedProfile, args: UpArgs): Promise<Secrets> {
-  return {
-    credentials: await findCredentials(profile, { ...args, passwordFile: args['password-file'] }),
-    passphrase: isSealed(profile.privateKey) ? await findPassphrase(profile) : undefined,
-  };
+/** Throws ClientError CULVERT_CLIENT_INSECURE where nobody took the risk knowingly. */
+function refuseInsecure({ profile: { insecurity }, file }: LoadedProfile): void {
+  if (insecurity === undefined || insecurity.accepted) return;
+  throw new ClientError(
+    'CULVERT_CLIENT_INSECURE',
+    `${insecurity.why}; culvert import ${file} --accept-insecure takes it all the same`,
+  );
+}
+
+function secretsFor({ profile }: LoadedProfile, args: UpArgs): Promise<Secrets> {
+  return findSecrets(profile.needs, { ...args, passwordFile: args['password-file'] });
 }
 
 async function run(args: UpArgs, loaded: LoadedProfile, secrets: Secrets, onUp: RunOptions['onUp']): Promise<void> {
   const log = createLogger({ level: args['log-level'], format: args['log-format'] }).child({ profile: loaded.name });
-  for (const warning of loaded.warnings) log.warn(warning);
+  const { insecurity } = loaded.profile;
+  for (const warning of [...loaded.warnings, ...(insecurity ? [insecurity.why] : [])]) log.warn(warning);
   using stop = stopSignal(() => log.info('stopping'));
   const timeout = args.timeout ?? (args.background ? BACKGROUND_TIMEOUT_S : undefined);
   try {
@@ -149,6 +158,16 @@ function stopSignal(onStop: () => void): Disposable & { readonly signal: AbortSi
   };
 }
 
+const permissionCodes = new Set([
+  'CULVERT_HOST_PERMISSION',
+  'CULVERT_TUN_PERMISSION',
+  'CULVERT_TUN_NO_DEVICE',
+  'CULVERT_NETIO_PERMISSION',
+  'CULVERT_NETIO_RAW_PERMISSION',
+  'EACCES',
+  'EPERM',
+]);
+
 /** Errors of other packages do not know of exit codes. */
 function withExitCode(error: unknown): unknown {
   if (error instanceof Error && !('exitCode' in error)) Object.assign(error, { exitCode: exitCodeOf(error) });
@@ -158,7 +177,11 @@ function withExitCode(error: unknown): unknown {
 function exitCodeOf(error: unknown): number {
   const { exitCode, code } = error as { readonly exitCode?: number; readonly code?: string };
   if (exitCode !== undefined) return exitCode;
-  const permission = ['CULVERT_HOST_PERMISSION', 'CULVERT_TUN_PERMISSION', 'CULVERT_TUN_NO_DEVICE', 'EACCES', 'EPERM'];
-  if (permission.includes(code ?? '')) return ExitCode.permission;
-  return isProfileError(error) ? ExitCode.configuration : ExitCode.failed;
+  if (permissionCodes.has(code ?? '')) return ExitCode.permission;
+  return isAboutFiles(code) ? ExitCode.configuration : ExitCode.failed;
+}
+
+/** TLS refuses the profile's own certificates and keys. */
+function isAboutFiles(code = ''): boolean {
+  return code.startsWith('CULVERT_TLS_') && code !== 'CULVERT_TLS_NATIVE';
 }

@@ -1,6 +1,6 @@
 import { type CommandModule, printJson } from '@culvert/terminal';
 import { askGateway } from '../control-client.ts';
-import type { ReloadReport } from '../reload.ts';
+import { formatReload, type ReloadReport } from '../reload.ts';
 import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';
 
 export const reloadCommand: CommandModule<unknown, ConfigArguments & { readonly json: boolean }> = {
@@ -13,8 +13,6 @@ export const reloadCommand: CommandModule<unknown, ConfigArguments & { readonly 
       printJson(report);
       return;
     }
-    // The files that `tls` names are read anew whether or not a key changed.
-    process.stdout.write(`in force now: ${['the files of tls', ...report.applied].join(', ')}\n`);
-    if (report.restart.length > 0) process.stdout.write(`waits for a restart: ${report.restart.join(', ')}\n`);
+    process.stdout.write(`${formatReload(report)}\n`);
   },
 };

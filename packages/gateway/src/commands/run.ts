@@ -17,8 +17,12 @@ export const runCommand: CommandModule<unknown, ConfigArguments> = {
       ),
   handler: async ({ config: file }) => {
     const inherited = takeInherited();
-    const readInput = inputReader(inherited);
-    const load = () => loadGatewayConfig(file, readInput, Date.now());
+    const notRead = new Set<string>();
+    const readInput = inputReader(inherited, { onInherited: (path) => void notRead.add(path) });
+    const load = () => {
+      notRead.clear();
+      return { ...loadGatewayConfig(file, readInput, Date.now()), notRead: [...notRead] };
+    };
     const { config, problems } = load();
     if (config === undefined) {
       throw new ConfigError(

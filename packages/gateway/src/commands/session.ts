@@ -3,19 +3,22 @@ import { askGateway } from '../control-client.ts';
 import type { ControlRequest } from '../control-protocol.ts';
 import type { SessionStatus } from '../status.ts';
 import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';
+import { explainCommand } from './explain.ts';
 import { printSessions } from './status.ts';
 
 type Arguments = ConfigArguments & { readonly json: boolean };
 
 export const sessionCommand: CommandModule = {
   command: 'session',
-  describe: 'List sessions, or end them',
+  describe: 'List sessions, end them, or tell what happened to them',
   builder: (y) =>
     y
       .command(listCommand)
       .command(killCommand)
+      .command(explainCommand as CommandModule)
       .example('$0 session kill alice', 'end all of hers')
-      .demandCommand(1, 'session list or session kill?'),
+      .example('$0 session explain 192.0.2.7', 'why nobody gets in from there')
+      .demandCommand(1, 'session list, session kill or session explain?'),
   handler: () => {},
 };
 

@@ -21,10 +21,11 @@ export const statusCommand: CommandModule<unknown, ConfigArguments & { readonly 
 };
 
 export function printSessions(sessions: readonly SessionStatus[]): void {
-  const headings = ['ID', 'USER', 'REMOTE', 'IPV4', 'IPV6', 'STATE', 'FOR', 'IN', 'OUT'];
+  const headings = ['ID', 'USER', 'TRANSPORT', 'REMOTE', 'IPV4', 'IPV6', 'STATE', 'FOR', 'IN', 'OUT'];
   const rows = sessions.map((session) => [
     String(session.id),
     session.user,
+    session.transport,
     session.remote,
     session.ipv4 ?? '-',
     session.ipv6 ?? '-',
@@ -53,8 +54,10 @@ function printStatus(status: GatewayStatus): void {
   process.stdout.write(
     `\n${colour('bold', 'did not get in')} (the latest ${shownRefusals} of ${status.refusals.length})\n`,
   );
-  const rows = status.refusals.slice(-shownRefusals).map(({ time, remote, reason }) => [time, remote, reason]);
-  printTable(['TIME', 'REMOTE', 'REASON'], rows);
+  const rows = status.refusals
+    .slice(-shownRefusals)
+    .map(({ time, transport, remote, reason }) => [time, transport, remote, reason]);
+  printTable(['TIME', 'TRANSPORT', 'REMOTE', 'REASON'], rows);
 }
 
 function duration(seconds: number): string {

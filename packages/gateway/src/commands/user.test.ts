@@ -1,7 +1,7 @@
 /** `culvertd user ...` as people and scripts run it, without a gateway. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -86,3 +86,56 @@ for (const [args, status, message] of [
     assert.match(outcome.stderr, message);
   });
 }
+
+test('NT hashes are sealed with the key that the configuration names, by hand as by the service, and with no other', () => {
+  const config = join(folder, 'pptp.yaml');
+  writeFileSync(
+    config,
+    `state: pptp
+secretKey: named.key
+network: { ipv4: 10.88.0.0/24 }
+tls: { ca: ca, certificate: crt, privateKey: key }
+auth: { certificate: optional, password: required }
+transports: { openvpn: { wrap: none }, pptp: { enabled: true, acceptInsecure: true } }
+`,
+  );
+  const run = (...argv: string[]) =>
+    spawnSync(program, ['user', ...argv, '--config', config], { input: 'correct horse\n', encoding: 'utf8' });
+  const missing = run('add', 'alice', '--password-file', '-');
+  assert.match(missing.stderr, /named\.key: no such file, and secretKey names it/);
+  assert.equal(missing.status, 4);
+  writeFileSync(join(folder, 'named.key'), new Uint8Array(32).fill(7), { mode: 0o600 });
+  assert.equal(run('add', 'alice', '--password-file', '-').status, 0);
+  assert.match(run('list').stdout, /^alice\tenabled\tyes, NT hash\t/);
+  assert.deepEqual(
+    readdirSync(join(folder, 'pptp')).filter((name) => name.endsWith('.key')),
+    [],
+  );
+});
+
+test('an NT hash is kept of users alone for whom a transport with MS-CHAPv2 is, and goes when that changes', () => {
+  const config = join(folder, 'groups.yaml');
+  const ppp = 'pptp: { enabled: true, acceptInsecure: true, groups: [legacy] }';
+  writeFileSync(
+    config,
+    `state: groups
+network: { ipv4: 10.88.0.0/24 }
+tls: { ca: ca, certificate: crt, privateKey: key }
+auth: { certificate: optional, password: required }
+transports: { openvpn: { wrap: none }, ${ppp} }
+`,
+  );
+  const run = (line: string) => {
+    const argv = ['user', ...line.split(' '), '--config', config];
+    return spawnSync(program, argv, { input: 'correct horse\n', encoding: 'utf8' }).stdout;
+  };
+  run('add alice --group staff --password-file -');
+  run('add bob --group staff --group legacy --password-file -');
+  assert.match(run('list'), /^alice\tenabled\tyes\t.*\nbob\tenabled\tyes, NT hash\t/);
+  assert.equal(run('set bob --group staff'), 'bob changed, and the NT hash of the password is forgotten\n');
+  assert.equal(run('set bob --group guests'), 'bob changed\n');
+  const note = 'MS-CHAPv2 needs an NT hash of the password: culvertd user passwd alice';
+  assert.equal(run('set alice --group legacy'), `alice changed; ${note}\n`);
+  run('passwd alice --password-file -');
+  assert.match(run('list'), /^alice\tenabled\tyes, NT hash\t.*\nbob\tenabled\tyes\t/);
+});

@@ -7,6 +7,7 @@ import { formatAddress, formatNetwork, parseAddress, parseNetwork } from '@culve
 import { NtHashes } from '../nt-hashes.ts';
 import { secretKeyFile, usersFile } from '../paths.ts';
 import { makeDirectories, serviceAccount } from '../privileges.ts';
+import { needsNtHash } from '../transport-groups.ts';
 import { addressMistake } from '../users.ts';
 import { type ConfigArguments, configOption, jsonOption, readConfig } from './common.ts';
 
@@ -55,7 +56,7 @@ const add: CommandModule<unknown, FieldArguments & PasswordArguments> = {
     withStore(args, async (store, config) => {
       const name = checkName(args.name);
       const password = await newPassword(args, config);
-      const hashes = password === undefined ? {} : await hashesOf(name, password, config);
+      const hashes = password === undefined ? {} : await hashesOf(name, args.group ?? [], password, config);
       await store.addUser(name, { ...fieldsOf(args, config), ...hashes });
       await report(args, store, 'added');
     }),
@@ -67,13 +68,15 @@ const set: CommandModule<unknown, FieldArguments> = {
   builder: (y) =>
     fieldOptions(nameOption(configOption(y)))
       .example('$0 user set alice --group staff --group admins', 'these groups and no others')
+      .example('$0 user set bob --group legacy', 'who may use PPTP, where transports.pptp.groups names that group')
       .example('$0 user set alice --ipv4 none', 'any address again'),
   handler: (args) =>
     withStore(args, async (store, config) => {
       const change = fieldsOf(args, config);
       if (Object.keys(change).length === 0) throw new UsageError('change what? --group, --ipv4, --ipv6 or --network');
       await store.changeUser(args.name, change);
-      await report(args, store, 'changed');
+      const note = change.groups === undefined ? '' : await followGroups(args.name, change.groups, store, config);
+      await report(args, store, `changed${note}`);
     }),
 };
 
@@ -86,11 +89,12 @@ const passwd: CommandModule<unknown, NameArguments & PasswordArguments> = {
       .example('pwgen 20 1 | $0 user passwd alice --password-file -', 'from another program'),
   handler: (args) =>
     withStore(args, async (store, config) => {
-      if ((await store.user(args.name)) === undefined) throw new StoreError('CULVERT_STORE_NO_USER', args.name);
+      const user = await store.user(args.name);
+      if (user === undefined) throw new StoreError('CULVERT_STORE_NO_USER', args.name);
       const none = args['no-password'] === true;
       const change = none
         ? { passwordHash: null }
-        : await hashesOf(args.name, await readPassword(args['password-file']), config);
+        : await hashesOf(args.name, user.groups, await readPassword(args['password-file']), config);
       await store.changeUser(args.name, change);
       await report(args, store, `has ${none ? 'no password' : 'a new password'}`);
     }),
@@ -157,7 +161,7 @@ function row(user: User): string[] {
   return [
     user.name,
     user.enabled ? 'enabled' : 'disabled',
-    user.hasPassword ? `yes${user.hasNtHash ? ', PPTP' : ''}` : 'no',
+    user.hasPassword ? `yes${user.hasNtHash ? ', NT hash' : ''}` : 'no',
     or(user.groups.join(',')),
     or(addresses.join(',')),
     or(user.networksBehind.join(',')),
@@ -246,11 +250,31 @@ async function newPassword(args: PasswordArguments, config: GatewayConfig): Prom
   return readPassword(args['password-file']);
 }
 
-/** What the store keeps of a password: an NT hash only where a transport needs one. */
-async function hashesOf(user: string, password: string, config: GatewayConfig): Promise<UserChange> {
+/** What the store keeps of a password: an NT hash only where a transport needs one for users in these groups. */
+async function hashesOf(
+  user: string,
+  groups: readonly string[],
+  password: string,
+  config: GatewayConfig,
+): Promise<UserChange> {
   const passwordHash = await new PasswordHasher().hash(password);
-  if (!config.transports.pptp.enabled) return { passwordHash };
+  if (!needsNtHash(groups, config)) return { passwordHash };
   return { passwordHash, ntHash: new NtHashes(secretKeyFile(config)).seal(user, password) };
+}
+
+/** An NT hash goes when the last transport does that is for its user; for a new one it takes the password. Returns what to tell of it. */
+async function followGroups(
+  name: string,
+  groups: readonly string[],
+  store: Store,
+  config: GatewayConfig,
+): Promise<string> {
+  if (!needsNtHash(groups, config)) {
+    return (await store.forgetNtHashes([name])) > 0 ? ', and the NT hash of the password is forgotten' : '';
+  }
+  const user = await store.user(name);
+  if (user?.hasPassword !== true || user.hasNtHash) return '';
+  return `; MS-CHAPv2 needs an NT hash of the password: culvertd user passwd ${name}`;
 }
 
 async function readPassword(file: string | undefined): Promise<string> {

@@ -4,7 +4,14 @@
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Link, type Listener, TunnelCore } from '@culvert/core';
-import { createOpenvpnTransport, DevicePump, Handover, joinFor, systemClock } from '@culvert/transport';
+import {
+  createOpenvpnTransport,
+  DevicePump,
+  Handover,
+  joinFor,
+  systemClock,
+  tellMissingOffloads,
+} from '@culvert/transport';
 import { openTun, type TunDevice } from '@culvert/tun-tap';
 import { filterPolicy } from '../filter-policy.ts';
 import { GatewayTls } from '../gateway-tls.ts';
@@ -49,22 +56,24 @@ class PacketThread {
     );
     this.#device = openQueue(setup);
     const { network, clientIsolation, filter } = setup.config;
-    this.#core = new TunnelCore({
-      role: 'gateway',
-      device: this.#device,
-      now: () => systemClock.now(),
-      log: this.#log,
-      mtu: network.mtu,
-      clientIsolation,
-      filter: filterPolicy(filter),
-    });
-    new DevicePump({
+    // All queues of a device share them.
+    if (setup.index === 0 && network.offload) tellMissingOffloads(this.#device, this.#log);
+    const pump = new DevicePump({
       device: this.#device,
       virtio: this.#device.vnetHeader,
       core: () => this.#core,
       clock: systemClock,
       log: this.#log,
       onGone: (error) => report({ kind: 'device-gone', failure: failureOf(error) }),
+    });
+    this.#core = new TunnelCore({
+      role: 'gateway',
+      device: pump,
+      now: () => systemClock.now(),
+      log: this.#log,
+      mtu: network.mtu,
+      clientIsolation,
+      filter: filterPolicy(filter),
     });
     this.#handover = new Handover({ core: this.#core, clock: systemClock, neighbours: setup.neighbours });
     this.#admission = new ThreadAdmission({

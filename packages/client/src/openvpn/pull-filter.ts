@@ -7,7 +7,7 @@
 import type { OpenvpnProfile } from '@culvert/config';
 import type { LinkConfig } from '@culvert/core';
 import { netmask, parseNetwork } from '@culvert/wire';
-import { ClientError } from './errors.ts';
+import { ClientError } from '../errors.ts';
 
 type Filters = OpenvpnProfile['pullFilters'];
 

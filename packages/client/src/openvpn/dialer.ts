@@ -1,33 +1,16 @@
 /** From a profile and its secrets to what the openvpn transport dials with, and from its failures to ours. */
-import { createPrivateKey } from 'node:crypto';
-import { CulvertError, type Logger, type Millis } from '@culvert/base';
+import type { Logger } from '@culvert/base';
 import type { OpenvpnProfile, ProfileFile } from '@culvert/config';
-import type { Link, Transport, TransportEvent } from '@culvert/core';
+import type { Link, Transport } from '@culvert/core';
 import type { AeadName } from '@culvert/openvpn';
-import { type CertificateTlsContext, createTlsContext, TlsError } from '@culvert/tls';
-import type { OpenvpnDialOptions, OpenvpnListenOptions } from '@culvert/transport';
-import type { Candidate } from './candidates.ts';
+import { type CertificateTlsContext, createTlsContext } from '@culvert/tls';
+import { createOpenvpnTransport, type OpenvpnDialOptions, type OpenvpnListenOptions } from '@culvert/transport';
+import { dialError } from '../dial-error.ts';
+import { ClientError } from '../errors.ts';
+import { openKey } from '../private-key.ts';
+import type { Candidate, Credentials, Dialer, DialHandlers, Secrets } from '../profile.ts';
 import { certificateCheck, checkedTls, type TlsFailure } from './checked-tls.ts';
-import type { Credentials } from './credentials.ts';
-import { ClientError } from './errors.ts';
 import { clientWrap } from './profile-wrap.ts';
-
-export interface Secrets {
-  readonly credentials: Credentials | undefined;
-  /** Of the private key. */
-  readonly passphrase: string | undefined;
-}
-
-export interface DialHandlers {
-  onEvent(event: TransportEvent): void;
-  readonly signal: AbortSignal;
-  /** Give up after so long. */
-  readonly timeout: Millis;
-  /** What the device takes joined: bits of cipher's `Join`. @default 0 */
-  readonly join?: number | undefined;
-  /** Whether the socket sends and takes datagrams in trains. @default where the kernel has it */
-  readonly trains?: boolean | undefined;
-}
 
 const SUPPORTED: readonly AeadName[] = ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'];
 const DEFAULT_TUN_MTU = 1_500;
@@ -35,31 +18,21 @@ const DEFAULT_TUN_MTU = 1_500;
 /** Alerts by which a peer says that it does not want our certificate, or us (RFC 8446, section 6.2). */
 const REFUSING_ALERTS = new Set([41, 42, 43, 44, 45, 46, 48, 49, 116]);
 
-export class Dialer {
-  readonly #transport: Transport<OpenvpnListenOptions, OpenvpnDialOptions>;
+export class OpenvpnDialer implements Dialer {
+  readonly #transport: Transport<OpenvpnListenOptions, OpenvpnDialOptions> = createOpenvpnTransport();
   readonly #profile: OpenvpnProfile;
   readonly #tls: CertificateTlsContext;
   readonly #options: Omit<OpenvpnDialOptions, 'remote' | 'protocol' | 'tls'>;
   readonly #log: Logger;
 
   /** Throws ClientError CULVERT_CLIENT_PROFILE, ConfigError or TlsError, for a profile that makes no session. */
-  constructor(options: {
-    readonly transport: Transport<OpenvpnListenOptions, OpenvpnDialOptions>;
-    readonly profile: OpenvpnProfile;
-    readonly secrets: Secrets;
-    readonly log: Logger;
-  }) {
-    this.#transport = options.transport;
+  constructor(options: { readonly profile: OpenvpnProfile; readonly secrets: Secrets; readonly log: Logger }) {
     this.#profile = options.profile;
     this.#log = options.log;
     this.#options = sessionOptions(options.profile, options.secrets.credentials);
     this.#tls = tlsContext(options.profile, options.secrets.passphrase, (message) => this.#log.warn(message));
   }
 
-  /**
-   * Throws ClientError: CULVERT_CLIENT_REFUSED when the server does not let us in, CULVERT_CLIENT_UNTRUSTED when it is not the one
-   * that the profile names, else CULVERT_CLIENT_NO_LINK.
-   */
   async dial(candidate: Candidate, on: DialHandlers): Promise<Link> {
     let failure: TlsFailure | undefined;
     const tls = checkedTls(this.#tls, certificateCheck(this.#profile), (heard) => {
@@ -81,7 +54,7 @@ export class Dialer {
         { onEvent: on.onEvent, log: this.#log, signal: on.signal },
       );
     } catch (cause) {
-      throw dialError(cause, failure);
+      throw failure === undefined ? dialError(cause) : tlsError(failure);
     }
   }
 
@@ -90,25 +63,14 @@ export class Dialer {
   }
 }
 
-function dialError(cause: unknown, failure: TlsFailure | undefined): ClientError {
-  if (failure === undefined) {
-    const refused = cause instanceof CulvertError && cause.code === 'CULVERT_TRANSPORT_REFUSED';
-    if (refused) return new ClientError('CULVERT_CLIENT_REFUSED', detailOf(cause));
-    return new ClientError('CULVERT_CLIENT_NO_LINK', detailOf(cause), { cause });
-  }
-  const { alert, reason } = failure;
+/** What TLS heard tells more than the transport's error. */
+function tlsError({ alert, reason }: TlsFailure): ClientError {
   if (alert?.from === 'peer') {
     const code = REFUSING_ALERTS.has(alert.number) ? 'CULVERT_CLIENT_REFUSED' : 'CULVERT_CLIENT_NO_LINK';
     return new ClientError(code, reason);
   }
   const ours = alert === undefined || REFUSING_ALERTS.has(alert.number);
   return new ClientError(ours ? 'CULVERT_CLIENT_UNTRUSTED' : 'CULVERT_CLIENT_NO_LINK', reason);
-}
-
-/** The part of a message behind its sentence, which says the same as ours. */
-function detailOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return error instanceof CulvertError ? message.slice(message.indexOf(': ') + 1).trim() : message;
 }
 
 function sessionOptions(
@@ -159,11 +121,12 @@ function tlsContext(
     );
   }
   const chain = [textOf(profile.certificate), textOf(profile.extraCertificates)].filter((text) => text !== undefined);
+  const key = textOf(profile.privateKey);
   return createTlsContext({
     role: 'client',
     ca: textOf(profile.ca) ?? '',
     certificate: profile.certificate === undefined ? undefined : chain.join(''),
-    privateKey: openKey(textOf(profile.privateKey), passphrase),
+    privateKey: key === undefined || passphrase === undefined ? key : openKey(key, passphrase),
     peerCertificate: 'required',
     crl: textOf(profile.crl),
     usage: profile.remoteCertTls === 'server',
@@ -180,28 +143,7 @@ function nameRule(profile: OpenvpnProfile): { readonly kind: 'exact' | 'prefix';
   return { kind: serverName.kind === 'name' ? 'exact' : 'prefix', value: serverName.value };
 }
 
-export function isSealed(key: ProfileFile | undefined): boolean {
-  return /BEGIN ENCRYPTED PRIVATE KEY|Proc-Type: 4,ENCRYPTED/.test(textOf(key) ?? '');
-}
-
-function openKey(pem: string | undefined, passphrase: string | undefined): string | undefined {
-  if (pem === undefined || passphrase === undefined) return pem;
-  try {
-    return createPrivateKey({ key: pem, format: 'pem', passphrase })
-      .export({ type: 'pkcs8', format: 'pem' })
-      .toString();
-  } catch {
-    // OpenSSL's words add nothing that helps, and the usual cause is this one.
-    throw new ClientError('CULVERT_CLIENT_CREDENTIALS', 'the passphrase does not open the private key');
-  }
-}
-
-function textOf(file: ProfileFile | undefined): string | undefined {
+export function textOf(file: ProfileFile | undefined): string | undefined {
   if (file?.kind === 'file') throw new ClientError('CULVERT_CLIENT_PROFILE', `${file.path} was not read`);
   return file?.text;
-}
-
-/** Whether an error of TLS is about the profile's own files. */
-export function isProfileError(error: unknown): boolean {
-  return error instanceof TlsError && error.code !== 'CULVERT_TLS_NATIVE';
 }

@@ -1,7 +1,7 @@
 /** What protects the control channel, with the key of the profile. */
 import { type ProfileFile, type ProfileWrap, parseStaticKey, parseTlsCryptV2ClientKey } from '@culvert/config';
 import type { ClientWrap } from '@culvert/openvpn';
-import { ClientError } from './errors.ts';
+import { ClientError } from '../errors.ts';
 
 /** Throws ClientError CULVERT_CLIENT_PROFILE, or ConfigError for a file that is not such a key. */
 export function clientWrap(wrap: ProfileWrap): ClientWrap {

@@ -29,7 +29,8 @@ export function certificateCheck(profile: Pick<OpenvpnProfile, 'peerFingerprints
 
 /** A distinguished name as OpenVPN prints it: `C=DE, O=Example, CN=server`, in the certificate's order. */
 function openvpnSubject(der: Uint8Array): string {
-  return new X509Certificate(der).subject.split('\n').join(', ');
+  const { subject }: Partial<X509Certificate> = new X509Certificate(der);
+  return subject?.split('\n').join(', ') ?? '';
 }
 
 /** `context` with `check`; `onFailure` hears of every failed session, refused by `check` or not. */
