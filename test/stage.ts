@@ -1,13 +1,20 @@
 /** Ways to run a stage: test files of node:test, a command, a program with cases. Each ends in the same counts. */
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { run, type TestsStream } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { inLanes } from './lanes.ts';
 
+export interface Failure {
+  /** Of the test. */
+  readonly name: string;
+  /** What its error says, and after it the test's own diagnostics. */
+  reason: string;
+}
+
 export interface Outcome {
   readonly pass: number;
-  /** Names of the tests. */
-  readonly failures: readonly string[];
+  readonly failures: readonly Failure[];
   /** Names of the tests, each with its reason. */
   readonly skips: readonly string[];
   readonly seconds: number;
@@ -15,29 +22,42 @@ export interface Outcome {
 
 /** One test file may take so long. */
 const FILE_LIMIT_MILLIS = 600_000;
-const LANES = 2;
+/** Most files wait more than they work: four keep two cores busy. */
+const LANES = 4;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** Node keeps what it compiled: tests start our programs some hundred times, which is half of what those do. */
+const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/node') };
+
+/** Names of test files. */
+export interface Order {
+  /** They measure time, and have the machine to themselves, at the end. */
+  readonly alone: readonly string[];
+  /** They take longest, and begin: later nothing would run beside the last of them. */
+  readonly first: readonly string[];
+}
 
 interface Counts {
   pass: number;
-  readonly failures: string[];
+  readonly failures: Failure[];
   readonly skips: string[];
 }
 
-/**
- * Runs two files at once: most wait more than they work. Those that measure time (`alone`) have the machine to themselves, at the end.
- * No file at all is a failure.
- */
-export async function runTestFiles(files: readonly string[], alone: (file: string) => boolean): Promise<Outcome> {
+/** No file at all is a failure. */
+export async function runTestFiles(files: readonly string[], { alone, first }: Order): Promise<Outcome> {
   const started = performance.now();
-  if (files.length === 0) return { pass: 0, failures: ['no test file is there'], skips: [], seconds: 0 };
-  const together = await inLanes(
-    files.filter((file) => !alone(file)),
-    LANES,
-    runTestFile,
-  );
-  const all = [...together, ...(await inLanes(files.filter(alone), 1, runTestFile))];
+  if (files.length === 0)
+    return { pass: 0, failures: [{ name: 'no test file is there', reason: '' }], skips: [], seconds: 0 };
+  const shared = files.filter((file) => !alone.includes(file));
+  const begin = first.filter((file) => shared.includes(file));
+  const all = [
+    ...(await inLanes([...begin, ...shared.filter((file) => !begin.includes(file))], LANES, runTestFile)),
+    ...(await inLanes(
+      files.filter((file) => alone.includes(file)),
+      1,
+      runTestFile,
+    )),
+  ];
   return {
     pass: all.reduce((sum, { pass }) => sum + pass, 0),
     failures: all.flatMap(({ failures }) => failures),
@@ -49,22 +69,34 @@ export async function runTestFiles(files: readonly string[], alone: (file: strin
 async function runTestFile(file: string): Promise<Counts> {
   const counts: Counts = { pass: 0, failures: [], skips: [] };
   const began = performance.now();
-  await count(run({ files: [`${root}${file}`], concurrency: 1, timeout: FILE_LIMIT_MILLIS, cwd: root }), file, counts);
+  await count(
+    run({ files: [`${root}${file}`], concurrency: 1, timeout: FILE_LIMIT_MILLIS, cwd: root, env }),
+    file,
+    counts,
+  );
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const { pass, failures, skips } = counts;
   const extra = `${failures.length > 0 ? `, ${failures.length} FAILED` : ''}${skips.length > 0 ? `, ${skips.length} skipped` : ''}`;
   console.log(`${file}: ${pass} passed${extra} (${seconds} s)`);
-  if (pass + failures.length + skips.length === 0) failures.push(`${file}: has no test`);
+  if (pass + failures.length + skips.length === 0) failures.push({ name: `${file}: has no test`, reason: '' });
   return counts;
 }
 
 async function count(stream: TestsStream, file: string, counts: Counts): Promise<void> {
+  /** A test's diagnostics come after its end. */
+  let failed: Failure | undefined;
   for await (const { type, data } of stream) {
     if (type === 'test:stdout' || type === 'test:stderr') process.stderr.write(data.message);
+    if (type === 'test:diagnostic' && data.file !== undefined && failed !== undefined) {
+      failed.reason += `\n${data.message}`;
+      console.log(indent(data.message));
+    }
+    if (type === 'test:fail' || type === 'test:pass') failed = undefined;
     // A parent fails with its subtests, which have been counted.
     if (type === 'test:fail' && failureType(data.details.error) !== 'subtestsFailed') {
-      counts.failures.push(`${file}: ${data.name}`);
-      console.log(`FAILED: ${file}: ${data.name}\n${indent(reasonOf(data.details.error))}`);
+      failed = { name: `${file}: ${data.name}`, reason: reasonOf(data.details.error) };
+      counts.failures.push(failed);
+      console.log(`FAILED: ${failed.name}\n${indent(failed.reason)}`);
     }
     if (type !== 'test:pass' || data.details.type === 'suite') continue;
     if (data.skip !== undefined && data.skip !== false) {
@@ -82,7 +114,7 @@ export async function runCommand(command: string, args: readonly string[] = []):
   const seconds = (performance.now() - started) / 1000;
   return {
     pass: code === 0 ? 1 : 0,
-    failures: code === 0 ? [] : [`${command}: exit code ${code}`],
+    failures: code === 0 ? [] : [{ name: `${command}: exit code ${code}`, reason: '' }],
     skips: [],
     seconds,
   };
@@ -95,13 +127,18 @@ export async function runCases(list: string, script: string, args: readonly stri
   const seconds = (performance.now() - started) / 1000;
   try {
     const cases = (JSON.parse(stdout) as Record<string, { id: string; result: string; detail: string }[]>)[list] ?? [];
-    const named = (result: string) =>
-      cases.filter((it) => it.result === result).map(({ id, detail }) => `${id}: ${detail}`);
-    const failures = named('fail');
-    if (code !== 0 && failures.length === 0) failures.push(`${script}: exit code ${code}`);
-    return { pass: named('pass').length, failures, skips: named('skip'), seconds };
+    const having = (result: string) => cases.filter((it) => it.result === result);
+    const failures = having('fail').map(({ id, detail }) => ({ name: id, reason: detail }));
+    if (code !== 0 && failures.length === 0) failures.push({ name: `${script}: exit code ${code}`, reason: '' });
+    const skips = having('skip').map(({ id, detail }) => `${id}: ${detail}`);
+    return { pass: having('pass').length, failures, skips, seconds };
   } catch {
-    return { pass: 0, failures: [`${script}: exit code ${code}, and no cases`], skips: [], seconds };
+    return {
+      pass: 0,
+      failures: [{ name: `${script}: exit code ${code}, and no cases`, reason: '' }],
+      skips: [],
+      seconds,
+    };
   }
 }
 
@@ -127,6 +164,6 @@ function reasonOf(error: Error): string {
   return cause.stack ?? cause.message;
 }
 
-function indent(text: string): string {
+export function indent(text: string): string {
   return text.replace(/^/gm, '    ');
 }

@@ -74,8 +74,8 @@ export const rooms: Readonly<Record<string, Room>> = {
     why: 'culvertd wires all together, save the other programs and the CA',
   },
   client: {
-    may: [...native, 'openvpn', 'core', 'transport', 'config', 'host', 'terminal'],
-    why: 'culvert holds no CA and no users',
+    may: [...native, 'openvpn', 'core', 'transport', 'config', 'host', 'terminal', 'pki'],
+    why: 'culvert holds no CA and no users; of pki it needs what opens PKCS#12',
   },
   ca: { may: ['base', 'pki', 'config', 'terminal'], why: 'culvert-ca runs where no network need be' },
   testkit: {

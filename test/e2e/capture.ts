@@ -1,5 +1,6 @@
-/** Frames that tcpdump kept, and whether the checksums in them are right. */
+/** Frames that tcpdump kept, and whether the checksums in them are right: as our own code reads them, and as tcpdump does. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { TestHost } from '@culvert/testkit';
 import { checksum, Fragment, foldChecksum, PacketHeaders, Protocol, pseudoHeaderSum } from '@culvert/wire';
@@ -22,6 +23,10 @@ export interface Tally extends Record<Verdict, number> {
   largest: number;
   bytes: number;
 }
+
+/** Of tcpdump for a wrong checksum of IP, TCP, UDP and ICMP. A partial one is wrong to it. */
+const COMPLAINT = /\(incorrect -> |bad cksum|bad udp cksum|wrong icmp6? cksum|\[bad .*cksum/;
+const DUMP_BYTES = 256 * 1024 * 1024;
 
 export class Capture {
   readonly #file: string;
@@ -46,6 +51,21 @@ export class Capture {
     await this.#stop();
     return tallyOf(readFileSync(this.#file));
   }
+
+  /** Lines in which tcpdump itself calls a checksum wrong. */
+  complaints(): string[] {
+    const words = ['-nn', '-vv', '-Z', 'root', '-r', this.#file];
+    const dump = execFileSync('tcpdump', words, {
+      encoding: 'utf8',
+      maxBuffer: DUMP_BYTES,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return complaintsIn(dump);
+  }
+}
+
+export function complaintsIn(dump: string): string[] {
+  return dump.split('\n').filter((line) => COMPLAINT.test(line));
 }
 
 export function tallyOf(pcap: Uint8Array): Tally {

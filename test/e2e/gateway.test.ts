@@ -41,11 +41,11 @@ test('a revoked certificate ends its live link within a second, and does not com
   const gateway = await office.startGateway();
   const client = await office.connect(office.host('laptop'), 'alice');
   await office.ca('revoke', 'alice');
-  const published = performance.now();
   await office.publishCrl();
+  const published = performance.now();
   await gateway.waitFor(/session ended .*revoked/, 5_000);
   const seconds = (performance.now() - published) / 1000;
-  assert.ok(seconds < 1.5, `${seconds.toFixed(2)} s, culvert-ca's own time included`);
+  assert.ok(seconds < 1, `${seconds.toFixed(2)} s`);
   const { code } = await client.exited;
   assert.equal(code, 5, client.output);
 });

@@ -28,6 +28,8 @@ export interface OfficeOptions {
   /** Under `push:`, beside the routes. */
   readonly push?: string;
   readonly listen?: string;
+  /** Under `transports:`, beside openvpn. */
+  readonly transports?: string;
   /** Under `network:`, beside the addresses: `threads: 2`. */
   readonly network?: string;
   /** Of the profiles. @default the gateway, UDP */
@@ -152,12 +154,13 @@ export class Office implements AsyncDisposable {
     });
     for (const label of ['laptop', 'phone'] as const) await this.host(label).ip(`route add default via ${GATEWAY}`);
     await this.ca('init', '--name', 'End-to-end CA', '--no-passphrase');
-    await this.ca('issue', 'server', 'vpn.example.com', '--out', this.serverFolder);
+    await this.ca('issue', 'server', 'vpn.example.com', '--san', GATEWAY, '--out', this.serverFolder);
     for (const user of ['alice', 'bob']) await this.ca('issue', 'client', user);
   }
 }
 
-function yaml(folder: string, { yaml: more = '', push = '', network = 'mtu: 1500', listen }: OfficeOptions): string {
+function yaml(folder: string, options: OfficeOptions): string {
+  const { yaml: more = '', push = '', network = 'mtu: 1500', listen, transports = '' } = options;
   const server = join(folder, 'server');
   return `
 state: ${folder}/state
@@ -175,6 +178,7 @@ transports:
   openvpn:
     listen: [${listen ?? '{ protocol: udp, port: 1194 }, { protocol: tcp, port: 1194 }'}]
     wrap: { tlsCryptV2: ${server}/tls-crypt-v2-server.key }
+${transports.replace(/^(?=.)/gm, '  ')}
 keepalive: { interval: 1s, timeout: 6s }
 ${more}
 `;

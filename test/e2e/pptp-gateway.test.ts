@@ -2,9 +2,17 @@
 import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { eventually, Lab, labIsPossible, missingForLab, TestCa } from '@culvert/testkit';
+import {
+  eventually,
+  type HostProcess,
+  Lab,
+  labIsPossible,
+  missingForLab,
+  showLastWords,
+  TestCa,
+} from '@culvert/testkit';
 import { callers, labPrograms, ours, PptpLab, password } from './pptp/lab.ts';
 import { expectedHash } from './traffic.ts';
 
@@ -14,23 +22,23 @@ const BYTES = 1_000_000;
 const [caller = ''] = callers;
 
 let lab: PptpLab;
-let files: Lab;
 before(async () => {
-  if (missingForLab(programs).length > 0) return;
-  lab = await PptpLab.open();
-  files = new Lab();
+  if (missingForLab(programs).length === 0) lab = await PptpLab.open('client');
 });
-after(async () => {
-  await lab?.[Symbol.asyncDispose]();
-  await files?.close();
-});
+afterEach((t) => lab?.restore(t));
+after(() => lab?.[Symbol.asyncDispose]());
 
-async function configure(pptp: string, auth = 'certificate: optional, password: required'): Promise<string> {
+/** The path of a configuration. What a gateway keeps lies in the same folder. */
+async function configure(
+  files: Lab,
+  pptp: string,
+  auth = 'certificate: optional, password: required',
+): Promise<string> {
   const ca = await TestCa.create(join(files.folder, `ca-${process.hrtime.bigint()}`));
   const server = await ca.issue('vpn.test', { role: 'server' });
   const text = `state: ${files.folder}/state
 control: ${files.folder}/run/culvertd.sock
-network: { ipv4: 10.99.0.0/24, ipv6: "fd99::/64" }
+network: { ipv4: 10.99.0.0/24, ipv6: "fd99::/56" }
 tls: { ca: ${ca.certificate}, certificate: ${server.certificate}, privateKey: ${server.key} }
 auth: { ${auth} }
 transports: { openvpn: { wrap: none, listen: [{ address: ${ours} }] }, pptp: { ${pptp} } }
@@ -40,15 +48,25 @@ transports: { openvpn: { wrap: none, listen: [{ address: ${ours} }] }, pptp: { $
   return config;
 }
 
+function start(t: TestContext, config: string): HostProcess {
+  const run = lab.ours.spawn(program, ['run', '--config', config]);
+  t.after(() => {
+    showLastWords(t, [run]);
+    return run.stop('SIGKILL');
+  });
+  return run;
+}
+
 test('culvertd serves PPTP to who turned it on knowingly, and warns', async (t) => {
   if (!labIsPossible(t, programs)) return;
-  const config = await configure('enabled: true, acceptInsecure: true');
+  await using files = new Lab();
+  const config = await configure(files, 'enabled: true, acceptInsecure: true');
   const culvertd = (...args: string[]) => lab.ours.spawn(program, [...args, '--config', config]);
   const ask = async (...args: string[]) => (await culvertd(...args).succeeded()).stdout;
   const secret = files.write('password', `${password}\n`);
   await ask('user', 'add', 'alice', '--group', 'staff', '--password-file', secret);
-  assert.match(await ask('user', 'list'), /alice\s+enabled\s+yes, PPTP\s+staff/);
-  const run = culvertd('run');
+  assert.match(await ask('user', 'list'), /alice\s+enabled\s+yes, NT hash\s+staff/);
+  const run = start(t, config);
   await run.waitFor('culvertd is up');
   await run.waitFor('transports.pptp is on: whoever records a PPTP session');
   assert.match(await ask('status'), /transports\.pptp is on/);
@@ -58,9 +76,13 @@ test('culvertd serves PPTP to who turned it on knowingly, and warns', async (t) 
     /authentication failed|Access denied/,
   );
   await run.waitFor('wrong password for alice');
-  await lab.client.exec(`call 0 ${caller} '${password}' require-mppe-128`);
+  assert.match(await ask('status'), /\tpptp\t192\.0\.2\.\d+:\d+\twrong password for alice$/m);
+  // An identifier of its own, which it does not give up: the address lies in a network that is the peer's as a whole.
+  await lab.client.exec(`call 0 ${caller} '${password}' require-mppe-128 ipv6 ::dead:beef:1234:5678`);
   const [session] = JSON.parse(await ask('session', 'list', '--json'));
   assert.deepEqual([session.user, session.transport, session.proofs], ['alice', 'pptp', ['password']]);
+  assert.equal(session.ipv6, 'fd99::1:dead:beef:1234:5678/64');
+  assert.match(await ask('session', 'list'), /^\d+\talice\tpptp\t192\.0\.2\./m);
   const came = await lab.client.exec(`get 10.99.0.1 7000 ${BYTES}`);
   assert.equal(came.slice(0, 64), expectedHash(BYTES));
   const came6 = await lab.client.exec(`get fd99::1 7000 ${BYTES}`);
@@ -77,11 +99,21 @@ test('culvertd serves PPTP to who turned it on knowingly, and warns', async (t) 
   assert.deepEqual(await run.stop('SIGTERM'), { code: 0, signal: null });
 });
 
-test('a gateway where PPTP is off forgets NT hashes, and nobody listens', async (t) => {
+test('a gateway where PPTP is off, or for others, forgets NT hashes; where it is off nobody listens', async (t) => {
   if (!labIsPossible(t, programs)) return;
-  const config = await configure('enabled: false');
-  const run = lab.ours.spawn(program, ['run', '--config', config]);
-  await run.waitFor('NT hashes forgotten, as PPTP is off');
+  await using files = new Lab();
+  const on = await configure(files, 'enabled: true, acceptInsecure: true');
+  const secret = files.write('password', `${password}\n`);
+  const add = ['user', 'add', 'alice', '--password-file', secret, '--config', on];
+  await lab.ours.exec(program, add);
+  const narrow = start(t, await configure(files, 'enabled: true, acceptInsecure: true, groups: [legacy]'));
+  await narrow.waitFor('NT hashes forgotten, as no transport with MS-CHAPv2 is for their users');
+  await narrow.stop('SIGTERM');
+  await configure(files, 'enabled: true, acceptInsecure: true');
+  await lab.ours.exec(program, ['user', 'passwd', 'alice', '--password-file', secret, '--config', on]);
+  const config = await configure(files, 'enabled: false');
+  const run = start(t, config);
+  await run.waitFor('NT hashes forgotten, as no transport with MS-CHAPv2 is on');
   await run.waitFor('culvertd is up');
   const users = await lab.ours.exec(program, ['user', 'list', '--json', '--config', config]);
   assert.deepEqual(

@@ -23,7 +23,7 @@ export interface Echo {
 
 const CHUNK = 256 * 1024;
 /** A datagram that has not come back by then is sent again. */
-const RESEND_MILLIS = 500;
+const RESEND_MILLIS = 2_000;
 const MOST_RESENDS = 10;
 const zeros = Buffer.alloc(CHUNK);
 

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flowPackets, labIsPossible } from '@culvert/testkit';
 import { culvert } from '../interop/ends/culvert.ts';
-import { Capture, type Tally, tallyOf, verdictOf } from './capture.ts';
+import { Capture, complaintsIn, type Tally, tallyOf, verdictOf } from './capture.ts';
 import { badPackets, labTools, TrainLab } from './train-lab.ts';
 
 const tools = [...labTools, 'tcpdump', 'ethtool'];
@@ -46,12 +46,30 @@ for (const offload of [true, false]) {
       assert.ok(tally.bytes > 2 * BYTES, `${name}: ${JSON.stringify(tally)}`);
     }
     assert.equal(atOffice?.partial, 0);
+    for (const [at, tally] of [atClient, atGateway, atOffice].entries()) {
+      const complaints = captures[at]?.complaints() ?? [];
+      assert.equal(complaints.length, tally?.partial, `tcpdump calls wrong what is not partial: ${complaints[0]}`);
+    }
     for (const tally of [atClient, atGateway]) {
       assert.deepEqual([isOfTrains(tally), (tally?.partial ?? 0) > 0], [offload, offload], JSON.stringify(tally));
     }
     for (const host of hosts.hosts) assert.deepEqual(await badPackets(host), []);
   });
 }
+
+test('what tcpdump says of wrong checksums is understood', () => {
+  const said = [
+    '10.0.0.1 > 10.0.0.2: ICMP echo request, id 1, seq 1, length 64 (wrong icmp cksum ab (->cd)!)',
+    'fd77::2 > fd99::2: [icmp6 sum ok] ICMP6, echo reply, id 1, seq 1',
+    '    10.0.0.1.5 > 10.0.0.2.1: Flags [.], cksum 0x1234 (incorrect -> 0x4321), seq 1:41, win 64',
+    '    10.0.0.1.5 > 10.0.0.2.1: Flags [.], cksum 0x1234 (correct), seq 1:41, win 64',
+    '    10.0.0.1.5 > 10.0.0.2.1: [bad udp cksum 0x1234 -> 0x4321!] UDP, length 40',
+    '    10.0.0.1.5 > 10.0.0.2.1: [udp sum ok] UDP, length 40',
+    'IP (tos 0x0, ttl 64, id 0, offset 0, flags [DF], proto TCP (6), length 80, bad cksum 1234 (->4321)!)',
+    'fd77::2 > fd99::2: [bad icmp6 cksum 0x1234 -> 0x4321!] ICMP6, echo reply, id 1, seq 1',
+  ];
+  assert.deepEqual(complaintsIn(said.join('\n')).length, 5);
+});
 
 test('a wrong byte anywhere behind the Ethernet header is seen', () => {
   for (const version of [4, 6] as const) {

@@ -1,98 +1,34 @@
 /**
- * Searches for datagrams that break either end: `npm run fuzz -- [--count N] [--seed S] [--jobs N] [--json]`.
- * `--visit FILE` repeats one file of the corpus. `--target l2tp` searches another target instead, with options of its own.
+ * Searches for packets that break a protocol: `npm run fuzz -- [--target NAME] [--count N] [--seed S] [--json] [--visit WHICH]`.
+ *
+ * Without a target both ends of OpenVPN are searched, by `--jobs N` at once; WHICH is then a file of the corpus, elsewhere the seed that a
+ * problem names.
  */
 import { parseArgs } from 'node:util';
-import { formatTally, summarize } from './cells.ts';
-import { readVisit } from './corpus.ts';
-import { Field } from './field.ts';
-import { type LayerName, layers } from './layers.ts';
-import { type Findings, search } from './search.ts';
-import { runVisit } from './visit.ts';
+import { esp } from './esp/search.ts';
+import { ike } from './ike/search.ts';
+import { l2tp } from './l2tp/search.ts';
+import { runOpenvpn } from './openvpn.ts';
+import { ppp } from './ppp/search.ts';
+import { pptp } from './pptp/search.ts';
+import { type RunOptions, runTarget, type Target } from './target.ts';
 
-const DEFAULT_COUNT = 1_000_000;
+const targets: Readonly<Record<string, Target>> = { esp, ike, l2tp, ppp, pptp };
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      count: { type: 'string' },
-      seed: { type: 'string' },
-      jobs: { type: 'string' },
-      json: { type: 'boolean' },
-      visit: { type: 'string' },
-    },
-  });
-  if (values.visit !== undefined) return await repeat(values.visit);
-  const number = (text: string | undefined) => (text === undefined ? undefined : Number(text.replaceAll('_', '')));
-  const seed = number(values.seed) ?? 1;
-  const started = performance.now();
-  const findings = await search({
-    count: number(values.count) ?? DEFAULT_COUNT,
-    seed,
-    jobs: number(values.jobs),
-    onProgress: values.json === true || !process.stderr.isTTY ? undefined : showProgress,
-  });
-  const seconds = (performance.now() - started) / 1_000;
-  if (values.json === true) console.log(JSON.stringify(asJson(findings, seed, seconds)));
-  else print(findings, seed, seconds);
-  const { unreached } = summarize(findings.tally);
-  if (findings.problems.length > 0 || unreached.length > 0) process.exitCode = 1;
-}
-
-async function repeat(file: string): Promise<void> {
-  const field = await Field.open();
-  try {
-    await runVisit(readVisit(file), field);
-    await field.quiet();
-    for (const problem of field.problems()) console.log(`PROBLEM: ${problem}`);
-    if (field.problems().length > 0) process.exitCode = 1;
-  } finally {
-    await field.close();
-  }
-}
-
-function showProgress(sent: number): void {
-  process.stderr.write(`\r${sent.toLocaleString('en')} datagrams `);
-}
-
-function print(findings: Findings, seed: number, seconds: number): void {
-  const { sent, reached, inside, unreached } = summarize(findings.tally);
-  const share = (part: number) => `${((100 * part) / sent).toFixed(1)} %`;
-  console.log(`mutated datagrams that reached each decoder, by state (seed ${seed})\n`);
-  console.log(formatTally(findings.tally));
-  console.log(
-    `\n${sent} datagrams in ${seconds.toFixed(0)} s; ${share(inside)} mutated inside valid protection; ${share(reached)} reached their decoder`,
-  );
-  for (const { warm, end } of findings.memory)
-    console.log(`memory in use: ${mebibytes(warm)} when warm, ${mebibytes(end)} at the end`);
-  for (const cell of unreached) console.log(`PROBLEM: nothing reached ${cell}`);
-  for (const problem of findings.problems) console.log(`PROBLEM: ${problem}`);
-  if (unreached.length + findings.problems.length === 0)
-    console.log('no crash, no leak, no answer longer than its question');
-}
-
-function asJson(findings: Findings, seed: number, seconds: number) {
-  const rows = Object.entries(findings.tally).map(([cell, count]) => {
-    const [subject, state, layer] = cell.split(' ');
-    return { subject, state, layer, decoder: layers[layer as LayerName].decoder, ...count };
-  });
-  const { sent, reached, inside, unreached } = summarize(findings.tally);
-  return {
-    seed,
-    seconds,
-    sent,
-    reached,
-    inside,
-    unreached,
-    problems: findings.problems,
-    memory: findings.memory,
-    rows,
-  };
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1_048_576).toFixed(1)} MiB`;
-}
-
-if (process.argv.includes('l2tp')) await import('./l2tp/run.ts');
-else await main();
+const text = { type: 'string' } as const;
+const { values } = parseArgs({
+  options: { target: text, count: text, seed: text, jobs: text, visit: text, json: { type: 'boolean' } },
+});
+const number = (value: string | undefined) => (value === undefined ? undefined : Number(value.replaceAll('_', '')));
+const options: RunOptions = {
+  count: number(values.count),
+  seed: number(values.seed) ?? 1,
+  jobs: number(values.jobs),
+  json: values.json === true,
+  visit: values.visit,
+};
+const { target: name = 'openvpn' } = values;
+const target = targets[name];
+if (target !== undefined) runTarget(target, options);
+else if (name === 'openvpn') await runOpenvpn(options);
+else throw new Error(`no target is called ${name}; there are openvpn, ${Object.keys(targets).join(', ')}`);

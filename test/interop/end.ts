@@ -20,6 +20,10 @@ export interface Scenario {
   readonly fast: boolean;
   /** Whether our programs move packets in trains. */
   readonly offload: { readonly server: boolean; readonly client: boolean };
+  /** Of the cable between router and gateway. */
+  readonly pathMtu: number;
+  /** Bytes of a transfer. */
+  readonly bulk: number;
 }
 
 export const usualScenario: Scenario = {
@@ -31,6 +35,8 @@ export const usualScenario: Scenario = {
   mtu: 1500,
   fast: false,
   offload: { server: true, client: true },
+  pathMtu: 1_500,
+  bulk: 100_000_000,
 };
 
 export interface End {

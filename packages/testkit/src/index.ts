@@ -1,7 +1,7 @@
 /** What tests stand on: virtual time, bad wires, fakes. Only tests import it. */
 
 export { type ChildResult, runChild } from './child.ts';
-export type { TransportBed, TransportComplianceOptions, Wishes } from './compliance/bed.ts';
+export type { Mirror, TransportBed, TransportComplianceOptions, Wishes } from './compliance/bed.ts';
 export { batchOf, ipv4Packet, packetsOf } from './compliance/packets.ts';
 export { transportCompliance } from './compliance/transport.ts';
 export { eventually, inTime } from './eventually.ts';
@@ -24,7 +24,7 @@ export {
   MemoryNetwork,
 } from './memory-transport.ts';
 export { enterFreshNamespace, missing } from './namespaces/fresh-namespace.ts';
-export { HostProcess } from './namespaces/host-process.ts';
+export { type DiagnosedTest, HostProcess, showLastWords } from './namespaces/host-process.ts';
 export { Lab, TestHost } from './namespaces/lab.ts';
 export { labIsPossible, missingForLab, onCi } from './namespaces/prerequisites.ts';
 export { type OpenvpnOptions, OpenvpnPeer, openvpnVersion, startOpenvpn, tlsCryptV2Keys } from './peers/openvpn.ts';

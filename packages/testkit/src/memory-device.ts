@@ -50,9 +50,10 @@ export class MemoryDevice implements PacketDevice {
   }
 
   /** Appends as long as slots are free and the arena has room for a packet of the MTU, as the real device does. */
-  readBatch(batch: PacketBatch): number {
+  readBatch(batch: PacketBatch, most = batch.offsets.length): number {
     const before = batch.count;
-    while (batch.count < batch.offsets.length && batch.arena.length - batch.used >= this.mtu) {
+    const end = Math.min(before + most, batch.offsets.length);
+    while (batch.count < end && batch.arena.length - batch.used >= this.mtu) {
       const packet = this.#toUs.shift();
       if (packet === undefined) break;
       batch.arena.set(packet, batch.used);

@@ -1,37 +1,18 @@
-/**
- * Our end of a PPTP tunnel as a program: the transport, a core and a TUN device, with an admission that knows one password.
- *
- *   end.ts serve JSON    ServeOptions
- *   end.ts dial JSON     DialOptions
- *
- * It says what happens in lines of a word and JSON: "listening", "event", "up", "closed", "failed". SIGTERM ends it in order.
- */
-import { execFileSync } from 'node:child_process';
-import {
-  type Admission,
-  type Link,
-  type LinkConfig,
-  type PacketDevice,
-  TunnelCore,
-  type TunnelCoreOptions,
-} from '@culvert/core';
-import { ntPasswordHash, verifyMsChapV2 } from '@culvert/ppp';
-import { nullLogger, sampleConfig } from '@culvert/testkit';
-import { createPptpTransport, DevicePump, joinFor, systemClock } from '@culvert/transport';
-import { openTun } from '@culvert/tun-tap';
+/** Our end of a PPTP tunnel as a program (see ppp/end.ts). */
+import { createPptpTransport } from '@culvert/transport';
+import { type EndOptions, runEnd, type ServeEndOptions } from '../ppp/end.ts';
 
-interface EndOptions {
+interface PptpOptions extends EndOptions {
   readonly strengths?: readonly (128 | 56 | 40)[];
+  readonly stateful?: boolean | 'preferred';
   readonly keepalive?: { readonly interval: number; readonly timeout: number };
-  readonly offload?: boolean;
 }
 
-export interface ServeOptions extends EndOptions {
+export interface ServeOptions extends PptpOptions, ServeEndOptions {
   readonly address: string;
-  readonly password: string;
 }
 
-export interface DialOptions extends EndOptions {
+export interface DialOptions extends PptpOptions {
   /** Ask for an address of that version. @default true */
   readonly ipv6?: boolean;
   readonly remote: string;
@@ -39,144 +20,13 @@ export interface DialOptions extends EndOptions {
   readonly password: string;
 }
 
-const PORT = 1_723;
-const DEVICE = 'culvert0';
-const MTU = 1_500;
-/** Of `sampleConfig`: what its links' addresses lie in, and the gateway's own. */
-const networks = ['10.99.0.0/16', 'fd99::/64'];
-const gateways = ['10.99.0.1/16', 'fd99::1/64'];
+const port = 1_723;
+const transport = createPptpTransport();
 
-const stopping = new AbortController();
-process.once('SIGTERM', () => stopping.abort());
-
-function say(word: string, value: unknown): void {
-  console.log(`${word} ${JSON.stringify(value)}`);
-}
-
-function openDevice({ offload = true }: EndOptions) {
-  return openTun({ name: DEVICE, vnetHeader: offload, offloads: offload ? 'best' : [] });
-}
-
-function addAddress(address: string): void {
-  const noDad = address.includes(':') ? ['nodad'] : [];
-  execFileSync('ip', ['address', 'replace', address, 'dev', DEVICE, ...noDad]);
-}
-
-function createCore(role: TunnelCoreOptions['role'], device: PacketDevice): TunnelCore {
-  return new TunnelCore({ role, device, mtu: MTU, log: nullLogger, now: () => systemClock.now() });
-}
-
-function pump(device: ReturnType<typeof openTun>, core: TunnelCore): DevicePump {
-  return new DevicePump({
-    device,
-    virtio: device.vnetHeader,
-    core: () => core,
-    clock: systemClock,
-    log: nullLogger,
-    onGone: (error) => {
-      throw error;
-    },
+if (import.meta.main)
+  await runEnd<ServeOptions, DialOptions>({
+    listen: ({ address, ...options }, join, on) =>
+      transport.listen({ ...options, listen: [{ address, port }], join }, on),
+    dial: ({ remote, ...options }, join, on) =>
+      transport.dial({ ...options, remote: { address: remote, port }, join }, on),
   });
-}
-
-function sayLink(link: Link): void {
-  const { id, config, facts, path } = link;
-  say('up', { id, facts, mtu: config.mtu, ipv4: config.ipv4, ipv6: config.ipv6, remote: path.remote });
-  void link.closed.then((reason) => say('closed', { id, ...reason, stats: link.stats }));
-}
-
-/** Every peer that knows the password gets the lowest free addresses. */
-function admissionOf(password: string): Admission {
-  const taken = new Set<number>();
-  const refused = { kind: 'refused', reason: 'wrong password', tell: 'authentication failed' } as const;
-  return {
-    admit: async ({ response }) => {
-      const material = response?.kind === 'mschapv2' ? verifyMsChapV2(response, ntPasswordHash(password)) : undefined;
-      if (response === undefined || material === undefined) return refused;
-      let index = 0;
-      while (taken.has(index)) index++;
-      taken.add(index);
-      return {
-        kind: 'admitted',
-        principal: { user: response.username, groups: [], certificate: undefined, proofs: ['password'] },
-        config: configOf(index),
-        material,
-        release: () => void taken.delete(index),
-      };
-    },
-    reauthenticate: async () => refused,
-  };
-}
-
-function configOf(index: number): LinkConfig {
-  return sampleConfig(index, { mtu: MTU, routes: networks });
-}
-
-async function serve({ address, password, ...options }: ServeOptions): Promise<void> {
-  using device = openDevice(options);
-  device.setUp();
-  for (const own of gateways) addAddress(own);
-  const core = createCore('gateway', device);
-  const pumping = pump(device, core);
-  const listener = await createPptpTransport().listen(
-    { ...options, listen: [{ address, port: PORT }], join: joinFor(device) },
-    {
-      admission: admissionOf(password),
-      onLink: (link) => {
-        core.attach(link);
-        sayLink(link);
-      },
-      onEvent: (event) => say('event', event),
-      log: nullLogger,
-      signal: new AbortController().signal,
-    },
-  );
-  say('listening', listener.endpoints);
-  await stopped();
-  await listener.close({ cause: 'shutdown', detail: 'the gateway stops' });
-  say('stats', listener.stats);
-  pumping.close();
-}
-
-async function dial({ remote, ...options }: DialOptions): Promise<void> {
-  using device = openDevice(options);
-  device.setUp();
-  const core = createCore('client', device);
-  const pumping = pump(device, core);
-  try {
-    const link = await createPptpTransport().dial(
-      { ...options, remote: { address: remote, port: PORT }, join: joinFor(device) },
-      { onEvent: (event) => say('event', event), log: nullLogger, signal: stopping.signal },
-    );
-    core.attach(link);
-    configure(link.config);
-    sayLink(link);
-    const end = () => void link.close({ cause: 'operator', detail: 'stopped' });
-    stopping.signal.addEventListener('abort', end, { once: true });
-    await link.closed;
-  } catch (error) {
-    const { code, message } = error as Error & { code?: string };
-    say('failed', { code, message });
-  }
-  pumping.close();
-}
-
-function configure({ mtu, ipv4, ipv6 }: LinkConfig): void {
-  execFileSync('ip', ['link', 'set', DEVICE, 'mtu', String(mtu)]);
-  if (ipv4 !== undefined) {
-    addAddress(`${ipv4.address}/32`);
-    execFileSync('ip', ['route', 'replace', `${ipv4.gateway}/32`, 'dev', DEVICE]);
-  }
-  if (ipv6 !== undefined) addAddress(`${ipv6.address}/${ipv6.prefix}`);
-}
-
-function stopped(): Promise<void> {
-  if (stopping.signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => stopping.signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
-if (import.meta.main) {
-  const [what, text = '{}'] = process.argv.slice(2);
-  if (what === 'serve') await serve(JSON.parse(text));
-  else await dial(JSON.parse(text));
-}

@@ -7,14 +7,23 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Guest, guestPrograms, type HostProcess, Lab, type TestHost } from '@culvert/testkit';
+import {
+  type DiagnosedTest,
+  Guest,
+  guestPrograms,
+  type HostProcess,
+  Lab,
+  showLastWords,
+  type TestHost,
+} from '@culvert/testkit';
+import { allOf, Changes } from '../changes.ts';
 import { serveTraffic } from '../train-lab.ts';
 import type { DialOptions, ServeOptions } from './end.ts';
 
 export const labPrograms = [...guestPrograms, 'pppd', 'pptp', 'pptpd', 'nft', 'sysctl'];
 export const ours = '198.51.100.2';
 export const pptpd = '192.0.2.2';
-/** One for each call that a guest makes at a time: pptp-linux makes one control connection an address. */
+/** pptp-linux makes one control connection an address, whatever number of calls. */
 export const callers: readonly string[] = Array.from({ length: 20 }, (_, n) => `192.0.2.${10 + n}`);
 export const password = 'wallpaper engine';
 /** Of pptpd's end of the tunnel. */
@@ -22,26 +31,49 @@ export const inner = { local: '10.98.0.1', prefix: 'fd98::' };
 
 const modules = ['ipv6', 'ppp_async', 'ppp_mppe', 'ecb', 'arc4'];
 const program = fileURLToPath(new URL('end.ts', import.meta.url));
+const reorderer = fileURLToPath(new URL('reorder.ts', import.meta.url));
 const node = fileURLToPath(new URL('../../../scripts/node', import.meta.url));
-const role = (name: string) => readFileSync(new URL(`${name}-role.sh`, import.meta.url), 'utf8');
+const role = (...names: readonly string[]) =>
+  names.map((name) => readFileSync(new URL(`../${name}-role.sh`, import.meta.url), 'utf8')).join('');
+
+/** What a guest runs: pptp-linux, or pptpd. */
+const kinds = {
+  client: {
+    label: 'pptp-linux',
+    addresses: callers.map((address) => `${address}/24`),
+    role: `${role('ppp/traffic', 'ppp/caller', 'pptp/client')}ready`,
+    variables: { PEER: ours },
+  },
+  server: {
+    label: 'pptpd',
+    addresses: [`${pptpd}/24`],
+    role: `${role('ppp/traffic', 'ppp/answerer', 'pptp/server')}ready`,
+    variables: { PASSWORD: password, LOCAL: inner.local, POOL: '10.98.0.2-9', PREFIX: inner.prefix },
+  },
+} as const;
+type Kind = keyof typeof kinds;
 
 export class PptpLab implements AsyncDisposable {
-  readonly client: Guest;
-  readonly server: Guest;
   readonly router: TestHost;
   readonly ours: TestHost;
   readonly #lab: Lab;
+  readonly #guests: ReadonlyMap<Kind, Guest>;
   readonly #ends: HostProcess[] = [];
+  readonly #changes = new Changes();
 
-  private constructor(lab: Lab, hosts: { router: TestHost; ours: TestHost }, guests: { client: Guest; server: Guest }) {
+  private constructor(
+    lab: Lab,
+    hosts: { readonly router: TestHost; readonly ours: TestHost },
+    guests: ReadonlyMap<Kind, Guest>,
+  ) {
     this.#lab = lab;
     this.router = hosts.router;
     this.ours = hosts.ours;
-    this.client = guests.client;
-    this.server = guests.server;
+    this.#guests = guests;
   }
 
-  static async open(): Promise<PptpLab> {
+  /** With the guests of these kinds, one of each. */
+  static async open(...wanted: readonly Kind[]): Promise<PptpLab> {
     const lab = new Lab();
     try {
       const bridge = await lab.createHost('guests');
@@ -50,30 +82,24 @@ export class PptpLab implements AsyncDisposable {
       await lab.joinHosts(router, host, { addresses: [['198.51.100.1/24'], [`${ours}/24`]] });
       await router.forward();
       await host.ip('route add default via 198.51.100.1');
-      const gateways = ['192.0.2.1'];
-      const client = await Guest.boot(lab, bridge, {
-        label: 'pptp-linux',
-        addresses: callers.map((address) => `${address}/24`),
-        gateways,
-        modules,
-        role: `${role('traffic')}${role('client')}ready`,
-        variables: { PEER: ours },
-      });
-      const server = await Guest.boot(lab, bridge, {
-        label: 'pptpd',
-        addresses: [`${pptpd}/24`],
-        gateways,
-        modules,
-        role: `${role('traffic')}${role('server')}ready`,
-        variables: { PASSWORD: password, LOCAL: inner.local, POOL: '10.98.0.2-9', PREFIX: inner.prefix },
-      });
+      const guests = new Map<Kind, Guest>();
+      for (const kind of wanted)
+        guests.set(kind, await Guest.boot(lab, bridge, { ...kinds[kind], gateways: ['192.0.2.1'], modules }));
       await serveTraffic(host);
-      await Promise.all([client.ready(), server.ready()]);
-      return new PptpLab(lab, { router, ours: host }, { client, server });
+      await Promise.all([...guests.values()].map((guest) => guest.ready()));
+      return new PptpLab(lab, { router, ours: host }, guests);
     } catch (error) {
       await lab.close();
       throw error;
     }
+  }
+
+  get client(): Guest {
+    return this.#guest('client');
+  }
+
+  get server(): Guest {
+    return this.#guest('server');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -99,6 +125,41 @@ export class PptpLab implements AsyncDisposable {
       }`);
   }
 
+  /** Nothing of GRE and its control connection passes, until the function is called. */
+  async loseAll(): Promise<() => Promise<void>> {
+    return await this.#rules(`chain lossy {
+        type filter hook forward priority 0;
+        drop
+      }`);
+  }
+
+  /**
+   * One packet of GRE in ten comes after three that were sent later, in both directions, until the function is called. Returns how many
+   * were late.
+   */
+  async reorder(): Promise<() => Promise<number>> {
+    const { router } = this;
+    const child = router.spawn(node, [reorderer]);
+    const end = this.#changes.made(() => child.stop());
+    await child.waitFor('ready');
+    // What comes back from the device is routed as ever, whatever way it says that it came.
+    for (const name of ['all', 'reorder0']) await router.exec('sysctl', ['-qw', `net.ipv4.conf.${name}.rp_filter=0`]);
+    const rule = 'priority 90 fwmark 1 lookup 100';
+    await router.ip('route add default dev reorder0 table 100');
+    await router.ip(`rule add ${rule}`);
+    const route = this.#changes.made(() => router.ip(`rule del ${rule}`));
+    const heal = await this.#rules(`chain shuffle {
+        type filter hook prerouting priority -150;
+        iifname != "reorder0" ip protocol gre meta mark set 1
+      }`);
+    return async () => {
+      await heal();
+      await route();
+      await end();
+      return Number(/late (\d+)/.exec(child.output)?.[1]);
+    };
+  }
+
   /** The router hides the guests behind its address; it knows of PPTP, as routers for homes do. */
   async hideGuests(): Promise<() => Promise<void>> {
     return await this.#rules(`
@@ -115,14 +176,25 @@ export class PptpLab implements AsyncDisposable {
       }`);
   }
 
-  /** Ends what a test left of our ends. */
-  async endOurs(): Promise<void> {
-    await Promise.all(this.#ends.splice(0).map((end) => end.stop()));
+  /** As it was before the test, whatever became of that: the router lets everything pass, and nothing runs at either end. */
+  async restore(t: DiagnosedTest): Promise<void> {
+    showLastWords(t, this.#ends);
+    await allOf([
+      () => this.#changes.undo(),
+      () => Promise.all([...this.#guests.values()].map((guest) => guest.exec('quiet'))),
+      () => Promise.all(this.#ends.splice(0).map((end) => end.stop())),
+    ]);
+  }
+
+  #guest(kind: Kind): Guest {
+    const guest = this.#guests.get(kind);
+    if (guest === undefined) throw new Error(`the lab was opened without ${kinds[kind].label}`);
+    return guest;
   }
 
   async #rules(text: string): Promise<() => Promise<void>> {
     await this.router.exec('nft', ['-f', '-'], { input: `table ip test {\n${text}\n}\n` });
-    return async () => void (await this.router.exec('nft', ['delete', 'table', 'ip', 'test']));
+    return this.#changes.made(async () => void (await this.router.exec('nft', ['delete', 'table', 'ip', 'test'])));
   }
 
   #start(what: string, options: object): HostProcess {

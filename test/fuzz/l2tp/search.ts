@@ -1,11 +1,9 @@
-/** Visits of an endpoint in one state each, until so many packets are sent; what it may not do is an error. */
+/** Visits of an endpoint in one state each; what it may not do is an error. */
 import { seededRandom } from '@culvert/testkit';
 import { pick } from '../mutate.ts';
+import type { Tally, Target } from '../target.ts';
 import { type Decoder, decoders, drawPacket } from './packets.ts';
 import { type Role, type State, states, World } from './world.ts';
-
-/** By "role state decoder": packets, and those that their decoder took apart. */
-export type Tally = Record<string, { sent: number; reached: number }>;
 
 const PACKETS = 12;
 /** After a visit time goes on: retransmissions, Hello, ends. */
@@ -21,28 +19,18 @@ function decodersOf(state: State): readonly Decoder[] {
   return decoders;
 }
 
-export function searchL2tp(options: { readonly count: number; readonly seed: number }) {
-  const random = seededRandom(options.seed);
+export const l2tp: Target = { unit: 'packets', cells, visit };
+
+function cells(): Tally {
   const tally: Tally = {};
   for (const role of roles)
     for (const state of states[role])
       for (const decoder of decodersOf(state)) tally[`${role} ${state} ${decoder}`] = { sent: 0, reached: 0 };
-  const problems: string[] = [];
-  let sent = 0;
-  while (sent < options.count && problems.length < 10) {
-    const seed = random.integer(2 ** 31);
-    try {
-      sent += visit(seed, tally);
-    } catch (error) {
-      problems.push(`seed ${seed}: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
-    }
-  }
-  const unreached = Object.entries(tally).flatMap(([cell, { reached }]) => (reached === 0 ? [cell] : []));
-  return { tally, sent, problems, unreached };
+  return tally;
 }
 
-/** One endpoint in one state; its seed says all. Returns how many packets it was sent; throws what is wrong. */
-export function visit(seed: number, tally: Tally): number {
+/** One endpoint in one state. */
+function visit(seed: number, tally: Tally): number {
   const random = seededRandom(seed);
   const role = pick(random, roles);
   const state: State = pick(random, states[role]);

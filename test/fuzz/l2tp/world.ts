@@ -121,7 +121,7 @@ export class World {
   }
 
   #check(event: L2tpEvent): void {
-    if (event.kind === 'note') return;
+    if (event.kind === 'note' || event.kind === 'refused') return;
     if (this.#closed.has(event.session)) throw new Error(`${event.kind} after the end of a session`);
     if (event.kind === 'closed') this.#closed.add(event.session);
   }

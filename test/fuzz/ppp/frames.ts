@@ -36,17 +36,23 @@ const options: Readonly<Partial<Record<Decoder, readonly string[]>>> = {
   ipv6cp: ['010ae46bb66e8d8c76a6', '010a0000000000000000', '0204004f'],
 };
 
+/** What a draw knows of the session that it aims at. */
+export type Aim = Pick<World, 'variant' | 'subjectSaid'>;
+
 /** A frame or router packet that aims at `decoder`. */
-export function drawFrame(random: SeededRandom, decoder: Decoder, world: World): Uint8Array {
+export function drawFrame(random: SeededRandom, decoder: Decoder, world: Aim): Uint8Array {
   const changes = drawChanges(random, 40, {});
   if (decoder === 'router') return applyChanges(pick(random, routerPackets), changes);
   if (decoder === 'frame') return applyChanges(pick(random, honestFrames(world.variant)), changes);
-  const protocol = pick(random, decoder === 'auth' ? [protocolOf(world), ...protocols.auth] : protocols[decoder]);
+  const protocol = pick(
+    random,
+    decoder === 'auth' ? [...protocols.auth, ...Array(5).fill(protocolOf(world))] : protocols[decoder],
+  );
   const packet = drawPacket(random, decoder, protocol, world);
   return encodeFrame(protocol, random.chance(0.3) ? applyChanges(packet, changes) : packet);
 }
 
-function drawPacket(random: SeededRandom, decoder: Decoder, protocol: number, world: World): Uint8Array {
+function drawPacket(random: SeededRandom, decoder: Decoder, protocol: number, world: Aim): Uint8Array {
   const honest = honestFrames(world.variant).filter((frame) => decodeFrame(frame)?.protocol === protocol);
   if (honest.length > 0 && random.chance(0.4)) return applyInside(random, pick(random, honest).subarray(4));
   const code = random.chance(0.9) ? 1 + random.integer(15) : random.integer(256);
@@ -77,7 +83,7 @@ function applyInside(random: SeededRandom, packet: Uint8Array): Uint8Array {
 }
 
 /** The request of the subject that waits for an answer. */
-function questionOf(world: World, protocol: number): { readonly id: number; readonly body: Uint8Array } | undefined {
+function questionOf(world: Aim, protocol: number): { readonly id: number; readonly body: Uint8Array } | undefined {
   for (const frame of world.subjectSaid.toReversed()) {
     const decoded = decodeFrame(frame);
     const packet = decoded?.protocol === protocol ? decodeControlPacket(decoded.payload) : undefined;
@@ -86,7 +92,7 @@ function questionOf(world: World, protocol: number): { readonly id: number; read
   return undefined;
 }
 
-function protocolOf({ variant }: World): number {
+function protocolOf({ variant }: Aim): number {
   if (variant.method === 'pap') return 0xc023;
   return variant.method.startsWith('eap') ? 0xc227 : 0xc223;
 }
@@ -106,7 +112,7 @@ function honestFrames(variant: Variant): readonly Uint8Array[] {
 }
 
 /** A solicitation and an advertisement with a prefix, an MTU and a name server; their checksums are right. */
-const routerPackets: readonly Uint8Array[] = [
+export const routerPackets: readonly Uint8Array[] = [
   '6000000000083afffe80000000000000e46bb66e8d8c76a6ff0200000000000000000000000000028500de2900000000',
   '6000000000503afffe8000000000000021caf073f31da6e9ff0200000000000000000000000000018600571b400007080000000000000000' +
     '030440c000278d0000093a8000000000fd00009900000007000000000000000005010000000005781903000000000708' +

@@ -11,9 +11,9 @@ import {
   serverAuth,
   verifyMsChapV2,
 } from '@culvert/ppp';
-import { seededRandom } from '@culvert/testkit';
+import { createFakeTlsContext, type SeededRandom, seededRandom } from '@culvert/testkit';
 
-export const methods = ['pap', 'chap-md5', 'mschapv2', 'eap-md5', 'eap-mschapv2'] as const;
+export const methods = ['pap', 'chap-md5', 'mschapv2', 'eap-md5', 'eap-mschapv2', 'eap-tls'] as const;
 export type Method = (typeof methods)[number];
 
 /** What both ends are given; EAP has one method inside. */
@@ -25,16 +25,25 @@ const choices: Readonly<
   mschapv2: { methods: ['mschapv2'] },
   'eap-md5': { methods: ['eap'], eap: ['md5'] },
   'eap-mschapv2': { methods: ['eap'], eap: ['mschapv2'] },
+  'eap-tls': { methods: ['eap'], eap: ['tls'] },
 };
 
 const PASSWORD = 'clientPass';
 const passwordHash = ntPasswordHash(PASSWORD);
 
 export function serverMethod(method: Method, seed: number): AuthOffer[] {
-  return serverAuth({ random: seededRandom(seed), name: 'culvert', ...choices[method] });
+  const random = seededRandom(seed);
+  return serverAuth({ random, name: 'culvert', ...choices[method], tls: tlsOf('server', random) });
 }
 export function clientMethod(method: Method, seed: number): AuthOffer[] {
-  return clientAuth({ random: seededRandom(seed), username: 'alice', password: PASSWORD, ...choices[method] });
+  const random = seededRandom(seed);
+  const shared = { random, username: 'alice', password: PASSWORD };
+  return clientAuth({ ...shared, ...choices[method], tls: tlsOf('client', random) });
+}
+
+/** TLS in pretence, with flights of real size: OpenSSL has a fuzzer of its own, what is around it is ours. */
+function tlsOf(role: 'client' | 'server', random: SeededRandom) {
+  return createFakeTlsContext({ role, random, name: role === 'client' ? 'alice' : 'culvert' });
 }
 
 /** Only a right MS-CHAPv2 response has keys; whoever shows another proof is believed. */

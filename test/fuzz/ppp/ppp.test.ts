@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { searchTarget } from '../target.ts';
 import { decoders, sampleFrames } from './frames.ts';
-import { searchPpp } from './search.ts';
+import { ppp } from './search.ts';
 
 const COUNT = 30_000;
 
@@ -10,9 +11,8 @@ test('a seed draws the same frames again', () => {
 });
 
 test(`${COUNT} mutated frames break no session, and every decoder is reached in every state`, () => {
-  const { tally, sent, problems } = searchPpp({ count: COUNT, seed: 1 });
+  const { sent, problems, unreached } = searchTarget(ppp, { count: COUNT, seed: 1 });
   assert.deepEqual(problems, []);
   assert.ok(sent >= COUNT);
-  const unreached = Object.entries(tally).flatMap(([cell, { reached }]) => (reached === 0 ? [cell] : []));
   assert.deepEqual(unreached, []);
 });

@@ -13,6 +13,17 @@ export interface Wishes {
   readonly rekeyAfter?: Millis;
   /** The test opens so many links, as fast as it can. */
   readonly links?: number;
+  /** The largest inner packet is to be so long. Undefined: the usual. */
+  readonly mtu?: number;
+}
+
+/** What comes from the other address. */
+export interface Mirror {
+  /** Packets that it sent. */
+  readonly sent: number;
+  /** Packets that the listener has refused since. */
+  refused(): number;
+  stop(): void;
 }
 
 /** A transport, and the wire between its ends. Made anew for each test. */
@@ -24,10 +35,16 @@ export interface TransportBed<ListenOptions, DialOptions> {
   /** From now on nothing passes in either direction. */
   cutWire(): void;
   healWire(): void;
-  /** The dialling end's outer address changes. Needed where the transport is capable of roaming. */
+  /** The dialling end's outer address changes. Needed where the transport is capable of roaming, or its links are lost then. */
   roam?(): void;
+  /** From now on what the dialling end sends comes from another address as well. Needed where that neither moves a link nor ends it. */
+  mirror?(): Mirror;
+  /** To listen at an IPv6 address, and to dial one. Needed where the transport has none outside. */
+  readonly ipv6?: { readonly listenOptions: ListenOptions; readonly dialOptions: DialOptions };
   /** Send `bytes` to the listener as a stranger does. */
   hostile(bytes: Uint8Array): void;
+  /** What a peer sends first on a TCP connection, as far as it gets without an answer, or further. Needed where the listener has TCP. */
+  opening?(): Promise<Uint8Array> | Uint8Array;
 }
 
 export interface TransportComplianceOptions<ListenOptions, DialOptions> {
@@ -37,6 +54,8 @@ export interface TransportComplianceOptions<ListenOptions, DialOptions> {
   teardown(bed: TransportBed<ListenOptions, DialOptions>): Promise<void> | void;
   /** The sizes test sends every length up to this one. @default 1500 */
   readonly mtu?: number;
+  /** The largest MTU that can be set, where one can: packets up to that pass then. */
+  readonly largestMtu?: number;
   /** For the test of many links. @default 1000 */
   readonly manyLinks?: number;
 }

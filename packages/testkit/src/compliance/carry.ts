@@ -4,8 +4,16 @@ import { eventually } from '../eventually.ts';
 import type { ComplianceTest, OnStage } from './bed.ts';
 import { batchOf, ipv4Packet, ipv6Packet } from './packets.ts';
 
-export function carryTests<L, D>(onStage: OnStage<L, D>, mtu: number): ComplianceTest[] {
+/** More than any transport's headers. */
+const AROUND = 100;
+
+export function carryTests<L, D>(
+  onStage: OnStage<L, D>,
+  mtu: number,
+  largestMtu: number | undefined,
+): ComplianceTest[] {
   return [
+    ...(largestMtu === undefined ? [] : [largeTest(onStage, largestMtu)]),
     [
       'packets of both IP versions arrive both ways, unharmed and in order',
       () =>
@@ -96,5 +104,29 @@ export function carryTests<L, D>(onStage: OnStage<L, D>, mtu: number): Complianc
           assert.ok(packetsOut + droppedOut >= 400 * 64, 'each packet of the flood is counted as sent or dropped');
         }),
     ],
+  ];
+}
+
+/** Buffers are made for powers of two, with headers or without. */
+function largeTest<L, D>(onStage: OnStage<L, D>, mtu: number): ComplianceTest {
+  return [
+    `with an MTU of ${mtu}, sizes around each power of two and the last ones arrive`,
+    () =>
+      onStage(
+        async (stage) => {
+          const [ours, theirs] = await stage.connect();
+          const edges = Array.from({ length: 32 }, (_, bits) => 2 ** bits).filter(
+            (edge) => edge >= 1_024 && edge < mtu,
+          );
+          const packets = [...edges, mtu].flatMap((edge) =>
+            Array.from({ length: 2 * AROUND + 1 }, (_, n) => edge - AROUND + n)
+              .filter((length) => length <= mtu)
+              .map((length) => ipv4Packet(length, length)),
+          );
+          await theirs.carry(packets, ours);
+          await ours.carry(packets, theirs);
+        },
+        { wishes: { mtu } },
+      ),
   ];
 }

@@ -33,6 +33,19 @@ export function connectTests<L, D>(onStage: OnStage<L, D>): ComplianceTest[] {
         }),
     ],
     [
+      'where a transport has no IPv6 outside, it refuses to listen there and to dial there, with a code',
+      () =>
+        onStage(async ({ admission, bed, log }) => {
+          const { transport, ipv6 } = bed;
+          if (transport.capabilities.ipv6Outside) return;
+          assert.ok(ipv6 !== undefined, 'a bed without IPv6 shows how it would be asked for');
+          const on = { onEvent: () => {}, log, signal: new AbortController().signal };
+          const refused = { code: 'CULVERT_TRANSPORT_ADDRESS' };
+          await assert.rejects(inTime('dial', transport.dial(ipv6.dialOptions, on)), refused);
+          await assert.rejects(transport.listen(ipv6.listenOptions, { ...on, admission, onLink: () => {} }), refused);
+        }),
+    ],
+    [
       'both ends have the configuration that admission gave',
       () =>
         onStage(async (stage) => {

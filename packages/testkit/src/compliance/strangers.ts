@@ -1,6 +1,7 @@
 /** Hostile bytes, and many links at once. */
 import assert from 'node:assert/strict';
 import { eventually } from '../eventually.ts';
+import { resetAtOnce } from '../reset-at-once.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { type ComplianceTest, goodbye, type OnStage } from './bed.ts';
 import { batchOf, ipv4Packet } from './packets.ts';
@@ -23,6 +24,27 @@ export function strangerTests<L, D>(onStage: OnStage<L, D>, manyLinks: number): 
           await ours.carry([ipv4Packet(100, 1)], theirs);
           await stage.connect();
           assert.equal(stage.admission.claims.length, 2);
+        }),
+    ],
+    [
+      'a TCP connection that is reset with its bytes in flight, before it was accepted, is counted and harms nobody',
+      () =>
+        onStage(async (stage) => {
+          const tcp = stage.listener.endpoints.find(({ protocol }) => protocol === 'tcp');
+          if (tcp === undefined) return;
+          const opening = await stage.bed.opening?.();
+          assert.ok(opening !== undefined, 'a bed with TCP tells how a connection begins');
+          const [ours, theirs] = await stage.connect();
+          const lengths = [0, 1, opening.length >> 1, opening.length];
+          resetAtOnce(
+            tcp,
+            lengths.map((length) => opening.subarray(0, length)),
+          );
+          await eventually('they are counted', () => stage.listener.stats['resetEarly'] === lengths.length);
+          await ours.carry([ipv4Packet(100, 1)], theirs);
+          await stage.connect();
+          assert.equal(stage.admission.claims.length, 2);
+          assert.equal(stage.listener.stats['faults'], 0);
         }),
     ],
     [

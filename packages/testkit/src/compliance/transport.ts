@@ -35,7 +35,7 @@ export function transportCompliance<L, D>(options: TransportComplianceOptions<L,
   };
   const tests: ComplianceTest[] = [
     ...connectTests(onStage),
-    ...carryTests(onStage, options.mtu ?? 1500),
+    ...carryTests(onStage, options.mtu ?? 1500, options.largestMtu),
     ...closeTests(onStage),
     ...wireTests(onStage),
     ...strangerTests(onStage, options.manyLinks ?? 1000),

@@ -66,15 +66,26 @@ export function wireTests<L, D>(onStage: OnStage<L, D>): ComplianceTest[] {
         ),
     ],
     [
-      'a peer whose address changes keeps its link, where the transport can roam; elsewhere its link is lost',
+      'a peer whose address changes keeps its link, where the transport can roam; elsewhere it is lost, or stays where it was',
       () =>
         onStage(async (stage) => {
           const { roaming } = stage.bed.transport.capabilities;
+          const [ours, theirs] = await stage.connect();
           if (stage.bed.roam === undefined) {
-            assert.equal(roaming, false, 'a transport that can roam has a bed that shows it');
+            const { path } = ours.link;
+            const mirror = stage.bed.mirror?.();
+            assert.ok(!roaming && mirror !== undefined, 'a bed shows what becomes of a peer whose address changes');
+            await theirs.carry(
+              Array.from({ length: 64 }, (_, n) => ipv4Packet(100, n)),
+              ours,
+            );
+            await eventually('what came from elsewhere was refused', () => mirror.sent >= 64 && mirror.refused() >= 64);
+            mirror.stop();
+            assert.equal(ours.packets.length, 64, 'and nothing of it came through');
+            assert.deepEqual(ours.link.path, path);
+            await ours.carry([ipv4Packet(101, 2)], theirs);
             return;
           }
-          const [ours, theirs] = await stage.connect();
           const { path } = ours.link;
           stage.bed.roam();
           if (!roaming) return void (await eventually('the link is lost', () => ours.closed, 15_000));

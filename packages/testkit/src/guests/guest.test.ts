@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Lab } from '../namespaces/lab.ts';
 import { labIsPossible } from '../namespaces/prerequisites.ts';
@@ -39,4 +40,22 @@ test('a role that fails says why', async (t) => {
     role: 'failed "for the test"',
   });
   await assert.rejects(guest.ready(), /the guest peer failed: for the test/);
+});
+
+/** Strings of all lengths are copied to memory that nobody has touched yet, by the C library, which takes the widest registers it may. */
+const copies = `my $text = join '', map { chr(65 + $_ % 26) } 1 .. 700;
+my ($wrong, @copies) = (0);
+push @copies, substr $text, $_ % 90, 20 + $_ * 37 % 600 for 1 .. 40_000;
+$wrong += $copies[$_ - 1] ne substr $text, $_ % 90, 20 + $_ * 37 % 600 for 1 .. 40_000;
+print $wrong;`;
+
+test('what is copied in a guest arrives whole, and by programs that are handed no environment where registers allow it', async (t) => {
+  if (!labIsPossible(t, guestPrograms)) return;
+  await using lab = new Lab();
+  const guest = await Guest.boot(lab, await lab.createHost('guest'), { label: 'peer', modules: [], role: 'ready' });
+  await guest.ready();
+  const hasAmx = /^flags\b.*\bamx_tile\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+  for (const environment of ['', ...(hasAmx ? [] : ['env -i'])]) {
+    assert.equal(await guest.exec(`cat >/run/copies.pl <<'X'\n${copies}\nX\n${environment} perl /run/copies.pl`), '0');
+  }
 });

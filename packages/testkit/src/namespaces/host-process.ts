@@ -7,6 +7,9 @@ import { eventually, inTime } from '../eventually.ts';
 /** Output beyond this is forgotten from its beginning. */
 const OUTPUT_LIMIT = 8 * 1024 * 1024;
 
+/** Characters of output that a failure shows. */
+const LAST_WORDS = 4_000;
+
 export interface ProcessEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -70,7 +73,7 @@ export class HostProcess {
   }
 
   /** Waits until its output matches, and returns the match; fails with the output when the deadline or the process ends first. */
-  async waitFor(pattern: RegExp | string, within: Millis = 15_000): Promise<RegExpMatchArray> {
+  async waitFor(pattern: RegExp | string, within: Millis = 30_000): Promise<RegExpMatchArray> {
     const expression =
       typeof pattern === 'string' ? new RegExp(pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')) : pattern;
     const probe = () => {
@@ -118,8 +121,20 @@ export class HostProcess {
   }
 
   #failure(what: string): ProcessFailure {
-    return new ProcessFailure(`${this.command}: ${what}; its output:\n${this.output.slice(-4_000)}`);
+    return new ProcessFailure(`${this.command}: ${what}; its output:\n${this.output.slice(-LAST_WORDS)}`);
   }
+}
+
+/** Told beside why a test failed; nothing where it passed. */
+export interface DiagnosedTest {
+  diagnostic(message: string): void;
+}
+
+/** For hooks after a test: where it failed, what each of these said last is part of its diagnostics. */
+export function showLastWords(t: DiagnosedTest, processes: readonly HostProcess[]): void {
+  // Node has it from 20.12 on; its types do not know.
+  if ('passed' in t && t.passed === true) return;
+  for (const { command, output } of processes) t.diagnostic(`${command} said last:\n${output.slice(-LAST_WORDS)}`);
 }
 
 function killGroup(leader: number, signal: NodeJS.Signals): void {

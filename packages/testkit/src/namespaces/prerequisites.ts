@@ -1,6 +1,6 @@
 /** What tests on real devices need of the machine, and what to do when it is missing. */
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 
 /** On continuous integration a missing prerequisite is a failure. */
@@ -39,11 +39,12 @@ function usable(path: string): boolean {
   }
 }
 
+/** By name or by absolute path. */
 function hasProgram(name: string): boolean {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some((folder) => {
     try {
-      accessSync(join(folder, name), constants.X_OK);
+      accessSync(resolve(folder, name), constants.X_OK);
       return true;
     } catch {
       return false;

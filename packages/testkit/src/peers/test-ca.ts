@@ -20,6 +20,10 @@ export interface IssueOptions {
   readonly until?: string;
   /** The subject's common name. @default the identity's name */
   readonly commonName?: string;
+  /** A DNS name of the certificate. @default none */
+  readonly dnsName?: string;
+  /** @default ECDSA over P-256 */
+  readonly key?: 'rsa';
 }
 
 const config = (folder: string) => `
@@ -35,6 +39,7 @@ rand_serial = yes
 default_md = sha256
 default_crl_days = 30
 policy = any
+copy_extensions = copy
 unique_subject = no
 [any]
 commonName = supplied
@@ -97,7 +102,9 @@ export class TestCa {
       string,
     ];
     const subject = `/CN=${options.commonName ?? name}`;
-    await this.#openssl('req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes', [
+    const algorithm = options.key === 'rsa' ? 'rsa:2048' : 'ec -pkeyopt ec_paramgen_curve:P-256';
+    await this.#openssl(`req -new -newkey ${algorithm} -nodes`, [
+      ...(options.dnsName === undefined ? [] : ['-addext', `subjectAltName=DNS:${options.dnsName}`]),
       ...['-subj', subject, '-keyout', key, '-out', request],
     ]);
     await this.#openssl(`ca -batch -notext -extensions ${options.role}`, [

@@ -1,10 +1,19 @@
-# TCP between a guest and test/e2e/traffic.ts, for every role.
+# For every role: TCP between a guest and test/e2e/traffic.ts, and the end of what a test leaves.
 # get ADDRESS PORT BYTES, put ADDRESS PORT BYTES: print two hashes at most, the sender's and the receiver's
 connection='use IO::Socket::IP; my ($address, $port, $bytes) = @ARGV;
   my $c = IO::Socket::IP->new(PeerHost => $address, PeerPort => $port, Type => SOCK_STREAM, Timeout => 10) or die "$address: $@\n";'
 get() {
   perl -e "$connection"' print $c "get $bytes"; $c->flush; while ($bytes > 0 && sysread $c, $_, 65536) { print; $bytes -= length }' "$@" |
     sha256sum
+}
+# end_all NAME...: whatever runs by these names ends, by force where asking does not do.
+none_of() { ! pidof "$@"; }
+end_all() {
+  none_of "$@" >/dev/null && return 0
+  kill $(pidof "$@") 2>/dev/null
+  wait_for 50 none_of "$@" && return 0
+  kill -KILL $(pidof "$@") 2>/dev/null
+  wait_for 50 none_of "$@"
 }
 # A guest's memory holds no more than this of what is sent: it is sent again and again.
 repeat() { while cat /run/sent 2>/dev/null; do :; done | head -c "$1"; }

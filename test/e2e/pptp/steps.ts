@@ -1,0 +1,40 @@
+/** What tests of PPTP, in both directions, do with guests. */
+import assert from 'node:assert/strict';
+import type { Guest } from '@culvert/testkit';
+import { pings } from '../ppp/steps.ts';
+
+/** A guest handles two to three megabytes a second. */
+export const BYTES = 100_000_000;
+/** Of many pings. */
+const PINGS = 120_000;
+/** What goes through where one packet in ten is lost: enough for some losses each way. */
+export const FEW_BYTES = 100_000;
+/** With state a loss costs all packets up to the answer of the one that is asked. */
+export const SOME_BYTES = 1_000_000;
+
+/**
+ * Where packets are lost and MPPE has state, each loss costs all packets up to the answer of the one that asks for a new state, so that
+ * TCP takes from seconds to minutes for ten kilobytes. That the link goes on is seen by pings, from the first to the last ones.
+ */
+export async function someAnswered(guest: Guest, address: string): Promise<void> {
+  const said = await guest.exec(`ping -c 80 -i 0.1 -W 1 ${address} || :`, PINGS);
+  const numbers = [...said.matchAll(/icmp_seq=(\d+)/g)].map(([, number]) => Number(number));
+  assert.ok(numbers.length >= 3 && numbers.some((number) => number > 40), said);
+}
+
+/** Pings of the smallest, and about the largest that the link takes whole, and in fragments. */
+export async function pingsOfEachSize(
+  guest: Guest,
+  mtu: number,
+  { ipv4, ipv6 }: { readonly ipv4: string; readonly ipv6: string },
+): Promise<void> {
+  for (const [address, header] of [
+    [ipv4, 28],
+    [ipv6, 48],
+  ] as const) {
+    const most = mtu - header;
+    for (const size of [0, 1, most - 1, most, most + 1, 4_000]) {
+      await pings(guest, [address], `-c 2 -i 0.05 -W 2 -s ${size}`);
+    }
+  }
+}

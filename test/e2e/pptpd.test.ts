@@ -1,0 +1,169 @@
+/** We call pptpd with pppd. The hosts are drawn in pptp/lab.ts. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { eventually, type HostProcess, labIsPossible, missingForLab } from '@culvert/testkit';
+import { get, pings, put, saidOf, transfer, type Up } from './ppp/steps.ts';
+import { inner, labPrograms, PptpLab } from './pptp/lab.ts';
+import { BYTES, FEW_BYTES, pingsOfEachSize, SOME_BYTES, someAnswered } from './pptp/steps.ts';
+
+let lab: PptpLab;
+before(async () => {
+  if (missingForLab(labPrograms).length === 0) lab = await PptpLab.open('server');
+});
+afterEach((t) => lab?.restore(t));
+after(() => lab?.[Symbol.asyncDispose]());
+
+/** From our end. pppd may be up a moment after us: what comes to it before is dropped. */
+async function answers(address: string): Promise<void> {
+  await eventually(`an answer of ${address}`, async () => {
+    return (await lab.ours.spawn('ping', ['-c1', '-W1', address]).exited).code === 0;
+  });
+  await lab.ours.exec('ping', ['-c3', '-i.1', address]);
+}
+
+/** pptpd with these options of pppd's. It ends in order, and with the test where that fails. */
+async function withPptpd(options: string, use: () => Promise<void>, proof = 'require-mschap-v2'): Promise<void> {
+  await lab.server.exec(`PROOF=${proof} serve <<X\n${options}\nX`);
+  await use();
+  await lab.server.exec('stop');
+}
+
+test('MPPE-128, both IP versions, everything arrives, and we end in order', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  await withPptpd('require-mppe-128', async () => {
+    const client = lab.dial();
+    const { facts, mtu, ipv4, ipv6 } = await saidOf<Up>(client, 'up');
+    assert.equal(facts['encryption'], 'MPPE-128');
+    assert.ok(ipv4 !== undefined && ipv6 !== undefined, 'both versions have addresses');
+    for (const address of [inner.local, `${inner.prefix}1`]) await answers(address);
+    await pingsOfEachSize(lab.server, mtu, { ipv4: ipv4.address, ipv6: ipv6.address });
+    await transfer(lab.server, ipv4.address, BYTES);
+    await transfer(lab.server, ipv6.address, FEW_BYTES);
+    await client.stop();
+    await lab.server.exec('wait_for 50 no_pppd');
+    assert.match(await lab.server.exec('cat /run/pppd.log'), /LCP terminated by peer|rcvd \[LCP TermReq/);
+  });
+});
+
+test('a wrong password is told', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  await withPptpd('require-mppe-128', async () => {
+    const { message } = await saidOf<{ message: string }>(lab.dial({ password: 'guess' }), 'failed');
+    assert.match(message, /authentication|password|denied/i);
+  });
+});
+
+test('a server that asks for PAP alone is left, and we say what it asked for', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  const call = async () => {
+    const { message } = await saidOf<{ message: string }>(lab.dial(), 'failed');
+    assert.match(
+      message,
+      /^the peer refused us: the server asks for PAP, which is not allowed here \(allowed: MS-CHAPv2\)/,
+    );
+  };
+  await withPptpd('', call, 'require-pap');
+});
+
+test('40 bits are refused, and taken with the switch', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  await withPptpd('require-mppe-40\nnomppe-128', async () => {
+    const strict = lab.dial();
+    const { message } = await saidOf<{ message: string }>(strict, 'failed');
+    assert.match(message, /MPPE required/);
+    await strict.stop();
+    const client = lab.dial({ strengths: [40] });
+    assert.equal((await saidOf<Up>(client, 'up')).facts['encryption'], 'MPPE-40');
+    await answers(inner.local);
+  });
+});
+
+test('a link comes up and holds where one GRE packet in ten is lost', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  await withPptpd('require-mppe-128', async () => {
+    const heal = await lab.loseOneInTen();
+    // IPv4 alone, so that the link is not up before it has an address of that version.
+    const { ipv4 } = await saidOf<Up>(lab.dial({ ipv6: false }), 'up');
+    // Our last word may have been lost: then pppd is up when it has asked again.
+    await lab.server.exec(`wait_for 200 has_link_to ${ipv4?.address}`);
+    await put(lab.server, ipv4?.address ?? '', FEW_BYTES / 10);
+    await get(lab.server, ipv4?.address ?? '', FEW_BYTES / 10);
+    await heal();
+    await answers(inner.local);
+  });
+});
+
+test('stateful MPPE, where one GRE packet in ten is lost too', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  await withPptpd('require-mppe-128\nmppe-stateful', async () => {
+    const { ipv4, facts } = await saidOf<Up>(lab.dial({ stateful: 'preferred', ipv6: false }), 'up');
+    assert.equal(facts['encryption'], 'MPPE-128 stateful');
+    await answers(inner.local);
+    await transfer(lab.server, ipv4?.address ?? '', FEW_BYTES);
+    const heal = await lab.loseOneInTen();
+    await someAnswered(lab.server, ipv4?.address ?? '');
+    await heal();
+    await transfer(lab.server, ipv4?.address ?? '', FEW_BYTES);
+  });
+});
+
+test('everything arrives where one GRE packet in ten comes late, and nothing is taken for lost', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  await withPptpd('require-mppe-128', async () => {
+    const { ipv4 } = await saidOf<Up>(lab.dial({ ipv6: false }), 'up');
+    await answers(inner.local);
+    const heal = await lab.reorder();
+    await pings(lab.server, [ipv4?.address ?? ''], '-c 30 -i 0.01 -W 2');
+    await transfer(lab.server, ipv4?.address ?? '', SOME_BYTES / 4);
+    assert.ok((await heal()) > 10);
+    await answers(inner.local);
+  });
+});
+
+test('a link without traffic stays up beyond the time after which a silent server is gone, and such a server is noticed', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  await withPptpd('require-mppe-128', async () => {
+    const client = lab.dial({ keepalive: { interval: 500, timeout: 1_500 } });
+    await saidOf<Up>(client, 'up');
+    // Nothing but time shows it: thrice the timeout.
+    await lab.server.exec('sleep 4.5');
+    assert.doesNotMatch(client.output, /^closed/m);
+    await answers(inner.local);
+    const heal = await lab.loseAll();
+    assert.equal((await saidOf<{ cause: string }>(client, 'closed')).cause, 'lost');
+    await heal();
+  });
+});
+
+test('it is killed, which we are told by TCP, and our next call comes up', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  await lab.server.exec(`serve <<X\nrequire-mppe-128\nX`);
+  const client = lab.dial();
+  await saidOf<Up>(client, 'up');
+  await answers(inner.local);
+  await lab.server.exec('kill -KILL $(pidof pptpd pptpctrl pppd)');
+  const { cause, detail } = await saidOf<{ cause: string; detail: string }>(client, 'closed');
+  assert.equal(cause, 'peer', detail);
+  await lab.server.exec('quiet');
+  await withPptpd('require-mppe-128', async () => {
+    await saidOf<Up>(lab.dial(), 'up');
+    await answers(inner.local);
+  });
+});
+
+test('it restarts, and our next call comes up', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  let client: HostProcess | undefined;
+  await withPptpd('require-mppe-128', async () => {
+    client = lab.dial();
+    await saidOf<Up>(client, 'up');
+  });
+  assert.ok(client !== undefined);
+  const { cause } = await saidOf<{ cause: string }>(client, 'closed');
+  assert.equal(cause, 'peer');
+  await client.stop();
+  await withPptpd('require-mppe-128', async () => {
+    await saidOf<Up>(lab.dial(), 'up');
+    await answers(inner.local);
+  });
+});
