@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { type HostProcess, type Identity, pem, startOpenvpn } from '@culvert/testkit';
 import { gatewayAddress, officeNetworks, type World } from '../interop/world.ts';
 import { startBareClient, startBareServer } from './bare/relays.ts';
-import { startPptpClient, startPptpServer } from './pptp-ends.ts';
+import { startL2tpClient, startL2tpServer, startPptpClient, startPptpServer } from './ppp-ends.ts';
 import type { Subject } from './scenario.ts';
+import { startStrongswanClient, startStrongswanServer } from './strongswan/ends.ts';
 
 /** Inner packets of this size plus any overhead stay below the path's 1500 bytes, so that nobody fragments. */
 export const MTU = 1420;
@@ -31,14 +32,18 @@ export const settings: readonly string[] = [
 export function startServer(world: World, subject: Subject): Promise<HostProcess> {
   if (subject === 'bare') return startBareServer(world, MTU);
   if (subject === 'openvpn') return startOpenvpnServer(world);
+  if (subject === 'strongswan') return startStrongswanServer(world);
   if (subject === 'culvert+pptp') return startPptpServer(world, MTU);
+  if (subject === 'culvert+l2tp' || subject === 'culvert+l2tp-cbc') return startL2tpServer(world, MTU);
   return startCulvertd(world, subject === 'culvert+threads' ? 2 : 1);
 }
 
 /** Resolves when the link is up. */
 export function startClient(world: World, subject: Subject): Promise<HostProcess> {
   if (subject === 'bare') return startBareClient(world, MTU);
+  if (subject === 'strongswan') return startStrongswanClient(world);
   if (subject === 'culvert+pptp') return startPptpClient(world);
+  if (subject === 'culvert+l2tp' || subject === 'culvert+l2tp-cbc') return startL2tpClient(world, subject);
   const isOurs = subject === 'culvert' || subject === 'culvert+threads';
   return isOurs ? startCulvert(world) : startOpenvpnClient(world, 'tun0', world.clients.good);
 }

@@ -35,9 +35,9 @@ export class ManyLinks {
     return this.#start('hold', links);
   }
 
-  /** Resolves when that many links came up and were closed. */
-  async churn(links: number): Promise<void> {
-    const process = await this.#start('churn', links);
+  /** Resolves when that many links came up and were closed. `groups`: see `Orders`. */
+  async churn(links: number, groups?: string): Promise<void> {
+    const process = await this.#start('churn', links, groups);
     await process.succeeded();
   }
 
@@ -47,7 +47,7 @@ export class ManyLinks {
     return Array.from({ length: links }, (_, i) => `${DEVICE}${i}`);
   }
 
-  async #start(mode: Orders['mode'], links: number): Promise<HostProcess> {
+  async #start(mode: Orders['mode'], links: number, groups?: string): Promise<HostProcess> {
     const { lab, client, ca, wrap } = this.#world;
     const orders: Orders = {
       mode,
@@ -56,6 +56,7 @@ export class ManyLinks {
       remote: { address: gatewayAddress[4], port: PORT },
       ca: ca.certificate,
       identities: this.#identities,
+      groups,
       wrap: wrap.client,
       mtu: MTU,
       device: DEVICE,

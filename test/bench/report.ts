@@ -1,13 +1,16 @@
 /** Tables for people, JSON for programs, and the history of ratios. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { openvpnVersion } from '@culvert/testkit';
 import { settings } from './ends.ts';
 import type { Figure, Options, Row, Scenario } from './scenario.ts';
+import { scenarios } from './scenarios/index.ts';
 
 const historyFile = fileURLToPath(new URL('./history.jsonl', import.meta.url));
+/** A figure that is worse by more than this share of its last is marked. */
+const SLIDE = 0.15;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What all figures depend on. */
@@ -39,16 +42,65 @@ export function table({ figures, what, reach }: Scenario, rows: readonly Row[]):
   return [...[titles, ...body].map(line), `to reach: ${goals.join(', ')}`].join('\n');
 }
 
+/** By scenario and subject, then by key: what is kept of a run. */
+type Ratios = Record<string, Record<string, number>>;
+
+interface Entry {
+  readonly date: string;
+  readonly commit: string;
+  readonly machine: string;
+  readonly runs: number;
+  readonly seconds: number;
+  readonly ratios: Ratios;
+}
+
 /** One line a run: whoever compares looks at the same machine's. */
 export function keepHistory(rows: readonly Row[], { runs, seconds }: Options): void {
-  const ratios: Record<string, Record<string, number>> = {};
+  const entry: Entry = {
+    date: new Date().toISOString(),
+    commit: commit(),
+    machine: machine(),
+    runs,
+    seconds,
+    ratios: ratiosOf(rows),
+  };
+  appendFileSync(historyFile, `${JSON.stringify(entry)}\n`);
+}
+
+/** Each figure beside the last that was kept of it on such a machine; what slid is marked. */
+export function changes(rows: readonly Row[]): string[] {
+  const past = readFileSync(historyFile, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Entry)
+    .filter((entry) => entry.machine === machine())
+    .reverse();
+  return Object.entries(ratiosOf(rows)).flatMap(([subject, now]) => {
+    const last = past.find(({ ratios }) => ratios[subject] !== undefined);
+    const before = last?.ratios[subject];
+    if (last === undefined || before === undefined) return [];
+    const keys = Object.keys(now).filter((key) => before[key] !== undefined);
+    const words = keys.map((key) => changeOf(subject, key, before[key] ?? Number.NaN, now[key] ?? Number.NaN));
+    return [`${subject}, since ${last.date.slice(0, 10)} (${last.commit}): ${words.join(', ')}`];
+  });
+}
+
+function changeOf(subject: string, key: string, before: number, now: number): string {
+  const share = now / before - 1;
+  const scenario = scenarios.find(({ name }) => subject.startsWith(`${name}:`));
+  const worse = lessIsBetter(scenario?.figures ?? [], key) ? share : -share;
+  const percent = `${share < 0 ? '−' : '+'}${Math.abs(share * 100).toFixed(0)} %`;
+  return `${key} ${before} → ${now} (${percent}${worse > SLIDE ? ', A SLIDE' : ''})`;
+}
+
+function ratiosOf(rows: readonly Row[]): Ratios {
+  const ratios: Ratios = {};
   for (const { scenario, name, ...cells } of rows) {
     const numbers = Object.entries(cells).filter((cell): cell is [string, number] => typeof cell[1] === 'number');
     const kept = numbers.filter(([key]) => /^ratio|^growth$|^kib$/.test(key));
     if (name !== 'openvpn') ratios[`${scenario}: ${name}`] = Object.fromEntries(kept);
   }
-  const entry = { date: new Date().toISOString(), commit: commit(), machine: machine(), runs, seconds, ratios };
-  appendFileSync(historyFile, `${JSON.stringify(entry)}\n`);
+  return ratios;
 }
 
 function title({ key, unit }: Figure): string {

@@ -6,6 +6,11 @@ export function median(numbers: readonly number[]): number {
   return (low + high) / 2;
 }
 
+export function best(numbers: readonly number[], better: 'more' | 'less'): number {
+  if (numbers.length === 0) return Number.NaN;
+  return better === 'more' ? Math.max(...numbers) : Math.min(...numbers);
+}
+
 /** (largest - smallest) / median. */
 export function spread(numbers: readonly number[]): number {
   return (Math.max(...numbers) - Math.min(...numbers)) / median(numbers);

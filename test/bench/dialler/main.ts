@@ -35,6 +35,7 @@ class Dialler {
         ca,
         certificate: readFileSync(certificate, 'utf8'),
         privateKey: readFileSync(key, 'utf8'),
+        groups: orders.groups,
       }),
     );
     this.#wrap = { kind: 'tls-crypt-v2', ...parseTlsCryptV2ClientKey(readFileSync(orders.wrap, 'utf8')) };

@@ -12,6 +12,8 @@ export interface Orders {
   /** Paths of PEM files. Links take the identities in turn. */
   readonly ca: string;
   readonly identities: readonly { readonly certificate: string; readonly key: string }[];
+  /** Key exchanges that are offered, as OpenSSL's list; undefined: our client's own. */
+  readonly groups?: string | undefined;
   /** Path of a tls-crypt-v2 client key. */
   readonly wrap: string;
   /** The largest inner packet. */

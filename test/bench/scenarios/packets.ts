@@ -11,7 +11,7 @@ export const packets: Scenario = {
   figures: bothDirections({ unit: 'packets/s', better: 'more', digits: 0 }),
   reach: { culvert: { ratioUp: 2.5, ratioDown: 2.5 } },
   conditions: (options) => [
-    `UDP payloads of ${PACKET_BYTES} bytes, sent one by one (no segmentation offload) in bursts of a millisecond; the best rate by bounded search, trials of ${secondsOf(options)} s`,
+    `UDP payloads of ${PACKET_BYTES} bytes, complete packets put on the sender's device one by one (AF_PACKET, no segmentation offload) in bursts of a millisecond; the best rate by bounded search, trials of ${secondsOf(options)} s`,
   ],
   open: (options) =>
     tunnelStage(async ({ world }) => {

@@ -6,7 +6,17 @@ import { tunnelStage } from '../tunnel.ts';
 export const throughput: Scenario = {
   name: 'throughput',
   what: 'TCP, one stream',
-  subjects: ['openvpn', 'culvert', 'culvertd+openvpn', 'culvert+threads', 'culvert+pptp', 'bare'],
+  subjects: [
+    'openvpn',
+    'culvert',
+    'culvertd+openvpn',
+    'culvert+threads',
+    'culvert+pptp',
+    'culvert+l2tp',
+    'culvert+l2tp-cbc',
+    'strongswan',
+    'bare',
+  ],
   figures: bothDirections({ unit: 'Mbit/s', better: 'more', digits: 1 }),
   reach: {
     culvert: { ratioUp: 9, ratioDown: 9 },

@@ -1,9 +1,10 @@
 /**
  * The two ends of a measurement by traffic of our own: one serves in the office, the other runs on the client and prints one line of JSON.
  *
- *   traffic serve
- *   traffic packets HOST up|down SECONDS            packets a second at less than 1 % loss
- *   traffic streams HOST up|down SECONDS ADDRESS,…  Mbit/s over one TCP stream from each address, together
+ *   traffic SENDER serve                                    SENDER: the program made of sender.cc
+ *   traffic SENDER packets HOST up|down SECONDS             packets a second at less than 1 % loss
+ *   traffic SENDER flood HOST up|down SECONDS RATE          of RATE packets a second those that arrive
+ *   traffic SENDER streams HOST up|down SECONDS ADDRESS,…   Mbit/s over one TCP stream from each address, together
  */
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,7 +16,7 @@ import { Meter, openStreams, serveStreams } from './streams.ts';
 const WARM_UP_MILLIS = 2_000;
 
 function serve(): void {
-  const end = new PacketEnd(undefined);
+  const end = new PacketEnd(sender, undefined);
   const meter = new Meter();
   serveStreams(meter);
   const answer = (request: Request): Promise<number> | number => {
@@ -39,7 +40,12 @@ function serve(): void {
 
 async function measurePackets(host: string, down: boolean, seconds: number): Promise<number> {
   const control = await Control.connect(host);
-  return searchRate(trials(control, new PacketEnd(host), down, seconds));
+  return searchRate(trials(control, new PacketEnd(sender, host), down, seconds));
+}
+
+async function flood(host: string, down: boolean, seconds: number, rate: number): Promise<number> {
+  const control = await Control.connect(host);
+  return (await trials(control, new PacketEnd(sender, host), down, seconds)(rate)).received;
 }
 
 async function measureStreams(
@@ -59,15 +65,17 @@ async function measureStreams(
   return ((after.value - before.value) * 8) / 1000 / (after.at - before.at);
 }
 
-const [what = '', host = '', direction = '', seconds = '', addresses = ''] = process.argv.slice(2);
-const down = direction === 'down';
+function measure(what: string, host: string, down: boolean, seconds: number, extra: string): Promise<number> {
+  if (what === 'packets') return measurePackets(host, down, seconds);
+  if (what === 'flood') return flood(host, down, seconds, Number(extra));
+  return measureStreams(host, down, seconds, extra.split(','));
+}
+
+const [sender = '', what = '', host = '', direction = '', seconds = '', extra = ''] = process.argv.slice(2);
 if (what === 'serve') {
   serve();
 } else {
-  const value =
-    what === 'packets'
-      ? await measurePackets(host, down, Number(seconds))
-      : await measureStreams(host, down, Number(seconds), addresses.split(','));
+  const value = await measure(what, host, direction === 'down', Number(seconds), extra);
   console.log(JSON.stringify({ value }));
   process.exit(0);
 }

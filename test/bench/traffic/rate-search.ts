@@ -10,7 +10,7 @@ const MAX_RATE = 2_000_000;
 const HALVINGS = 4;
 /** A trial that loses packets is tried again: something else may have held the machine up for a moment. */
 const TRIES = 3;
-/** A sender that manages less than this share of its rate has found the limit by itself. */
+/** A sender that manages less than this share of its rate is at its own limit, or was held up for a moment. */
 const SATURATED = 0.95;
 /** Packets under way arrive within. */
 const DRAIN_MILLIS = 100;
@@ -24,7 +24,10 @@ export interface Trial {
 /** Runs one trial at a rate. */
 export type Try = (rate: number) => Promise<Trial>;
 
-/** Packets a second that arrived at the best rate with little loss. Bounded: about fifteen trials. */
+/**
+ * Packets a second that arrived at the best rate with little loss. A sender that cannot keep up has found its limit once it sends no more
+ * though it is asked for twice as much. Bounded: about fifteen trials.
+ */
 export async function searchRate(attempt: Try): Promise<number> {
   let best = 0;
   let bad = MAX_RATE;
@@ -35,9 +38,9 @@ export async function searchRate(attempt: Try): Promise<number> {
       bad = rate;
       break;
     }
+    if (trial.sent < rate * SATURATED && trial.received <= best) return best;
     best = Math.max(best, trial.received);
     good = rate;
-    if (trial.sent < rate * SATURATED) return best;
   }
   for (let i = 0; i < HALVINGS; i++) {
     const rate = (good + bad) / 2;
