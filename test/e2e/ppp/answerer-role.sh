@@ -47,5 +47,3 @@ X
   } >/run/options
 }
 no_pppd() { ! pidof pppd; }
-# has_link_to ADDRESS: it is a peer's, not somewhere behind the default route
-has_link_to() { ip route get "$1" | grep -q 'dev ppp'; }

@@ -20,6 +20,11 @@ export async function saidOf<T>(end: HostProcess, word: string, within = 30_000)
   return JSON.parse(text) as T;
 }
 
+/** Our last word may have been lost: then the guest's pppd is up when it has asked again, later than our end. */
+async function hasLink(guest: Guest, address: string): Promise<void> {
+  await guest.exec(`wait_for 200 has_link_to ${address}`);
+}
+
 /** TCP between the guest and our end, checked by hash both ways. */
 export async function transfer(guest: Guest, address: string, bytes: number): Promise<void> {
   await get(guest, address, bytes);
@@ -27,11 +32,13 @@ export async function transfer(guest: Guest, address: string, bytes: number): Pr
 }
 
 export async function get(guest: Guest, address: string, bytes: number): Promise<void> {
+  await hasLink(guest, address);
   const came = await guest.exec(`get ${address} ${PORT} ${bytes}`, TRANSFER);
   assert.equal(came.slice(0, 64), expectedHash(bytes), `${bytes} bytes from ours`);
 }
 
 export async function put(guest: Guest, address: string, bytes: number): Promise<void> {
+  await hasLink(guest, address);
   const [sent = '', received = ''] = (await guest.exec(`put ${address} ${PORT} ${bytes}`, TRANSFER)).split('\n');
   assert.equal(JSON.parse(received).hash, sent.slice(0, 64), `${bytes} bytes to ours`);
 }
@@ -39,6 +46,7 @@ export async function put(guest: Guest, address: string, bytes: number): Promise
 /** Of three rounds one is answered whole: a tunnel may lose a datagram, but one that cannot carry this size or version loses all. */
 export async function pings(guest: Guest, addresses: readonly string[], words = '-c 5 -i 0.05 -W 2'): Promise<void> {
   for (const address of addresses) {
+    await hasLink(guest, address);
     const rounds: string[] = [];
     do rounds.push(await guest.exec(`ping ${words} ${address} || :`));
     while (!/ 0% packet loss/.test(rounds.at(-1) ?? '') && rounds.length < 3);
