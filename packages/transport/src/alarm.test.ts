@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mock, test } from 'node:test';
 import type { Instant } from '@culvert/base';
 import { Alarm } from './alarm.ts';
+import { systemClock } from './clock.ts';
 
 function withTimers(run: (alarm: Alarm, rings: number[], tick: (millis: number) => void) => void): void {
   mock.timers.enable({ apis: ['setTimeout'] });
@@ -70,4 +73,38 @@ test('a deadline beyond what a Node timer keeps is reached in steps', () => {
     tick(1);
     assert.deepEqual(rings, [0x8000_0000]);
   });
+});
+
+/** Holds up the event loop, as a busy machine does. */
+function holdUp(millis: number): void {
+  const until = performance.now() + millis;
+  while (performance.now() < until);
+}
+
+test('an alarm that is late rings after what had come before it was read, which may have moved it', async () => {
+  const [peer, ours] = [createSocket('udp4'), createSocket('udp4')];
+  try {
+    ours.bind(0, '127.0.0.1');
+    peer.bind(0, '127.0.0.1');
+    await Promise.all([once(ours, 'listening'), once(peer, 'listening')]);
+    const told: string[] = [];
+    const rung = Promise.withResolvers<void>();
+    const alarm = new Alarm(systemClock, () => {
+      told.push('silent');
+      rung.resolve();
+    });
+    const extend = () => alarm.set((systemClock.now() + 50) as Instant);
+    ours.on('message', () => {
+      told.push('heard');
+      extend();
+    });
+    extend();
+    peer.send('', ours.address().port, '127.0.0.1');
+    holdUp(400);
+    await rung.promise;
+    assert.deepEqual(told, ['heard', 'silent']);
+  } finally {
+    peer.close();
+    ours.close();
+  }
 });
