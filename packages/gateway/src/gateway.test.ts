@@ -112,7 +112,7 @@ test('a disabled user’s session ends at once, and there is no way back in', as
   const bob = await bed.dial('bob');
   await bed.store.changeUser('alice', { enabled: false });
   await bed.gateway.handleUsersChanged();
-  await inTime('the end', alice.closed, 1_000);
+  await inTime('the end', alice.closed);
   assert.match(bed.log.text, /info session ended .*user=alice.*cause=revoked.*reason=alice was disabled/);
   await assert.rejects(bed.dial('alice'));
   assert.deepEqual(
@@ -128,7 +128,7 @@ test('a removed user’s session ends, a changed address is given at the next co
   await bed.store.changeUser('bob', { ipv4: '10.88.0.77', networksBehind: ['10.1.0.0/16'] });
   await bed.store.removeUser('alice');
   await bed.gateway.handleUsersChanged();
-  await inTime('the end', alice.closed, 1_000);
+  await inTime('the end', alice.closed);
   assert.equal((await bed.dial('bob')).config.ipv4?.address, '10.88.0.77');
   assert.deepEqual(bed.behind.at(-1), ['10.1.0.0/16']);
 });
@@ -148,11 +148,11 @@ test('an operator ends a session by number or by user', async () => {
   const why = { cause: 'operator', detail: 'an operator ended the session' } as const;
   assert.equal(bed.gateway.end(({ user }) => user === 'carol', why).length, 0);
   assert.equal(bed.gateway.end(({ user }) => user === 'alice', why)[0]?.user, 'alice');
-  await inTime('the end', alice.closed, 1_000);
+  await inTime('the end', alice.closed);
   assert.match(bed.log.text, /info session ended .*user=alice.*cause=operator/);
   const [session] = bed.gateway.sessions();
   bed.gateway.end(({ id }) => id === session?.id, why);
-  await inTime('the end', bob.closed, 1_000);
+  await inTime('the end', bob.closed);
 });
 
 test('a reload changes what new sessions get, and the filter at once', async () => {
@@ -173,7 +173,7 @@ test('stopping ends every session and leaves nothing behind', async () => {
   const bed = await open();
   const links = [await bed.dial('alice'), await bed.dial('bob')];
   await bed[Symbol.asyncDispose]();
-  for (const link of links) await inTime('the end', link.closed, 1_000);
+  for (const link of links) await inTime('the end', link.closed);
   assert.equal(bed.log.text.match(/session ended .*cause=shutdown/g)?.length, 2);
   assert.equal(bed.network.listener, undefined);
 });

@@ -158,7 +158,7 @@ test('a link is carried by its thread, and the others hand over to it until it i
     why: over,
     last: { ...stateOf(link.id, 1), stats: { ...link.stats, bytesIn: 99 } },
   });
-  assert.deepEqual(await inTime('the end', link.closed, 1_000), over);
+  assert.deepEqual(await inTime('the end', link.closed), over);
   assert.equal(link.stats.bytesIn, 99);
   await eventually('the other is told', () => bed.heard(0, 'gone').length === 1);
   assert.deepEqual(bed.released, [['user-10.88.0.2', over]]);
@@ -229,7 +229,7 @@ test('a thread that dies takes its sessions with it, each released once, and tel
   await eventually('the other is stopped', () => bed.heard(1, 'stop').length === 1);
   bed.say(1, { kind: 'release', claim: 1, why: over, last: undefined });
   bed.say(1, { kind: 'stopped' });
-  await inTime('the listener closes', closed, 1_000);
+  await inTime('the listener closes', closed);
   assert.equal(bed.released.length, 3);
 });
 

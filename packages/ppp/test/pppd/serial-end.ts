@@ -24,6 +24,8 @@ import { decodeEcho, encodeEcho } from './echo.ts';
 /** Frames of the peer, in bytes; ours ask for less. */
 const LONGEST = 4_096;
 const PING_INTERVAL: Millis = 300;
+/** A guest on a busy machine stands still for seconds. */
+const PATIENCE: Millis = 30_000;
 
 export class SerialEnd {
   readonly session: PppSession;
@@ -90,12 +92,13 @@ export class SerialEnd {
     return await this.until('the session ends', () => this.down);
   }
 
-  /** As `eventually`; fails at once when something wrong came over the line. */
+  /** As `eventually`, longer, since a guest takes part; fails at once when something wrong came over the line. */
   async until<T>(what: string, probe: () => T | undefined | false): Promise<T> {
-    return await eventually(what, () => {
+    const unlessFailed = () => {
       if (this.#failure !== undefined) throw this.#failure;
       return probe();
-    });
+    };
+    return await eventually(what, unlessFailed, PATIENCE);
   }
 
   /** The machine moves on: for inputs that the test gives by itself. */

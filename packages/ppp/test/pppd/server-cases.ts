@@ -325,27 +325,28 @@ export const serverCases: readonly Case[] = [
   },
   {
     name: 'its LCP echoes are answered, and ours',
-    pppd: `${alice} lcp-echo-interval 1 lcp-echo-failure 1`,
-    session: () => server({ echoInterval: 300, echoFailures: 1 }),
+    pppd: `${alice} lcp-echo-interval 1 lcp-echo-failure 3`,
+    session: () => server({ echoInterval: 300, echoFailures: 10 }),
     async check({ end, pppd }) {
       await end.up();
       const lcp = () => end.heard.filter((protocol) => protocol === PppProtocol.lcp).length;
       const before = lcp();
-      await end.until('eight echoes come', () => lcp() >= before + 8);
+      // Each would have given up on the other before.
+      await end.until('twenty echoes and answers come', () => lcp() >= before + 20);
       assert.deepEqual([end.down, pppd.hasEnded], [undefined, false]);
     },
   },
   {
     name: 'its LCP echoes come when nothing else does',
-    pppd: `${alice} noipv6 lcp-echo-interval 1 lcp-echo-failure 1 lcp-echo-adaptive`,
+    pppd: `${alice} noipv6 lcp-echo-interval 1 lcp-echo-failure 3 lcp-echo-adaptive`,
     session: () => server(),
     async check({ end, peer, pppd }) {
       const { ipv4 } = await end.up();
       await end.ping(ipv4?.local ?? '', ipv4?.peer ?? '');
       const lcp = () => end.heard.filter((protocol) => protocol === PppProtocol.lcp).length;
       const before = lcp();
-      assert.match(await peer.guest.exec(`ping -q -c15 -i0.2 -W5 ${ipv4?.local}`), /15 received/);
-      assert.equal(lcp(), before, 'three seconds of traffic are proof enough');
+      assert.match(await peer.guest.exec(`ping -q -w30 -c15 -i0.2 ${ipv4?.local}`), /15 received/);
+      assert.ok(lcp() <= before + 1, 'three seconds of traffic are proof enough, unless a busy machine stands still');
       await end.until('three echoes come', () => lcp() >= before + 3);
       assert.deepEqual([end.down, pppd.hasEnded], [undefined, false]);
     },
