@@ -2,15 +2,19 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, type TestContext, test } from 'node:test';
 import { eventually, type HostProcess, labIsPossible, missingForLab } from '@culvert/testkit';
+import { losslessPing } from '../interop/ping.ts';
 import { createCertificates } from './ike/certificates.ts';
 import { chainPrograms, createChains } from './ike/chains.ts';
 import { type Connection, configure, install } from './ike/swanctl.ts';
 import { inner, L2tpLab, labPrograms, presharedKey, server } from './l2tp/lab.ts';
 import { usual } from './l2tp/steps.ts';
+import { reaches } from './office.ts';
 import { saidOf, transfer, type Up } from './ppp/steps.ts';
 
 const BYTES = 100_000_000;
 const FEW_BYTES = 1_000_000;
+/** Of two seconds of pings each. New keys take longer on a busy machine. */
+const MOST_ROUNDS = 15;
 
 let lab: L2tpLab;
 before(async () => {
@@ -36,9 +40,7 @@ async function serve(connection: Partial<Connection> = {}, key = presharedKey): 
 /** Of the server's end of the tunnel. pppd may be up a moment after us: what comes to it before is dropped. */
 async function answers(version: 4 | 6 = 4): Promise<void> {
   const address = version === 4 ? inner.local : `${inner.prefix}1`;
-  await eventually(`an answer of ${address}`, async () => {
-    return (await lab.ours.spawn('ping', ['-c1', '-W1', address]).exited).code === 0;
-  });
+  await reaches(lab.ours, address, 30_000);
   await lab.ours.exec('ping', ['-c3', '-i.1', address]);
 }
 
@@ -175,6 +177,8 @@ test('NAT: two of ours behind one address, at once', async (t) => {
 
 test('one datagram in ten lost, and then a path for 1,300 bytes: it comes up, and all arrives', async (t) => {
   if (!isPossible(t)) return;
+  // Three copies of a message lost would be the end of it: the last word of quick mode is ours.
+  await lab.server.exec('patience 6 60');
   await serve();
   const heal = await lab.lose();
   const client = lab.dial();
@@ -224,11 +228,16 @@ for (const [whose, connection, lifetimes, least] of [
     const client = lab.dial({ lifetimes });
     const { ipv4 } = await saidOf<Up>(client, 'up');
     await answers();
-    const before = { pairs: made(/CHILD_SA any\{\d+\} established/g), phase1: made(/IKE_SA any\[\d+\] established/g) };
-    const said = await lab.ours.exec('ping', ['-c', '400', '-i', '0.02', '-W', '2', inner.local]);
-    assert.match(said, / 0% packet loss/);
-    assert.ok(made(/CHILD_SA any\{\d+\} established/g) >= before.pairs + least.pairs, 'pairs of ESP');
-    assert.ok(made(/IKE_SA any\[\d+\] established/g) >= before.phase1 + least.phase1, 'phase 1');
+    const all = () => ({
+      pairs: made(/CHILD_SA any\{\d+\} established/g),
+      phase1: made(/IKE_SA any\[\d+\] established/g),
+    });
+    const before = all();
+    const now = () => ({ pairs: all().pairs - before.pairs, phase1: all().phase1 - before.phase1 });
+    for (let rounds = 0; rounds < 4 || now().pairs < least.pairs || now().phase1 < least.phase1; rounds++) {
+      assert.ok(rounds < MOST_ROUNDS, `new keys: ${JSON.stringify(now())}`);
+      await losslessPing(lab.ours, inner.local, { count: 100, interval: 0.02 });
+    }
     await transfer(lab.server, ipv4?.address ?? '', FEW_BYTES);
     await endsInOrder(client);
   });

@@ -32,9 +32,9 @@ test('by a shared key, until the user is disabled', async (t) => {
   await assert.rejects(call(lab.client, 'guess'), /authentication failed|Access denied/i);
   await run.waitFor('wrong password for alice');
   await call(lab.client, password);
-  const [session] = await gateway.sessions();
-  assert.deepEqual([session?.user, session?.transport, session?.proofs], ['alice', 'l2tp-ipsec', ['password']]);
-  assert.equal(session?.facts['ike'], 'aes256-sha2-256-modp2048 (pre-shared-key)');
+  const session = await gateway.session();
+  assert.deepEqual([session.user, session.transport, session.proofs], ['alice', 'l2tp-ipsec', ['password']]);
+  assert.equal(session.facts['ike'], 'aes256-sha2-256-modp2048 (pre-shared-key)');
   await pings(lab.client, inner);
   for (const address of inner) await transfer(lab.client, address, BYTES);
   assert.match(await gateway.ask('session', 'explain', 'alice'), /^esp\taes256-hmac-sha2-256-128$[\s\S]*\tup\t/m);
@@ -93,7 +93,7 @@ test('where encapsulation is not forced, ESP of a peer without NAT comes as IP p
   await lab.ours.exec('nft', ['-f', '-'], { input: `table ip bare {\n${count}\n}\n` });
   t.after(() => lab.ours.exec('nft', ['delete', 'table', 'ip', 'bare']));
   await call(lab.client, password);
-  assert.equal((await gateway.sessions())[0]?.facts['nat'], 'no');
+  assert.equal((await gateway.session()).facts['nat'], 'no');
   for (const address of inner) await transfer(lab.client, address, BYTES);
   const [, packets] = /packets (\d+)/.exec(await lab.ours.exec('nft', ['list', 'table', 'ip', 'bare'])) ?? [];
   assert.ok(Number(packets) > 1_000, `${packets} packets of ESP`);
@@ -107,7 +107,7 @@ test('new keys under traffic, with ESP as IP protocol 50', async (t) => {
   const run = await gateway.start(t);
   await prepare(lab.client, { child: 'rekey_time = 3s\nrand_time = 0s\nlife_time = 10s' }, key);
   await call(lab.client, password);
-  assert.equal((await gateway.sessions())[0]?.facts['nat'], 'no');
+  assert.equal((await gateway.session()).facts['nat'], 'no');
   await eventually(
     'new keys, twice',
     async () => {
@@ -132,7 +132,7 @@ for (const forceEncapsulation of [true, false]) {
     const heal = await lab.lose();
     await callInLoss();
     await heal();
-    assert.match((await gateway.sessions())[0]?.remote ?? '', forceEncapsulation ? /:4500$/ : /:500$/);
+    assert.match((await gateway.session()).remote, forceEncapsulation ? /:4500$/ : /:500$/);
     await pings(lab.client, inner);
     await hangUp(lab.client);
     await gateway.stop(run);
@@ -164,9 +164,9 @@ for (const hidden of [false, true]) {
     install(lab.client, 'alice', { ca: authority ?? '', certificate: own ?? '', key: secret ?? '' });
     await prepare(lab.client, { certificates: 'alice' }, key);
     await call(lab.client, password);
-    const [session] = await gateway.sessions();
-    assert.match(session?.facts['peer'] ?? '', /CN=alice/);
-    assert.equal(session?.remote.replace(/:\d+$/, ''), hidden ? '198.51.100.1' : '192.0.2.10');
+    const session = await gateway.session();
+    assert.match(session.facts['peer'] ?? '', /CN=alice/);
+    assert.equal(session.remote.replace(/:\d+$/, ''), hidden ? '198.51.100.1' : '192.0.2.10');
     await pings(lab.client, inner);
     for (const address of inner) await transfer(lab.client, address, BYTES);
     await hangUp(lab.client);

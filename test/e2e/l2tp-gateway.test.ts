@@ -67,9 +67,9 @@ test('by a shared key: who knows it and a password gets in, and nobody else', as
   const alice = dial();
   await alice.waitFor('up');
   await alice.waitFor('echoed {"datagrams":40}');
-  const [session] = await gateway.sessions();
-  assert.deepEqual([session?.user, session?.transport, session?.proofs], ['alice', 'l2tp-ipsec', ['password']]);
-  assert.match(session?.facts['ike'] ?? '', /^aes256/);
+  const session = await gateway.session();
+  assert.deepEqual([session.user, session.transport, session.proofs], ['alice', 'l2tp-ipsec', ['password']]);
+  assert.match(session.facts['ike'] ?? '', /^aes256/);
   assert.match(await gateway.ask('session', 'explain', 'alice'), /^esp\taes.*[\s\S]*\tup\t/m);
 
   await gateway.disable(t, 'alice');
@@ -107,8 +107,8 @@ test('by certificates of culvert-ca, until one is revoked', async (t) => {
   const certificate = gateway.certificateOf('alice');
   const alice = dial({ psk: undefined, certificate });
   await alice.waitFor('echoed {"datagrams":40}');
-  const [session] = await gateway.sessions();
-  assert.match(session?.facts['peer'] ?? '', /CN=alice/);
+  const session = await gateway.session();
+  assert.match(session.facts['peer'] ?? '', /CN=alice/);
   await alice.stop();
   await gateway.ca('revoke', 'alice', '--out', 'etc/crl.pem');
   await run.waitFor(/revocation list read[\s\S]*revocation list read/);
@@ -129,8 +129,8 @@ test('by PAP no NT hash is needed, and none is kept', async (t) => {
   await refused(run, { authentication: ['pap'], password: 'guess' }, /REFUSED/, /wrong password for alice/);
   const alice = dial({ authentication: ['pap'] });
   await alice.waitFor('up');
-  const [session] = await gateway.sessions();
-  assert.equal(session?.facts['authentication'], 'pap');
+  const session = await gateway.session();
+  assert.equal(session.facts['authentication'], 'pap');
   await gateway.stop(run);
 });
 
@@ -167,8 +167,8 @@ test('over IPv6, beside IPv4, by a key of its network', async (t) => {
   const run = await gateway.start(t);
   const alice = dial({ remote: '2001:db8::1', psk: v6 });
   await alice.waitFor('echoed {"datagrams":40}');
-  const [session] = await gateway.sessions();
-  assert.match(session?.remote ?? '', /^\[2001:db8::2\]:4500$/);
+  const session = await gateway.session();
+  assert.match(session.remote, /^\[2001:db8::2\]:4500$/);
   assert.match(await gateway.ask('session', 'explain', '2001:DB8::2'), /^outcome\tup$/m);
   const ipv4 = dial();
   await ipv4.waitFor('up');

@@ -7,7 +7,7 @@ import { chainPrograms, createChains } from './ike/chains.ts';
 import { type Connection, install } from './ike/swanctl.ts';
 import { clients, L2tpLab, labPrograms, password } from './l2tp/lab.ts';
 import { call, hangUp, prepare } from './l2tp/steps.ts';
-import { pings, saidOf, transfer, type Up } from './ppp/steps.ts';
+import { pings, saidOf, transfer, type Up, upsOf } from './ppp/steps.ts';
 
 const BYTES = 100_000_000;
 const FEW_BYTES = 1_000_000;
@@ -33,8 +33,7 @@ test('AES-CBC and SHA-256, both IP versions, everything arrives, and it ends in 
   assert.equal(facts['ike'], 'aes256-sha2-256-modp2048 (pre-shared-key)');
   assert.equal(facts['esp'], 'aes256-hmac-sha2-256-128');
   await pings(lab.client, gateway);
-  for (const size of [0, 1, mtu - 29, mtu - 28, mtu - 27, 4_000])
-    await pings(lab.client, gateway, `-c 2 -i 0.05 -W 2 -s ${size}`);
+  for (const size of [0, 1, mtu - 29, mtu - 28, mtu - 27, 4_000]) await pings(lab.client, gateway, { count: 2, size });
   await transfer(lab.client, gateway[0], BYTES);
   await transfer(lab.client, gateway[1], FEW_BYTES);
   await hangUp(lab.client);
@@ -146,7 +145,7 @@ test('NAT: two clients behind one address, with the same ports inside, at once',
   const both = [lab.client, lab.neighbour];
   for (const guest of both) await prepare(guest);
   await Promise.all(both.map((guest) => call(guest)));
-  const remotes = [...end.output.matchAll(/^up .*"remote":\{"address":"([^"]*)"/gm)].map(([, address]) => address);
+  const remotes = (await upsOf(end, 2)).map(({ remote }) => remote.address);
   assert.deepEqual(remotes, ['198.51.100.1', '198.51.100.1']);
   await Promise.all(both.map((guest) => pings(guest, gateway)));
   await Promise.all(both.map((guest) => transfer(guest, gateway[0], FEW_BYTES)));
@@ -186,7 +185,7 @@ test('one datagram in ten lost, and then a path for 1,300 bytes: all arrives', a
   await transfer(lab.client, gateway[0], FEW_BYTES / 10);
   await heal();
   const widen = await lab.narrow();
-  await pings(lab.client, [gateway[0]], `-c 2 -i 0.05 -W 2 -s ${mtu - 28}`);
+  await pings(lab.client, [gateway[0]], { count: 2, size: mtu - 28 });
   await transfer(lab.client, gateway[0], FEW_BYTES);
   await widen();
   await hangUp(lab.client);
@@ -200,7 +199,7 @@ test('new keys of both phases under traffic', async (t) => {
     child: 'rekey_time = 3s\nrand_time = 0s\nlife_time = 10s',
   });
   await call(lab.client);
-  await pings(lab.client, [gateway[0]], '-c 300 -i 0.02 -W 2');
+  await pings(lab.client, [gateway[0]], { count: 300, interval: 0.02 });
   await eventually(
     'three rounds of new keys',
     async () => {

@@ -79,7 +79,8 @@ test('culvertd serves PPTP to who turned it on knowingly, and warns', async (t) 
   assert.match(await ask('status'), /\tpptp\t192\.0\.2\.\d+:\d+\twrong password for alice$/m);
   // An identifier of its own, which it does not give up: the address lies in a network that is the peer's as a whole.
   await lab.client.exec(`call 0 ${caller} '${password}' require-mppe-128 ipv6 ::dead:beef:1234:5678`);
-  const [session] = JSON.parse(await ask('session', 'list', '--json'));
+  // It may be up a moment after its peer is.
+  const session = await eventually('a session', async () => JSON.parse(await ask('session', 'list', '--json'))[0]);
   assert.deepEqual([session.user, session.transport, session.proofs], ['alice', 'pptp', ['password']]);
   assert.equal(session.ipv6, 'fd99::1:dead:beef:1234:5678/64');
   assert.match(await ask('session', 'list'), /^\d+\talice\tpptp\t192\.0\.2\./m);

@@ -1,7 +1,8 @@
 /** We call pptpd with pppd. The hosts are drawn in pptp/lab.ts. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { eventually, type HostProcess, labIsPossible, missingForLab } from '@culvert/testkit';
+import { type HostProcess, labIsPossible, missingForLab } from '@culvert/testkit';
+import { reaches } from './office.ts';
 import { get, pings, put, saidOf, transfer, type Up } from './ppp/steps.ts';
 import { inner, labPrograms, PptpLab } from './pptp/lab.ts';
 import { BYTES, FEW_BYTES, pingsOfEachSize, SOME_BYTES, someAnswered } from './pptp/steps.ts';
@@ -15,9 +16,7 @@ after(() => lab?.[Symbol.asyncDispose]());
 
 /** From our end. pppd may be up a moment after us: what comes to it before is dropped. */
 async function answers(address: string): Promise<void> {
-  await eventually(`an answer of ${address}`, async () => {
-    return (await lab.ours.spawn('ping', ['-c1', '-W1', address]).exited).code === 0;
-  });
+  await reaches(lab.ours, address, 30_000);
   await lab.ours.exec('ping', ['-c3', '-i.1', address]);
 }
 
@@ -83,7 +82,7 @@ test('a link comes up and holds where one GRE packet in ten is lost', async (t) 
   await withPptpd('require-mppe-128', async () => {
     const heal = await lab.loseOneInTen();
     // IPv4 alone, so that the link is not up before it has an address of that version.
-    const { ipv4 } = await saidOf<Up>(lab.dial({ ipv6: false }), 'up');
+    const { ipv4 } = await saidOf<Up>(lab.dial({ ipv6: false }), 'up', 60_000);
     await put(lab.server, ipv4?.address ?? '', FEW_BYTES / 10);
     await get(lab.server, ipv4?.address ?? '', FEW_BYTES / 10);
     await heal();
@@ -111,7 +110,7 @@ test('everything arrives where one GRE packet in ten comes late, and nothing is 
     const { ipv4 } = await saidOf<Up>(lab.dial({ ipv6: false }), 'up');
     await answers(inner.local);
     const heal = await lab.reorder();
-    await pings(lab.server, [ipv4?.address ?? ''], '-c 30 -i 0.01 -W 2');
+    await pings(lab.server, [ipv4?.address ?? ''], { count: 30, interval: 0.01 });
     await transfer(lab.server, ipv4?.address ?? '', SOME_BYTES / 4);
     assert.ok((await heal()) > 10);
     await answers(inner.local);
@@ -121,10 +120,10 @@ test('everything arrives where one GRE packet in ten comes late, and nothing is 
 test('a link without traffic stays up beyond the time after which a silent server is gone, and such a server is noticed', async (t) => {
   if (!labIsPossible(t, labPrograms)) return;
   await withPptpd('require-mppe-128', async () => {
-    const client = lab.dial({ keepalive: { interval: 500, timeout: 1_500 } });
+    const client = lab.dial({ keepalive: { interval: 750, timeout: 4_000 } });
     await saidOf<Up>(client, 'up');
-    // Nothing but time shows it: thrice the timeout.
-    await lab.server.exec('sleep 4.5');
+    // Nothing but time shows it: twice the timeout.
+    await lab.server.exec('sleep 8');
     assert.doesNotMatch(client.output, /^closed/m);
     await answers(inner.local);
     const heal = await lab.loseAll();

@@ -38,6 +38,11 @@ block() { rule add 'action block priority 4000000'; }
 allow() { rule delete; }
 block || failed 'the policy'
 
+# patience TRIES SECONDS: how often charon sends a message again, and how long it waits for a peer to prove itself, in what begins from now on
+patience() {
+  sed -i "s/retransmit_tries = .*/retransmit_tries = $1/; s/half_open_timeout = .*/half_open_timeout = $2/" $STRONGSWAN_CONF
+  charon_is_gone >/dev/null || swanctl --reload-settings >/dev/null
+}
 charon_is_up() { test -S /run/charon.vici; }
 charon_is_gone() { ! pidof charon; }
 start_charon() {

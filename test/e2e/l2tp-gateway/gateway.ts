@@ -4,7 +4,7 @@ import { chmodSync, chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type HostProcess, showLastWords, type TestHost } from '@culvert/testkit';
+import { eventually, type HostProcess, showLastWords, type TestHost } from '@culvert/testkit';
 import type { SessionStatus } from '../../../packages/gateway/src/index.ts';
 
 const local = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -110,6 +110,18 @@ transports:
 
   async sessions(): Promise<SessionStatus[]> {
     return JSON.parse(await this.ask('session', 'list', '--json'));
+  }
+
+  /** The only one, which is up a moment after its peer may be, and seconds where the peer's last word was lost. */
+  async session(): Promise<SessionStatus> {
+    return await eventually(
+      'one session',
+      async () => {
+        const [first, ...more] = await this.sessions();
+        return more.length === 0 && first;
+      },
+      30_000,
+    );
   }
 
   /** Disabled until the test is over. */

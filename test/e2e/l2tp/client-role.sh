@@ -30,7 +30,7 @@ call() {
   : >/run/xl2tpd.log
   xl2tpd -D -c /run/xl2tpd.conf -C /run/xl2tpd/ctl -p /run/xl2tpd.pid >/run/xl2tpd.log 2>&1 &
   daemon=$!
-  wait_for 300 is_decided
+  wait_for 600 is_decided
   is_up 0 && return 0
   tail -n 25 /run/xl2tpd.log /run/pppd.log
   quit >/dev/null

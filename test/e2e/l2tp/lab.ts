@@ -152,7 +152,10 @@ export class L2tpLab implements AsyncDisposable {
       }`);
   }
 
-  /** One datagram of IPsec in ten is lost on the router, either way, until the function is called. */
+  /**
+   * One datagram of IPsec in ten is lost on the router until the function is called: either way, save for what goes back to a port that
+   * its dialler chose.
+   */
   async lose(): Promise<() => Promise<void>> {
     return await this.#rules(`chain lossy {
         type filter hook forward priority 0;

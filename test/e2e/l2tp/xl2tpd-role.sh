@@ -14,5 +14,5 @@ tunnel_secret() {
 quiet() {
   end_all pppd xl2tpd ping perl || return 1
   [ -e /sys/module/l2tp_ppp ] || by_kernel yes || return 1
-  tunnel_secret && forget
+  tunnel_secret && patience 2 20 && forget
 }

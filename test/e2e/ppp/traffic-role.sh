@@ -1,9 +1,10 @@
 # For every role: links, TCP between a guest and test/e2e/traffic.ts, and the end of what a test leaves.
 # has_link_to ADDRESS: it is a peer's, not somewhere behind the default route
 has_link_to() { ip route get "$1" | grep -q 'dev ppp'; }
-# get ADDRESS PORT BYTES, put ADDRESS PORT BYTES: print two hashes at most, the sender's and the receiver's
+# get ADDRESS PORT BYTES, put ADDRESS PORT BYTES: print two hashes at most, the sender's and the receiver's. Where packets are lost, four
+# SYNs in a row may be: in ten seconds there are no more.
 connection='use IO::Socket::IP; my ($address, $port, $bytes) = @ARGV;
-  my $c = IO::Socket::IP->new(PeerHost => $address, PeerPort => $port, Type => SOCK_STREAM, Timeout => 10) or die "$address: $@\n";'
+  my $c = IO::Socket::IP->new(PeerHost => $address, PeerPort => $port, Type => SOCK_STREAM, Timeout => 60) or die "$address: $@\n";'
 get() {
   perl -e "$connection"' print $c "get $bytes"; $c->flush; while ($bytes > 0 && sysread $c, $_, 65536) { print; $bytes -= length }' "$@" |
     sha256sum

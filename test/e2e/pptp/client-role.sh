@@ -14,7 +14,7 @@ is_over() { has_ended "$(cat "/run/pid.$1")"; }
 is_decided() { is_up "$1" || is_over "$1"; }
 # tells UNIT: what its pppd said, when it is not up
 tells() {
-  wait_for 300 is_decided "$1"
+  wait_for 600 is_decided "$1"
   is_up "$1" && return 0
   tail -n 25 "/run/pppd.$1" "/run/pptp.$1"
   return 1

@@ -34,7 +34,7 @@ export async function pingsOfEachSize(
   ] as const) {
     const most = mtu - header;
     for (const size of [0, 1, most - 1, most, most + 1, 4_000]) {
-      await pings(guest, [address], `-c 2 -i 0.05 -W 2 -s ${size}`);
+      await pings(guest, [address], { count: 2, size });
     }
   }
 }
