@@ -127,15 +127,23 @@ function count(name: string, text: string | undefined): number | undefined {
 
 async function runChecked(scenario: Scenario, options: Options): Promise<{ measured: Row[]; check: Check }> {
   const samples: Samples = new Map();
+  const again: string[] = [];
   for (let tries = 1; ; tries++) {
-    await measure(scenario, options, samples);
-    const measured = rowsOf(scenario, samples, options);
-    const short = shortfalls(scenario, measured, options);
-    if (short.length > 0 && options.short && tries < SHORT_TRIES) {
+    const mayTryAgain = options.short && tries < SHORT_TRIES;
+    const failure = await measure(scenario, options, samples).then(
+      () => undefined,
+      (error: Error) => error,
+    );
+    if (failure !== undefined && !mayTryAgain) throw failure;
+    const measured = failure === undefined ? rowsOf(scenario, samples, options) : [];
+    const short =
+      failure === undefined ? shortfalls(scenario, measured, options) : [failure.message.split('\n')[0] ?? ''];
+    if (short.length > 0 && mayTryAgain) {
+      again.push(...short);
       options.onProgress(`${scenario.name}: measured again, for ${short.join('; ')}`);
       continue;
     }
-    const times = tries === 1 ? [] : [`measured ${tries} times`];
+    const times = tries === 1 ? [] : [`measured ${tries} times, for ${again.join('; ')}`];
     const result = short.length === 0 ? 'pass' : 'fail';
     return { measured, check: { id: scenario.name, result, detail: [...short, ...times].join('; ') } };
   }
