@@ -22,8 +22,8 @@ export interface Echo {
 }
 
 const CHUNK = 256 * 1024;
-/** A datagram that has not come back by then is sent again. */
-const RESEND_MILLIS = 2_000;
+/** A datagram that has not come back by then is sent again, and counts as lost: a busy machine stands still for seconds. */
+const RESEND_MILLIS = 5_000;
 const MOST_RESENDS = 10;
 const zeros = Buffer.alloc(CHUNK);
 

@@ -13,6 +13,8 @@ import type { Echo, Transfer } from './traffic.ts';
 
 const PORT = 7_000;
 const UP_MILLIS = 30_000;
+/** For what is done in seconds on a machine that does nothing else. */
+const TRAFFIC_MILLIS = 180_000;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const node = `${root}scripts/node`;
 const trafficProgram = fileURLToPath(new URL('traffic.ts', import.meta.url));
@@ -115,6 +117,32 @@ export interface GatewayReport {
   readonly deviceStats: Readonly<Record<string, number>>;
 }
 
+/**
+ * Changes something once a tenth of a transfer is through. Where it was over by then, on a fast machine or one that held us up, the
+ * change comes in the middle of a longer one.
+ *
+ * @param moved bytes that went through some device, both ways
+ * @param check what became of each transfer
+ */
+export async function inTheMiddle(
+  lab: TrainLab,
+  what: 'get' | 'put',
+  moved: () => Promise<number>,
+  change: () => Promise<void>,
+  check: (transfer: Transfer) => Promise<void>,
+): Promise<void> {
+  for (const bytes of [80_000_000, 320_000_000, 1_280_000_000]) {
+    const before = await moved();
+    const transferring = lab.transfer(what, 4, bytes);
+    await eventually('the transfer is under way', async () => (await moved()) > before + bytes / 10, UP_MILLIS);
+    await change();
+    const isInTheMiddle = (await moved()) < before + bytes;
+    await check(await transferring);
+    if (isInTheMiddle) return;
+  }
+  assert.fail('each transfer was over before the change');
+}
+
 /** Starts the other end of `transfer` and `echo` on a host. */
 export async function serveTraffic(host: TestHost): Promise<HostProcess> {
   const child = host.spawn(node, [trafficProgram, 'serve', String(PORT)]);
@@ -123,12 +151,16 @@ export async function serveTraffic(host: TestHost): Promise<HostProcess> {
 }
 
 export async function transfer(from: TestHost, what: 'get' | 'put', address: string, bytes: number): Promise<Transfer> {
-  return JSON.parse(await from.exec(node, [trafficProgram, what, address, String(PORT), String(bytes)]));
+  return await said(from, [what, address, String(PORT), String(bytes)]);
 }
 
 export async function echo(from: TestHost, address: string, burst: number, sizes: readonly number[]): Promise<Echo> {
-  const words = [trafficProgram, 'echo', address, String(PORT), String(burst), ...sizes.map(String)];
-  return JSON.parse(await from.exec(node, words));
+  return await said(from, ['echo', address, String(PORT), String(burst), ...sizes.map(String)]);
+}
+
+async function said<T>(from: TestHost, words: readonly string[]): Promise<T> {
+  const { stdout } = await from.spawn(node, [trafficProgram, ...words]).succeeded(TRAFFIC_MILLIS);
+  return JSON.parse(stdout) as T;
 }
 
 /** The average packet that a device's kernel side sent into it and got out of it since it was made, in bytes. */

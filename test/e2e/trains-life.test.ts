@@ -1,10 +1,10 @@
 /** What happens to a link in the middle of a bulk transfer: new keys, another address; and trains over a TCP transport. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { eventually, labIsPossible, missingForLab } from '@culvert/testkit';
+import { labIsPossible, missingForLab } from '@culvert/testkit';
 import { culvert } from '../interop/ends/culvert.ts';
 import { openvpn } from '../interop/ends/openvpn.ts';
-import { averagePackets, badPackets, labTools, TrainLab } from './train-lab.ts';
+import { averagePackets, badPackets, inTheMiddle, labTools, TrainLab } from './train-lab.ts';
 
 const BYTES = 20_000_000;
 const MTU = 1_500;
@@ -32,19 +32,17 @@ test("the client's address changes in the middle of bulk transfers, and they go 
   const { client } = lab.world;
   // The new address outlives the old one, whose network it is in.
   await client.exec('sysctl', ['-qw', 'net.ipv4.conf.eth0.promote_secondaries=1']);
-  for (const [what, from, to] of [
-    ['get', '192.0.2.2', '192.0.2.22'],
-    ['put', '192.0.2.22', '192.0.2.2'],
-  ] as const) {
-    const before = await bytesOfTun();
-    const transferring = lab.transfer(what, 4, 4 * BYTES);
-    await eventually('the transfer is under way', async () => (await bytesOfTun()) > before + BYTES / 2);
+  let [from, to] = ['192.0.2.2', '192.0.2.22'];
+  const move = async () => {
     await client.ip(`address add ${to}/24 dev eth0`);
     await client.ip(`address del ${from}/24 dev eth0`);
     await client.ip('route replace default via 192.0.2.1');
-    assert.ok((await bytesOfTun()) < before + 4 * BYTES, 'it is still under way');
-    const { longestSilence } = await transferring;
-    assert.ok(longestSilence < 4_000, `${what}: silent for ${longestSilence} ms`);
+    [from, to] = [to, from];
+  };
+  for (const what of ['get', 'put'] as const) {
+    await inTheMiddle(lab, what, bytesOfTun, move, async ({ longestSilence }) => {
+      assert.ok(longestSilence < 4_000, `${what}: silent for ${longestSilence} ms`);
+    });
   }
   // Told once a second at most, and the second move may follow within it.
   assert.match(lab.log, /a peer moved/);

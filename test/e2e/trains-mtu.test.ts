@@ -5,9 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { eventually, labIsPossible, missingForLab } from '@culvert/testkit';
+import { labIsPossible, missingForLab } from '@culvert/testkit';
 import { culvert } from '../interop/ends/culvert.ts';
-import { badPackets, labTools, TrainLab } from './train-lab.ts';
+import { badPackets, inTheMiddle, labTools, TrainLab } from './train-lab.ts';
 
 const BYTES = 10_000_000;
 const SMALL = 1_280;
@@ -73,14 +73,11 @@ test('a path MTU that shrinks in the middle of a transfer stalls it for less tha
   try {
     await lab.connect(culvert, culvert, { outer: 6 });
     for (const what of ['get', 'put'] as const) {
-      const before = await sentBytes();
-      const transferring = lab.transfer(what, 4, 10 * BYTES);
-      await eventually('the transfer is under way', async () => (await sentBytes()) > before + BYTES);
-      await setMtu(far, SMALL);
-      assert.ok((await sentBytes()) < before + 10 * BYTES, 'it is still under way');
-      const { longestSilence } = await transferring;
-      assert.ok(longestSilence < LONGEST_SILENCE, `${what}: silent for ${longestSilence} ms`);
-      await setMtu(far, 1_500);
+      const change = async () => await setMtu(far, SMALL);
+      await inTheMiddle(lab, what, sentBytes, change, async ({ longestSilence }) => {
+        assert.ok(longestSilence < LONGEST_SILENCE, `${what}: silent for ${longestSilence} ms`);
+        await setMtu(far, 1_500);
+      });
     }
   } finally {
     await setMtu(far, 1_500);

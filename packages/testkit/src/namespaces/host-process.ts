@@ -110,7 +110,7 @@ export class HostProcess {
   }
 
   /** Asks it to end, then insists. Returns how it ended. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM', within: Millis = 10_000): Promise<ProcessEnd> {
+  async stop(signal: NodeJS.Signals = 'SIGTERM', within: Millis = 30_000): Promise<ProcessEnd> {
     this.signal(signal);
     try {
       return await inTime('the end', this.exited, within);
