@@ -20,7 +20,8 @@ bool IsOfType(const Layout& layout, uint8_t gso_type) {
 SegmentPlan PlanCut(SegmentPlan plan, const uint8_t* packet, const VirtioHeader& virtio) {
   Layout& layout = plan.layout;
   if (ReadLayout(packet, plan.size, false, &layout) != Kind::kFlow || !IsOfType(layout, virtio.gso_type)) return plan;
-  if ((virtio.flags & kNeedsCsum) != 0 &&
+  plan.partial = (virtio.flags & kNeedsCsum) != 0;
+  if (plan.partial &&
       (virtio.csum_start != layout.transport || layout.transport + virtio.csum_offset != layout.Checksum()))
     return plan;
   plan.gso_size = virtio.gso_size;
@@ -32,6 +33,17 @@ SegmentPlan PlanCut(SegmentPlan plan, const uint8_t* packet, const VirtioHeader&
   plan.bytes = payload + plan.segments * layout.header;
   plan.what = SegmentPlan::What::kCut;
   return plan;
+}
+
+// The pseudo-header's sum without a length. The kernel left it in the checksum field, with the length of the whole: on a source
+// route it counts another destination than the IP header has.
+uint64_t PartialSum(const uint8_t* packet, const SegmentPlan& plan) {
+  const Layout& layout = plan.layout;
+  const uint16_t whole = layout.udp ? TakeU16(packet + layout.transport + kUdpLength)
+                                    : static_cast<uint16_t>(plan.size - layout.transport);
+  uint16_t field;
+  memcpy(&field, packet + layout.Checksum(), sizeof(field));
+  return uint64_t{field} + (SumWord(whole) ^ 0xffff);
 }
 
 }  // namespace
@@ -46,7 +58,8 @@ SegmentPlan PlanSegments(const uint8_t* packet, size_t size) {
   return plan;
 }
 
-SegmentHeaders::SegmentHeaders(const uint8_t* packet, const Layout& layout) : layout_(layout) {
+SegmentHeaders::SegmentHeaders(const uint8_t* packet, const SegmentPlan& plan) : layout_(plan.layout) {
+  const Layout& layout = plan.layout;
   memcpy(bytes_, packet, layout.header);
   uint8_t* upper = bytes_ + layout.transport;
   if (!layout.ipv6) {
@@ -64,7 +77,8 @@ SegmentHeaders::SegmentHeaders(const uint8_t* packet, const Layout& layout) : la
     upper[kTcpFlags] = 0;
     memset(upper + kTcpChecksum, 0, 2);
   }
-  upper_sum_ = PseudoHeaderSum(bytes_, layout) + SumBytes(upper, layout.header - layout.transport);
+  upper_sum_ = (plan.partial ? PartialSum(packet, plan) : PseudoHeaderSum(bytes_, layout)) +
+               SumBytes(upper, layout.header - layout.transport);
 }
 
 void SegmentHeaders::Write(uint8_t* at, size_t index, size_t payload, size_t gso_size, bool last) const {

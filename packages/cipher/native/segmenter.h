@@ -24,6 +24,7 @@ struct SegmentPlan {
   size_t csum_at = 0;
   // kCut
   size_t gso_size = 0;
+  bool partial = false;  // the checksum field holds the pseudo-header's sum
   Layout layout;
 };
 
@@ -33,7 +34,7 @@ SegmentPlan PlanSegments(const uint8_t* packet, size_t size);
 // The headers of a train, and sums of what is the same in all of its segments.
 class SegmentHeaders {
  public:
-  SegmentHeaders(const uint8_t* packet, const Layout& layout);
+  SegmentHeaders(const uint8_t* packet, const SegmentPlan& plan);
   // Writes the headers of segment `index`, whose payload lies behind them.
   void Write(uint8_t* at, size_t index, size_t payload, size_t gso_size, bool last) const;
 
@@ -64,7 +65,7 @@ bool Segment(const SegmentPlan& plan, uint8_t* packet, Sink sink) {
     return went_on;
   }
   const size_t header = plan.layout.header;
-  const SegmentHeaders headers(packet, plan.layout);
+  const SegmentHeaders headers(packet, plan);
   uint8_t saved[kMaxHeaders];
   bool went_on = true;
   for (size_t i = 0; i < plan.segments && went_on; i++) {

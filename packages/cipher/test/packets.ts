@@ -17,6 +17,8 @@ export interface PacketOptions {
   readonly flowLabel?: number;
   /** IPv4 options; a multiple of 4 bytes. */
   readonly ipOptions?: Uint8Array;
+  /** The packet is on a source route (RFC 791, section 3.1; RFC 6275, section 6.4): checksums count the route's last address. */
+  readonly routed?: boolean;
   /** Length in units of 8 bytes of a destination options header. @default 0, none */
   readonly extension?: number;
   readonly seq?: number;
@@ -35,8 +37,12 @@ export function packet(o: PacketOptions = {}): Buffer {
   const at = o.protocol === 'udp' ? 6 : 16;
   const number = o.protocol === 'udp' ? 17 : 6;
   const ip = (o.version ?? 4) === 4 ? ipv4(o, number, upper.length) : ipv6(o, number, upper.length);
-  const addresses = (o.version ?? 4) === 4 ? ip.subarray(12, 20) : ip.subarray(8, 40);
-  const pseudo = Buffer.concat([addresses, Buffer.from([0, number, upper.length >> 8, upper.length & 0xff])]);
+  const [source, destination] = (o.version ?? 4) === 4 ? [12, 16] : [8, 24];
+  const addresses = [
+    ip.subarray(source, destination),
+    o.routed === true ? lastAddress(o) : ip.subarray(destination, 2 * destination - source),
+  ];
+  const pseudo = Buffer.concat([...addresses, Buffer.from([0, number, upper.length >> 8, upper.length & 0xff])]);
   const right = ~sum16(Buffer.concat([pseudo, upper])) & 0xffff;
   const sums = {
     right: o.protocol === 'udp' ? right || 0xffff : right,
@@ -46,6 +52,10 @@ export function packet(o: PacketOptions = {}): Buffer {
   };
   upper.writeUInt16BE(sums[o.checksum ?? 'right'], at);
   return Buffer.concat([ip, upper]);
+}
+
+function lastAddress(o: PacketOptions): Uint8Array {
+  return (o.version ?? 4) === 4 ? Uint8Array.of(10, 9, 8, 7) : Buffer.from('fd630000000000000000000000000063', 'hex');
 }
 
 function tcp(o: PacketOptions): Buffer {
@@ -72,8 +82,8 @@ function udp(o: PacketOptions): Buffer {
 }
 
 function ipv4(o: PacketOptions, protocol: number, upper: number): Buffer {
-  const options = o.ipOptions ?? new Uint8Array(0);
-  const header = Buffer.concat([Buffer.alloc(20), options]);
+  const route = o.routed === true ? [131, 7, 4, ...lastAddress(o), 0] : [];
+  const header = Buffer.concat([Buffer.alloc(20), Buffer.from(route), o.ipOptions ?? new Uint8Array(0)]);
   header[0] = 0x40 + header.length / 4;
   header[1] = o.tos ?? 0;
   header.writeUInt16BE(header.length + upper, 2);
@@ -94,14 +104,16 @@ function ipv6(o: PacketOptions, protocol: number, upper: number): Buffer {
     extension[2] = 1; // PadN over the rest
     extension[3] = extension.length - 4;
   }
+  const next = extension.length > 0 ? 60 : protocol;
+  const route = o.routed === true ? Buffer.from([next, 2, 2, 1, 0, 0, 0, 0, ...lastAddress(o)]) : Buffer.alloc(0);
   const header = Buffer.alloc(40);
   header.writeUInt32BE((0x6000_0000 | ((o.tos ?? 0) << 20) | (o.flowLabel ?? 0)) >>> 0, 0);
-  header.writeUInt16BE(extension.length + upper, 4);
-  header[6] = extension.length > 0 ? 60 : protocol;
+  header.writeUInt16BE(route.length + extension.length + upper, 4);
+  header[6] = route.length > 0 ? 43 : next;
   header[7] = o.ttl ?? 64;
   header.set([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, o.source ?? 1], 8);
   header.set([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, o.destination ?? 2], 24);
-  return Buffer.concat([header, extension]);
+  return Buffer.concat([header, route, extension]);
 }
 
 export function sum16(bytes: Uint8Array): number {

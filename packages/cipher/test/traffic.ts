@@ -39,6 +39,7 @@ const twists = {
   unoptioned: { tcpOptions: new Uint8Array(0) },
   ipOptions: { ipOptions: Uint8Array.of(1, 1, 1, 0) },
   extension: { extension: 2 },
+  route: { routed: true },
   wrong: { checksum: 'wrong' },
   unchecked: { checksum: 'none' },
   hole: {},
@@ -59,6 +60,7 @@ const arbitraryFlow: fc.Arbitrary<Flow> = fc.record({
     sourcePort: fc.constantFrom(1000, 1001),
     fragment: fc.constantFrom(0x4000, 0x4000, 0),
     extension: fc.constantFrom(0, 0, 0, 1, 3),
+    routed: fc.constantFrom(false, false, false, true),
     tos: fc.constantFrom(0, 2),
     tcpOptions: fc.constantFrom(
       new Uint8Array(0),
@@ -161,8 +163,11 @@ function flowOf(bytes: Buffer): string {
     return `4 ${bytes.toString('hex', 12, 20)} ${bytes[9]} ${bytes.toString('hex', upper, upper + 4)}`;
   }
   if (version === 6 && bytes.length >= 48) {
-    const upper = bytes[6] === 60 ? 40 + ((bytes[41] ?? 0) + 1) * 8 : 40;
-    const protocol = bytes[6] === 60 ? bytes[40] : bytes[6];
+    let [protocol, upper] = [bytes[6], 40];
+    while (protocol === 60 || protocol === 43) {
+      protocol = bytes[upper];
+      upper += ((bytes[upper + 1] ?? 0) + 1) * 8;
+    }
     return `6 ${bytes.toString('hex', 8, 40)} ${protocol} ${bytes.toString('hex', upper, upper + 4)}`;
   }
   return `${version}`;

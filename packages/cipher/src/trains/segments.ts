@@ -69,7 +69,18 @@ function cut(packet: Uint8Array, virtio: VirtioHeader): Uint8Array[] | undefined
   if (gsoSize === 0 || layout.header > MAX_HEADERS) return undefined;
   if (largest > 0xffff + (layout.version === 4 ? 0 : IPV6_HEADER)) return undefined;
   const count = Math.max(1, Math.ceil(payload / gsoSize));
-  return Array.from({ length: count }, (_, i) => segment(packet, layout, gsoSize, i, i === count - 1));
+  const pseudo = says ? partialSum(packet, layout) : pseudoSum(viewOf(packet), 0, layout, 0);
+  return Array.from({ length: count }, (_, i) => segment(packet, layout, pseudo, gsoSize, i, i === count - 1));
+}
+
+/**
+ * The pseudo-header's sum without a length. The kernel left it in the checksum field, with the length of the whole: on a source
+ * route it counts another destination than the IP header has.
+ */
+function partialSum(packet: Uint8Array, layout: Layout): number {
+  const view = viewOf(packet);
+  const whole = layout.udp ? view.getUint16(layout.transport + Udp.length) : packet.length - layout.transport;
+  return view.getUint16(layout.checksum) + (~whole & 0xffff);
 }
 
 function isOfType(layout: Layout, gsoType: number): boolean {
@@ -77,7 +88,14 @@ function isOfType(layout: Layout, gsoType: number): boolean {
   return !layout.udp && (gsoType & ~Gso.ecn) === (layout.version === 4 ? Gso.tcp4 : Gso.tcp6);
 }
 
-function segment(packet: Uint8Array, layout: Layout, gsoSize: number, index: number, last: boolean): Uint8Array {
+function segment(
+  packet: Uint8Array,
+  layout: Layout,
+  pseudo: number,
+  gsoSize: number,
+  index: number,
+  last: boolean,
+): Uint8Array {
   const start = layout.header + index * gsoSize;
   const payload = packet.subarray(start, last ? packet.length : start + gsoSize);
   const bytes = new Uint8Array(layout.header + payload.length);
@@ -94,7 +112,7 @@ function segment(packet: Uint8Array, layout: Layout, gsoSize: number, index: num
   else view.setUint16(layout.transport + Udp.length, bytes.length - layout.transport);
   view.setUint16(layout.checksum, 0);
   const length = bytes.length - layout.transport;
-  const sum = foldChecksum(sumWords(view, layout.transport, length, pseudoSum(view, 0, layout, length)));
+  const sum = foldChecksum(sumWords(view, layout.transport, length, pseudo + length));
   view.setUint16(layout.checksum, layout.udp ? sum || 0xffff : sum);
   return bytes;
 }

@@ -78,6 +78,30 @@ for (const implementation of implementations) {
     }
   });
 
+  test(`${implementation}: where the packet is on a source route checksums count the address at its end, as the kernel's do`, () => {
+    for (const version of [4, 6] as const) {
+      for (const protocol of ['tcp', 'udp'] as const) {
+        const common: PacketOptions = { version, protocol, routed: true, extension: 1 };
+        const all = bytes(250);
+        const whole = packet({ ...common, payload: all, checksum: 'pseudo' });
+        const virtio = {
+          flags: 1,
+          gsoType: protocol === 'udp' ? 5 : version === 4 ? 1 : 4,
+          gsoSize: 100,
+          csumStart: version === 4 ? 28 : 72,
+          csumOffset: protocol === 'udp' ? 6 : 16,
+        };
+        assert.deepEqual(
+          segment(trains, virtioHeader(virtio), whole),
+          [0, 1, 2].map((i) =>
+            packet({ ...common, payload: all.subarray(i * 100, i * 100 + 100), id: 1 + i, seq: i * 100 }),
+          ),
+          `IPv${version} ${protocol}`,
+        );
+      }
+    }
+  });
+
   test(`${implementation}: a UDP super-packet is cut into datagrams, and a checksum of zero is written as 0xffff`, () => {
     for (const version of [4, 6] as const) {
       const common: PacketOptions = { version, protocol: 'udp', ipOptions: Uint8Array.of(1, 1, 1, 0) };
