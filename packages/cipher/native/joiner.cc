@@ -203,7 +203,7 @@ void Joiner::OpenTrain(const Layout& layout, size_t size) {
   train.start = dst_.offsets.data[train.slot];
   train.end = train.start + size;
   const size_t room = dst_.arena.size - train.end;
-  size_t more = kMaxBytes - size;
+  size_t more = size < kMaxBytes ? kMaxBytes - size : 0;  // IPv6 has 40 bytes more than a length can say
   if (more > remaining_) more = remaining_;
   if (more > room) more = room;
   train.limit = train.end + more;

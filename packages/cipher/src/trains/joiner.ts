@@ -196,7 +196,7 @@ export class Joiner {
     const train: Train = {
       start,
       end,
-      limit: end + Math.min(MAX_BYTES - size, this.#remaining, dst.arena.length - end),
+      limit: end + Math.min(Math.max(0, MAX_BYTES - size), this.#remaining, dst.arena.length - end),
       slot,
       layout,
       gsoSize,

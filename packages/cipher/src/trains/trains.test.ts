@@ -343,6 +343,25 @@ for (const implementation of implementations) {
     );
   });
 
+  test(`${implementation}: a packet of IPv6 as large as may be, above 65,535 bytes, is let alone by what follows`, () => {
+    for (const protocol of ['tcp', 'udp'] as const) {
+      const header = protocol === 'tcp' ? 20 : 8;
+      for (const more of [-41, -40, -39, 0]) {
+        const common: PacketOptions = { version: 6, protocol, tcpOptions: new Uint8Array(0) };
+        const segments = stream([0xffff - header + more, 10, 10], () => ({}), common);
+        const [first, ...rest] = join(trains, segments);
+        assert.deepEqual(first?.packet, segments[0], `${protocol} ${more}`);
+        assert.equal(rest.length, 1, `${protocol} ${more}`);
+        const apart = [segments[0] as Buffer, packet({ ...common, sourcePort: 1, payload: bytes(10) })];
+        assert.deepEqual(
+          join(trains, apart).map((one) => one.packet),
+          apart,
+          `${protocol} ${more}, two flows`,
+        );
+      }
+    }
+  });
+
   test(`${implementation}: the ninth flow takes the place of the one that rested longest`, () => {
     const flow = (sourcePort: number) => stream([100, 100], () => ({}), { sourcePort });
     const flows = Array.from({ length: 9 }, (_, i) => flow(i + 1));
