@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include <cctype>
+#include <cstring>
 #include <ctime>
 
 namespace culvert {
@@ -106,6 +107,21 @@ bool HasDnsName(const X509* certificate, const std::string& name) {
   }
   GENERAL_NAMES_free(names);
   return found;
+}
+
+bool AllowsAny(const X509* certificate, std::initializer_list<const char*> purposes) {
+  int found = 0;
+  auto* usage = static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(certificate, NID_ext_key_usage, &found, nullptr));
+  if (usage == nullptr) return found == -1;
+  bool allows = false;
+  for (int i = 0; i < sk_ASN1_OBJECT_num(usage) && !allows; i++) {
+    char text[64];
+    const int size = OBJ_obj2txt(text, sizeof(text), sk_ASN1_OBJECT_value(usage, i), 1);
+    if (size <= 0 || size >= static_cast<int>(sizeof(text))) continue;
+    for (const char* purpose : purposes) allows = allows || std::strcmp(text, purpose) == 0;
+  }
+  EXTENDED_KEY_USAGE_free(usage);
+  return allows;
 }
 
 std::string TakeError() {

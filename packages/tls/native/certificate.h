@@ -3,6 +3,7 @@
 
 #include <openssl/x509.h>
 
+#include <initializer_list>
 #include <string>
 
 #include "napi.h"
@@ -23,6 +24,10 @@ napi_value DescribeCertificate(napi_env env, const X509* certificate);
 
 // Whether a dNSName among the subject's alternative names is `name`, letter case aside. No wildcards.
 bool HasDnsName(const X509* certificate, const std::string& name);
+
+// Whether the extended key usage names one of `purposes` (object identifiers in dotted form), or is not there at all.
+// One that is broken, or there twice, names none.
+bool AllowsAny(const X509* certificate, std::initializer_list<const char*> purposes);
 
 // The text of the oldest error in OpenSSL's queue, which is then emptied.
 std::string TakeError();

@@ -92,15 +92,16 @@ napi_value SetLists(napi_env env, napi_callback_info info) {
   return wrong == nullptr ? nullptr : Js(env, std::string(wrong));
 }
 
-// setPolicy(context, usageRequired, staleCrlRefuses, nameRule: 0 any | 1 exact | 2 prefix, name)
+// setPolicy(context, usageRule: 0 optional | 1 required | 2 IKE's, staleCrlRefuses, nameRule: 0 any | 1 exact | 2 prefix, name)
 napi_value SetPolicy(napi_env env, napi_callback_info info) {
   napi_value v[5];
   Context* context = nullptr;
-  int32_t rule = 0;
-  if (!GetArguments(env, info, v) || (context = GetOpen<Context>(env, v[0])) == nullptr ||
-      !Get(env, v[1], &context->policy.usage_required) || !Get(env, v[2], &context->policy.stale_crl_refuses) ||
-      !Get(env, v[3], &rule) || rule < 0 || rule > 2 || !Get(env, v[4], &context->policy.name))
-    return ThrowType(env, "setPolicy(context, usageRequired, staleCrlRefuses, nameRule, name)");
+  int32_t usage = 0, rule = 0;
+  if (!GetArguments(env, info, v) || (context = GetOpen<Context>(env, v[0])) == nullptr || !Get(env, v[1], &usage) ||
+      usage < 0 || usage > 2 || !Get(env, v[2], &context->policy.stale_crl_refuses) || !Get(env, v[3], &rule) ||
+      rule < 0 || rule > 2 || !Get(env, v[4], &context->policy.name))
+    return ThrowType(env, "setPolicy(context, usageRule, staleCrlRefuses, nameRule, name)");
+  context->policy.usage_rule = static_cast<UsageRule>(usage);
   context->policy.name_rule = static_cast<NameRule>(rule);
   return nullptr;
 }

@@ -12,10 +12,13 @@ namespace culvert {
 
 enum class NameRule { kAny, kExact, kPrefix };
 
+// What the extended key usage of the peer's certificate must say. kOptional: none that does not fit its role. kRequired:
+// one that fits. kIke: what IPsec's certificates have, for chains that come without a handshake (see IkeError).
+enum class UsageRule { kOptional, kRequired, kIke };
+
 struct Policy {
   bool server = false;
-  // The peer's certificate must carry an extended key usage that fits its role, not merely carry none that does not.
-  bool usage_required = true;
+  UsageRule usage_rule = UsageRule::kRequired;
   // A CRL that has expired, or is missing for the issuer of the peer's certificate, refuses.
   bool stale_crl_refuses = false;
   NameRule name_rule = NameRule::kAny;

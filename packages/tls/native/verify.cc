@@ -63,10 +63,25 @@ bool IsTolerated(Verdict* verdict, X509_STORE_CTX* store) {
   }
 }
 
+// TLS's rule beyond OpenSSL's own, which has refused what does not fit.
 bool HasUsage(const Policy& policy, X509* leaf) {
-  if (!policy.usage_required) return true;
+  if (policy.usage_rule != UsageRule::kRequired) return true;
   if ((X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) == 0) return false;
   return (X509_get_extended_key_usage(leaf) & (policy.server ? XKU_SSL_CLIENT : XKU_SSL_SERVER)) != 0;
+}
+
+// IKE's rule (RFC 4945, sections 5.1.3.2 and 5.1.3.12), at each depth of a chain: what an extended key usage that is there
+// has to name, and a key usage that lets the key of the peer's certificate sign. Beside the RFC's purposes it takes that of
+// the peer's role in TLS, which most IPsec certificates have, and iKEIntermediate, which Windows' and macOS' have.
+int IkeError(const Policy& policy, X509* certificate, int depth) {
+  constexpr const char* kIke = "1.3.6.1.5.5.7.3.17";
+  constexpr const char* kIkeIntermediate = "1.3.6.1.5.5.8.2.2";
+  constexpr const char* kAny = "2.5.29.37.0";
+  const char* role = policy.server ? "1.3.6.1.5.5.7.3.2" : "1.3.6.1.5.5.7.3.1";  // clientAuth, serverAuth
+  if (!AllowsAny(certificate, {role, kIke, kIkeIntermediate, kAny})) return X509_V_ERR_INVALID_PURPOSE;
+  const uint32_t signs = KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION;
+  if (depth == 0 && (X509_get_key_usage(certificate) & signs) == 0) return X509_V_ERR_KEYUSAGE_NO_DIGITAL_SIGNATURE;
+  return X509_V_OK;
 }
 
 bool HasName(const Policy& policy, const X509* leaf) {
@@ -85,12 +100,16 @@ int Judge(int ok, X509_STORE_CTX* store, Verdict* verdict) {
     X509_STORE_CTX_set_error(store, X509_V_OK);
     return 1;
   }
+  const Policy& policy = *verdict->policy;
+  const int depth = X509_STORE_CTX_get_error_depth(store);
+  X509* certificate = X509_STORE_CTX_get_current_cert(store);
+  if (certificate == nullptr) return Refuse(verdict, store, X509_V_ERR_INVALID_PURPOSE);
+  const int wrong = policy.usage_rule == UsageRule::kIke ? IkeError(policy, certificate, depth) : X509_V_OK;
+  if (wrong != X509_V_OK) return Refuse(verdict, store, wrong);
   // The last step of the walk down the chain: signatures and times of everything above are good by now.
-  if (X509_STORE_CTX_get_error_depth(store) > 0) return 1;
-  X509* leaf = X509_STORE_CTX_get_current_cert(store);
-  if (leaf == nullptr || !HasUsage(*verdict->policy, leaf))
-    return Refuse(verdict, store, X509_V_ERR_INVALID_PURPOSE);
-  if (!HasName(*verdict->policy, leaf)) return Refuse(verdict, store, X509_V_ERR_HOSTNAME_MISMATCH);
+  if (depth > 0) return 1;
+  if (!HasUsage(policy, certificate)) return Refuse(verdict, store, X509_V_ERR_INVALID_PURPOSE);
+  if (!HasName(policy, certificate)) return Refuse(verdict, store, X509_V_ERR_HOSTNAME_MISMATCH);
   return 1;
 }
 
@@ -113,8 +132,10 @@ bool VerifyChain(const Context& context, STACK_OF(X509) * chain, time_t unix_sec
                                                       sk_X509_value(chain, 0), chain) == 1;
   if (good) {
     verdict->policy = &context.policy;
-    // As OpenSSL sets up its own verification in a handshake: the purpose, and the strength of keys and digests.
-    X509_STORE_CTX_set_default(store, context.policy.server ? "ssl_client" : "ssl_server");
+    // As OpenSSL sets up its own verification in a handshake: the purpose, and the strength of keys and digests. OpenSSL
+    // has no purpose that is IKE's.
+    if (context.policy.usage_rule != UsageRule::kIke)
+      X509_STORE_CTX_set_default(store, context.policy.server ? "ssl_client" : "ssl_server");
     X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(store);
     X509_VERIFY_PARAM_set_auth_level(param, SSL_CTX_get_security_level(context.ssl_ctx));
     if (unix_seconds > 0) X509_VERIFY_PARAM_set_time(param, unix_seconds);

@@ -32,10 +32,11 @@ export interface TlsContextOptions {
   readonly crlExpired?: 'warn' | 'refuse' | undefined;
   /**
    * The peer's certificate must carry the extended key usage of its role (clientAuth or serverAuth), as OpenVPN's
-   * remote-cert-tls asks. When false it may carry none at all, but still none that does not fit.
-   * @default true
+   * remote-cert-tls asks. `optional`: it may carry none at all, but still none that does not fit. `ike`, for `verifyChain`: it may carry none,
+   * or that of its role, iKEIntermediate, ipsecIKE or anyExtendedKeyUsage, and its key usage must let it sign (RFC 4945, section 5.1.3).
+   * @default 'required'
    */
-  readonly usage?: boolean | undefined;
+  readonly usage?: 'required' | 'optional' | 'ike' | undefined;
   /** OpenVPN's verify-x509-name: against the last commonName; `exact` also against a dNSName. No wildcards. */
   readonly name?: { readonly kind: 'exact' | 'prefix'; readonly value: string } | undefined;
   /** @default 'TLSv1.2' */
@@ -79,6 +80,7 @@ const defaults = {
 
 const versions = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 } as const;
 const verifyModes = { none: 0, optional: 1, required: 2 } as const;
+const usageRules = { optional: 0, required: 1, ike: 2 } as const;
 const nameRules = { exact: 1, prefix: 2 } as const;
 
 /** Distinct warnings that are remembered so as not to repeat them. */
@@ -145,7 +147,8 @@ class Context implements CertificateTlsContext {
     if (verdict === undefined) return 'the peer sent what is no certificate, or too many of them';
     const { certificate, refusal, warnings } = verdict;
     if (certificate === undefined) {
-      const expected = { role: this.#options.role, name: this.#options.name };
+      const { role, name, usage } = this.#options;
+      const expected = { role, name, usage };
       return refusal === undefined ? "the peer's certificate cannot be verified" : explainRefusal(refusal, expected);
     }
     for (const warning of warnings) this.#warn(explainStaleCrl(warning));
@@ -158,7 +161,7 @@ class Context implements CertificateTlsContext {
   }
 
   #setPolicy(): void {
-    const { groups, ciphers, cipherSuites, name, usage = true, crlExpired = 'warn' } = this.#options;
+    const { groups, ciphers, cipherSuites, name, usage = 'required', crlExpired = 'warn' } = this.#options;
     const wrong = this.#native.setLists(
       this.#handle,
       groups ?? defaults.groups,
@@ -168,7 +171,7 @@ class Context implements CertificateTlsContext {
     if (wrong !== undefined) throw new TlsError('CULVERT_TLS_OPTION', wrong);
     if (name?.value === '') throw new TlsError('CULVERT_TLS_OPTION', 'an empty name');
     const rule = name === undefined ? 0 : nameRules[name.kind];
-    this.#native.setPolicy(this.#handle, usage, crlExpired === 'refuse', rule, name?.value ?? '');
+    this.#native.setPolicy(this.#handle, usageRules[usage], crlExpired === 'refuse', rule, name?.value ?? '');
   }
 
   #setOurs(): void {

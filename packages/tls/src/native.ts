@@ -67,7 +67,7 @@ export const Step = { waiting: 0, secure: 1, ended: 2, failed: 3 } as const;
 export interface Native {
   newContext(server: boolean, verifyMode: number, minVersion: number, maxVersion: number): NativeContext;
   setLists(context: NativeContext, groups: string, ciphers: string, cipherSuites: string): string | undefined;
-  setPolicy(context: NativeContext, usage: boolean, staleCrlRefuses: boolean, nameRule: number, name: string): void;
+  setPolicy(context: NativeContext, usageRule: number, staleCrlRefuses: boolean, nameRule: number, name: string): void;
   setCa(context: NativeContext, pem: string): string | undefined;
   setCertificate(context: NativeContext, pem: string): PeerCertificate | string;
   setPrivateKey(

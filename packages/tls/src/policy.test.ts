@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Authority, DAY, makeCa, makeCertificate } from '../test/certificates.ts';
+import {
+  type Authority,
+  type CertificateOptions,
+  DAY,
+  makeCa,
+  makeCertificate,
+  type Usage,
+} from '../test/certificates.ts';
 import { join, makeOffice } from '../test/wire.ts';
 import { createTlsContext, type TlsContextOptions } from './index.ts';
 
@@ -159,6 +166,52 @@ test('a chain that comes without a handshake is judged by the policy of the cont
   assert.throws(() => context.verifyChain(chain), { code: 'CULVERT_TLS_STATE' });
 });
 
+for (const [role, own, other] of [
+  ['server', 'clientAuth', 'serverAuth'],
+  ['client', 'serverAuth', 'clientAuth'],
+] as const) {
+  test(`a ${role} of IKE takes what issuers put into certificates for IPsec, and no certificate for something else`, () => {
+    const context = createTlsContext({ ...office[role], name: undefined, usage: 'ike' });
+    const verdict = (usages: readonly Usage[], more: Partial<CertificateOptions> = {}) => {
+      const bob = makeCertificate({ commonName: 'bob', usages, issuer: office.ca, ...more });
+      const found = context.verifyChain([bob.der]);
+      return typeof found === 'string' ? found : true;
+    };
+    for (const usages of [[own], ['iKEIntermediate'], ['ipsecIKE'], ['anyExtendedKeyUsage'], []] as const)
+      assert.equal(verdict(usages), true, String(usages));
+    assert.equal(verdict(['codeSigning', 'iKEIntermediate']), true, 'one of several');
+    const peer = role === 'server' ? 'client' : 'server';
+    const refused = `the peer's certificate may not be used as a ${peer}: its extended key usage lacks ${own} or iKEIntermediate (CN=bob)`;
+    for (const usages of [['codeSigning'], [other]] as const) assert.equal(verdict(usages), refused);
+    assert.match(String(verdict([], { keyUsage: [0x20, 5] })), /may not sign: its key usage lacks digitalSignature/);
+    assert.equal(verdict([], { keyUsage: [0x40, 6] }), true, 'nonRepudiation is a signature too');
+    assert.match(String(verdict([own], { issuer: foreign })), /not ours/);
+    assert.match(String(verdict([own], { notAfter: now - DAY, notBefore: now - 9 * DAY })), /expired/);
+    context.close();
+  });
+
+  test(`a ${role} of IKE refuses a CA on the way that issues for something else`, () => {
+    const context = createTlsContext({ ...office[role], name: undefined, usage: 'ike' });
+    for (const [usages, reason] of [
+      [['iKEIntermediate'], undefined],
+      [['codeSigning'], /a CA certificate in the peer's chain may not issue certificates for this use/],
+    ] as const) {
+      const between = makeCertificate({ commonName: 'Between', ca: true, usages, issuer: office.ca });
+      const bob = makeCertificate({ commonName: 'bob', usages: ['iKEIntermediate'], issuer: between });
+      const found = context.verifyChain([bob.der, between.der]);
+      if (reason === undefined) assert.notEqual(typeof found, 'string');
+      else assert.match(String(found), reason);
+      const alice = makeCertificate({ commonName: 'alice', usages: [own], issuer: office.alice });
+      assert.match(
+        String(context.verifyChain([alice.der, office.alice.der])),
+        /CN=alice/,
+        'who is no CA issues nothing',
+      );
+    }
+    context.close();
+  });
+}
+
 test('a server to which certificates are optional still refuses a bad one', () => {
   const bob = makeCertificate({ commonName: 'bob', usages: ['clientAuth'], issuer: foreign });
   const wire = join({ ...office.server, peerCertificate: 'optional' }, { ...office.client, ...show(bob) }).settle();
@@ -175,7 +228,7 @@ test('a chain by way of an intermediate CA that the peer shows is accepted', () 
 });
 
 test('without the usage rule a certificate may lack an extended key usage, but not carry a wrong one', () => {
-  const server = { ...office.server, usage: false };
+  const server = { ...office.server, usage: 'optional' as const };
   const none = makeCertificate({ commonName: 'bob', issuer: office.ca });
   assert.ok(
     join(server, { ...office.client, ...show(none) })

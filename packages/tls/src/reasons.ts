@@ -5,6 +5,8 @@ import type { CrlFacts, Failure, Refusal, StaleCrl } from './native.ts';
 /** What the context asked of the peer: "name is X, expected Y" needs it. */
 export interface Expectation {
   readonly role: 'server' | 'client';
+  /** Which rule the extended key usage was held to. @default TLS's */
+  readonly usage?: 'required' | 'optional' | 'ike' | undefined;
   readonly name: { readonly kind: 'exact' | 'prefix'; readonly value: string } | undefined;
 }
 
@@ -49,6 +51,7 @@ const X509 = {
   unableToVerifyLeaf: 21,
   revoked: 23,
   invalidPurpose: 26,
+  noDigitalSignature: 39,
   hostnameMismatch: 62,
   keyTooSmall: 66,
   caKeyTooSmall: 67,
@@ -78,6 +81,8 @@ export function explainRefusal(refusal: Refusal, expected: Expectation): string 
       return `${whose} ${subject} carries a signature that our CA of that name did not make ${issuer}`;
     case X509.invalidPurpose:
       return explainPurpose(refusal, whose, subject, expected);
+    case X509.noDigitalSignature:
+      return `${whose} may not sign: its key usage lacks digitalSignature ${subject}`;
     case X509.hostnameMismatch:
       return explainName(refusal, expected);
     case X509.unableToGetCrl:
@@ -103,7 +108,8 @@ export function explainRefusal(refusal: Refusal, expected: Expectation): string 
 function explainPurpose(refusal: Refusal, whose: string, subject: string, expected: Expectation): string {
   if (refusal.depth > 0) return `${whose} may not issue certificates for this use ${subject}`;
   const [use, usage] = expected.role === 'server' ? ['client', 'clientAuth'] : ['server', 'serverAuth'];
-  return `${whose} may not be used as a ${use}: its extended key usage lacks ${usage} ${subject}`;
+  const or = expected.usage === 'ike' ? ' or iKEIntermediate' : '';
+  return `${whose} may not be used as a ${use}: its extended key usage lacks ${usage}${or} ${subject}`;
 }
 
 function explainName(refusal: Refusal, expected: Expectation): string {

@@ -4,7 +4,13 @@ import { bits, type Der, integer, octets, oid, pem, sequence, set, time, tlv, ut
 
 export const DAY = 86_400_000;
 
-export type Usage = 'clientAuth' | 'serverAuth' | 'codeSigning';
+export type Usage =
+  | 'clientAuth'
+  | 'serverAuth'
+  | 'codeSigning'
+  | 'ipsecIKE'
+  | 'iKEIntermediate'
+  | 'anyExtendedKeyUsage';
 
 export interface CertificateOptions {
   readonly commonName: string;
@@ -16,6 +22,8 @@ export interface CertificateOptions {
   readonly notAfter?: number;
   /** No extended key usage at all when empty. @default [] */
   readonly usages?: readonly Usage[];
+  /** The key usage of what is no CA: one octet of bits and how many of them are not used. @default digitalSignature */
+  readonly keyUsage?: readonly [octet: number, unused: number];
   readonly dnsNames?: readonly string[];
   readonly ca?: boolean;
   readonly issuer?: Authority;
@@ -91,14 +99,17 @@ const usageOids: Record<Usage, string> = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
   codeSigning: '1.3.6.1.5.5.7.3.3',
+  ipsecIKE: '1.3.6.1.5.5.7.3.17',
+  iKEIntermediate: '1.3.6.1.5.5.8.2.2',
+  anyExtendedKeyUsage: '2.5.29.37.0',
 };
 
 function certificateExtensions(options: CertificateOptions, subject: KeyObject, issuer: KeyObject): Der[] {
-  const { ca = false, usages = [], dnsNames = [] } = options;
+  const { ca = false, usages = [], dnsNames = [], keyUsage = [0x80, 7] } = options;
   const list = [
     extension('2.5.29.19', true, ca ? sequence(yes()) : sequence()),
-    // keyCertSign and cRLSign, or digitalSignature.
-    extension('2.5.29.15', true, ca ? bits(Uint8Array.of(0x06), 1) : bits(Uint8Array.of(0x80), 7)),
+    // keyCertSign and cRLSign of a CA.
+    extension('2.5.29.15', true, ca ? bits(Uint8Array.of(0x06), 1) : bits(Uint8Array.of(keyUsage[0]), keyUsage[1])),
     extension('2.5.29.14', false, octets(keyId(subject))),
     authorityKeyId(issuer),
   ];

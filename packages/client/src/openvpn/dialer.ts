@@ -129,7 +129,7 @@ function tlsContext(
     privateKey: key === undefined || passphrase === undefined ? key : openKey(key, passphrase),
     peerCertificate: 'required',
     crl: textOf(profile.crl),
-    usage: profile.remoteCertTls === 'server',
+    usage: profile.remoteCertTls === 'server' ? 'required' : 'optional',
     name: nameRule(profile),
     minVersion: profile.tlsVersionMin === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
     maxVersion: profile.tlsVersionMax === '1.2' ? 'TLSv1.2' : 'TLSv1.3',

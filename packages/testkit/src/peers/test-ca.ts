@@ -22,6 +22,8 @@ export interface IssueOptions {
   readonly commonName?: string;
   /** A DNS name of the certificate. @default none */
   readonly dnsName?: string;
+  /** Its extended key usage in openssl's words (`1.3.6.1.5.5.8.2.2`), or none. @default that of the role in TLS */
+  readonly usage?: string | 'none';
   /** @default ECDSA over P-256 */
   readonly key?: 'rsa';
 }
@@ -60,6 +62,11 @@ authorityKeyIdentifier = keyid
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = clientAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+[other]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 `;
@@ -103,11 +110,13 @@ export class TestCa {
     ];
     const subject = `/CN=${options.commonName ?? name}`;
     const algorithm = options.key === 'rsa' ? 'rsa:2048' : 'ec -pkeyopt ec_paramgen_curve:P-256';
+    const { usage } = options;
     await this.#openssl(`req -new -newkey ${algorithm} -nodes`, [
+      ...(usage === undefined || usage === 'none' ? [] : ['-addext', `extendedKeyUsage=${usage}`]),
       ...(options.dnsName === undefined ? [] : ['-addext', `subjectAltName=DNS:${options.dnsName}`]),
       ...['-subj', subject, '-keyout', key, '-out', request],
     ]);
-    await this.#openssl(`ca -batch -notext -extensions ${options.role}`, [
+    await this.#openssl(`ca -batch -notext -extensions ${usage === undefined ? options.role : 'other'}`, [
       ...['-startdate', options.from ?? opensslTime(-1), '-enddate', options.until ?? opensslTime(3650)],
       ...['-in', request, '-out', certificate],
     ]);

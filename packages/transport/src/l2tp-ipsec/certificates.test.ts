@@ -107,6 +107,18 @@ test('a server with another name, or with the certificate of a client, is refuse
   await assert.rejects(false_.dial({ proof: proof(alice, 'vpn.example.org') }), { code: 'CULVERT_TRANSPORT_REFUSED' });
 });
 
+for (const usage of ['1.3.6.1.5.5.8.2.2', '2.5.29.37.0', 'none']) {
+  test(`certificates that others issue for IPsec prove both ends: extended key usage ${usage}`, { skip }, async () => {
+    const [certificate, machine] = [
+      await certificateOf(`gate-${usage}`, { role: 'server', dnsName: 'gate.example.org', usage }),
+      await certificateOf(`machine-${usage}`, { role: 'client', usage }),
+    ];
+    await using lab = await L2tpLab.open({ certificate, presharedKeys: [] });
+    await lab.dial({ proof: proof(machine, 'gate.example.org') });
+    assert.equal(lab.accepted[0]?.link.facts['peer'], `CN=machine-${usage}`);
+  });
+}
+
 test('a client of another authority, and a revoked one, are refused, and the listener knows why', {
   skip,
 }, async () => {

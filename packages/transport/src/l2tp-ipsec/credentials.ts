@@ -31,7 +31,7 @@ export interface Credentials {
 }
 
 export interface CredentialsOptions extends L2tpIpsecCertificate {
-  /** A server's certificate must be for that purpose; a client's may be for any that does not rule it out. */
+  /** A peer's certificate may name no purpose at all; one that names some must be for the other role, or for IKE. */
   readonly role: 'server' | 'client';
   /** A name or address that the server's certificate must have. */
   readonly serverName?: string;
@@ -47,7 +47,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     crl,
     certificate,
     privateKey,
-    usage: role === 'client',
+    usage: 'ike',
     onWarning: (message) => log.warn(message),
   });
   const key = createPrivateKey(privateKey);

@@ -70,7 +70,10 @@ export interface L2tpIpsecListenOptions extends L2tpIpsecOptions {
 
 export type L2tpIpsecProof =
   | { readonly kind: 'pre-shared-key'; readonly key: Uint8Array }
-  /** `serverName` must be a name of the server's certificate. @default any name that `ca` vouches for */
+  /**
+   * `serverName` must be a name of the server's certificate. @default any name that `ca` vouches for, and then whoever has a machine's
+   * certificate without serverAuth or clientAuth can pose as the server
+   */
   | ({ readonly kind: 'certificate'; readonly serverName?: string } & L2tpIpsecCertificate);
 
 export interface L2tpIpsecDialOptions extends L2tpIpsecOptions, PppDialOptions {
