@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, type TestContext, test } from 'node:test';
 import { eventually, type HostProcess, labIsPossible, missingForLab } from '@culvert/testkit';
+import type { L2tpIpsecDialOptions } from '@culvert/transport';
 import { losslessPing } from '../interop/ping.ts';
 import { createCertificates } from './ike/certificates.ts';
 import { chainPrograms, createChains } from './ike/chains.ts';
@@ -77,19 +78,46 @@ test('xl2tpd carries the data itself, with all that PPP compresses', async (t) =
   await endsInOrder(client);
 });
 
-const suites: readonly (Partial<Connection> & { readonly weak?: true })[] = [
+interface Suites extends Partial<Connection> {
+  readonly weak?: true;
+  /** Chosen by hand. */
+  readonly by?: Pick<L2tpIpsecDialOptions, 'phase1' | 'esp' | 'forwardSecrecy'>;
+}
+
+const suites: readonly Suites[] = [
   { phase1: 'aes256-sha256-ecp384', phase2: 'aes256gcm16' },
   { phase1: 'default', phase2: 'default' },
   { phase1: 'aes128-sha1-modp2048', phase2: 'aes128-sha1', options: 'encap = yes' },
   { phase1: '3des-sha1-modp1024', phase2: '3des-sha1', weak: true },
+  {
+    // Nothing that is offered to who chose nothing.
+    phase1: 'aes192-sha512-ecp521',
+    phase2: 'aes192-sha512-ecp256',
+    by: {
+      phase1: [
+        { cipher: 'aes-cbc', keyBytes: 16, hash: 'sha2-512', group: 'modp2048' },
+        { cipher: 'aes-cbc', keyBytes: 24, hash: 'sha2-512', group: 'ecp521' },
+      ],
+      esp: [
+        { encryption: 'aes-gcm-16', keyBytes: 24 },
+        { encryption: 'aes-cbc', keyBytes: 24, integrity: 'hmac-sha2-512-256' },
+      ],
+      forwardSecrecy: 'ecp256',
+    },
+  },
 ];
 
-for (const { weak = false, ...proposals } of suites) {
-  test(`${proposals.phase1}, ${proposals.phase2}${weak ? ' with the switch' : ''}`, async (t) => {
+for (const { weak = false, by, ...proposals } of suites) {
+  const how = `${weak ? ' with the switch' : ''}${by === undefined ? '' : ', chosen by hand'}`;
+  test(`${proposals.phase1}, ${proposals.phase2}${how}`, async (t) => {
     if (!isPossible(t)) return;
     await serve(proposals);
-    const client = lab.dial({ weak });
-    const { ipv4 } = await saidOf<Up>(client, 'up');
+    const client = lab.dial({ weak, ...by });
+    const { ipv4, facts } = await saidOf<Up>(client, 'up');
+    if (by !== undefined) {
+      assert.equal(facts['ike'], 'aes192-sha2-512-ecp521 (pre-shared-key)');
+      assert.equal(facts['esp'], 'aes192-hmac-sha2-512-256');
+    }
     for (const version of [4, 6] as const) await answers(version);
     await transfer(lab.server, ipv4?.address ?? '', FEW_BYTES);
     await endsInOrder(client);

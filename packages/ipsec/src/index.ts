@@ -47,6 +47,7 @@ export {
   type Authentication,
   acceptedPhase1,
   choosePhase1,
+  type Phase1Algorithms,
   type Phase1Chosen,
   type Phase1Policy,
   type Phase1Suite,

@@ -119,7 +119,7 @@ class Dialling {
       port,
     });
     const selectors = { local: selector(local, innerPort), remote: selector(remote.address, L2TP_PORT) };
-    const child = { mode: 'transport', ...selectors } as const;
+    const child = { mode: 'transport', ...selectors, group: to.forwardSecrecy } as const;
     this.#client.start(() => this.#ipsec.connect({ path, natPath, authentication: proof.kind, child }));
   }
 

@@ -30,6 +30,21 @@ test('clients behind one address with equal inner ports have their own packets e
   for (const client of clients.slice(1)) await carry(lab, client);
 });
 
+test('algorithms that were chosen by hand are those of the call, with forward secrecy', { skip }, async () => {
+  await using lab = await L2tpLab.open();
+  const client = await lab.dial({
+    phase1: [{ cipher: 'aes-cbc', keyBytes: 24, hash: 'sha2-384', group: 'modp3072' }],
+    esp: [{ encryption: 'aes-cbc', keyBytes: 24, integrity: 'hmac-sha2-512-256' }],
+    forwardSecrecy: 'ecp256',
+    lifetimes: { phase2Seconds: 1 },
+  });
+  await carry(lab, client);
+  const { ike, esp } = client.link.facts;
+  assert.deepEqual([ike, esp], ['aes192-sha2-384-modp3072 (pre-shared-key)', 'aes192-hmac-sha2-512-256']);
+  await eventually('new keys', () => lab.events.some(({ kind }) => kind === 'rekeyed'));
+  await carry(lab, client);
+});
+
 test('keys of both phases change under traffic and no packet is lost', { skip }, async () => {
   const lifetimes = { phase1Seconds: 2, phase2Seconds: 1 };
   await using lab = await L2tpLab.open();

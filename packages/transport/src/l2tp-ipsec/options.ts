@@ -1,5 +1,6 @@
 /** What `listen` and `dial` of the l2tp-ipsec transport take. Durations are milliseconds unless a name says seconds. */
 import type { EspAlgorithms } from '@culvert/cipher';
+import type { IkeGroup, Phase1Algorithms } from '@culvert/ipsec';
 import type { PppDialOptions, PppOptions } from '../ppp/options.ts';
 
 /** What phase 1 proves who we are with, and whom we believe. */
@@ -23,8 +24,10 @@ interface L2tpIpsecOptions extends PppOptions {
   readonly weak?: boolean;
   /** HMAC-SHA-256 cut to 96 bits, as old Androids do. @default false */
   readonly truncatedSha256?: boolean;
+  /** What phase 1 may be protected with, the best first, and nothing else: `weak` adds nothing to it. @default much that is good */
+  readonly phase1?: readonly Phase1Algorithms[] | undefined;
   /** What ESP may be protected with, the best first. @default AES-GCM, AES-CBC with SHA-2, with SHA-1 */
-  readonly esp?: readonly EspAlgorithms[];
+  readonly esp?: readonly EspAlgorithms[] | undefined;
   /**
    * Make the peer carry ESP in UDP where there is no NAT. Without it ESP may go as IP protocol 50 as well, which needs CAP_NET_RAW, gets
    * through fewer firewalls, and is slower here. @default true
@@ -85,6 +88,8 @@ export interface L2tpIpsecDialOptions extends L2tpIpsecOptions, PppDialOptions {
    * UDP port of ours inside IPsec. @default a random one: some servers tell two clients behind one NAT apart by nothing else
    */
   readonly innerPort?: number;
+  /** The group of phase 2's own key exchange, which makes its keys independent of phase 1's. @default none: many servers refuse one */
+  readonly forwardSecrecy?: IkeGroup | undefined;
   readonly proof: L2tpIpsecProof;
   /** The server's, for tests; ours are 500 and 4,500, or others where these are in use. @default 500 and 4,500 */
   readonly ports?: { readonly ike: number; readonly natTraversal: number };

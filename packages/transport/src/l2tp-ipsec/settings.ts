@@ -9,11 +9,11 @@ const AFTER_ECHO = 1.5;
 const QUESTIONS = 5;
 
 export function ikeSettings(settings: L2tpIpsecListenOptions | L2tpIpsecDialOptions) {
-  const { weak, truncatedSha256, esp, forceEncapsulation = true, lifetimes } = settings;
+  const { weak, truncatedSha256, phase1, esp, forceEncapsulation = true, lifetimes } = settings;
   const { interval, timeout } = keepaliveOf(settings);
   const idle = Math.min(AFTER_ECHO * interval, timeout);
   return {
-    algorithms: { weak, truncatedSha256, esp },
+    algorithms: { weak, truncatedSha256, phase1, esp },
     forceEncapsulation,
     lifetimes,
     deadPeerDetection: { idle, interval: (timeout - idle) / QUESTIONS, questions: QUESTIONS },

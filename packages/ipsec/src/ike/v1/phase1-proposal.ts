@@ -15,8 +15,19 @@ export interface Phase1Suite {
   readonly authentication: Authentication;
 }
 
+/** A suite as people choose it: how the peers prove themselves is another choice. */
+export interface Phase1Algorithms {
+  readonly cipher: IkeCipher['name'];
+  /** 3DES has 24. */
+  readonly keyBytes: 16 | 24 | 32;
+  readonly hash: IkeHash;
+  readonly group: IkeGroup;
+}
+
 /** What is accepted, each list best first; of two transforms the better cipher decides, then the hash, the group, the authentication. */
 export interface Phase1Policy {
+  /** These alone, the best first, whatever the lists below say of their algorithms. */
+  readonly only?: readonly Phase1Algorithms[] | undefined;
   readonly ciphers: readonly IkeCipher[];
   readonly hashes: readonly IkeHash[];
   readonly groups: readonly IkeGroup[];
@@ -52,8 +63,13 @@ const authenticationNumbers = {
  * What an end accepts: it serves Windows, Apple, NetworkManager and ChromeOS. `weak` adds 3DES, MODP-1536 and MODP-1024, which old
  * Androids need; DES, MD5 and MODP-768 are never accepted.
  */
-export function phase1Policy(authentications: readonly Authentication[], weak: boolean): Phase1Policy {
+export function phase1Policy(
+  authentications: readonly Authentication[],
+  weak: boolean,
+  only?: readonly Phase1Algorithms[],
+): Phase1Policy {
   return {
+    only,
     ciphers: [aes(32), aes(24), aes(16), ...(weak ? [tripleDes] : [])],
     hashes: ['sha2-256', 'sha2-384', 'sha2-512', 'sha1'],
     groups: [
@@ -92,6 +108,16 @@ export function phase1Suites(authentication: Authentication, weak: boolean): rea
     ...(weak ? [suite(aes(32), 'sha2-256', 'modp1536'), suite(aes(32), 'sha1', 'modp1536')] : []),
     ...(weak ? [suite(aes(16), 'sha1', 'modp1024'), suite(tripleDes, 'sha1', 'modp1024')] : []),
   ];
+}
+
+/** What a client offers where its user has chosen. */
+export function chosenSuites(
+  authentication: Authentication,
+  only: readonly Phase1Algorithms[],
+): readonly Phase1Suite[] {
+  return only.map(({ cipher, keyBytes, hash, group }) => {
+    return { cipher: cipher === '3des-cbc' ? tripleDes : aes(keyBytes), hash, group, authentication };
+  });
 }
 
 /** A transform that lacks an attribute, or has one that is unknown, is passed over. */
@@ -161,6 +187,14 @@ function cipherOf(number: number | undefined, keyBits: number | undefined): IkeC
 
 /** Smaller is better; nothing for what the policy does not accept. */
 function rankOf(suite: Phase1Suite, policy: Phase1Policy): number | undefined {
+  if (policy.only !== undefined && policy.authentications.includes(suite.authentication)) {
+    const { name: cipher, keyBytes } = suite.cipher;
+    const place = policy.only.findIndex(
+      (each) =>
+        each.cipher === cipher && each.keyBytes === keyBytes && each.hash === suite.hash && each.group === suite.group,
+    );
+    return place === -1 ? undefined : place;
+  }
   const places = [
     policy.ciphers.findIndex(({ name, keyBytes }) => name === suite.cipher.name && keyBytes === suite.cipher.keyBytes),
     policy.hashes.indexOf(suite.hash),
@@ -175,7 +209,6 @@ function nameFor<Name extends string>(numbers: Readonly<Record<Name, number>>, v
 }
 
 /** "aes256-sha1-modp2048 (pre-shared-key)" */
-/** "aes256-sha2-256-ecp384" */
 export function phase1Name({ cipher, hash, group, authentication }: Phase1Suite): string {
   return `${cipherName(cipher)}-${hash}-${group} (${authentication})`;
 }
@@ -184,7 +217,9 @@ function cipherName({ name, keyBytes }: IkeCipher): string {
   return name === '3des-cbc' ? '3des' : `aes${keyBytes * 8}`;
 }
 
-function describePolicy({ ciphers, hashes, groups, authentications }: Phase1Policy): readonly string[] {
+function describePolicy({ only, ciphers, hashes, groups, authentications }: Phase1Policy): readonly string[] {
+  if (only !== undefined)
+    return authentications.flatMap((authentication) => chosenSuites(authentication, only).map(phase1Name));
   const lists = [ciphers.map(cipherName), hashes, groups].map((names) => names.join('|'));
   return [`${lists.join(' - ')} (${authentications.join('|')})`];
 }

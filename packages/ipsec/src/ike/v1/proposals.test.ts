@@ -11,6 +11,8 @@ import { bodiesOf, bodyOf, decodePayloads, PayloadType } from './payload.ts';
 import {
   acceptedPhase1,
   choosePhase1,
+  chosenSuites,
+  type Phase1Algorithms,
   phase1Name,
   phase1Offer,
   phase1Policy,
@@ -163,6 +165,31 @@ test('a client offers each cipher, hash and group that it takes, in a message th
     const message = 28 + 4 + sa.length + vendorIds.reduce((sum, bytes) => sum + bytes, 0);
     assert.ok(message + 4 + 8 + 40 <= 1_280, `${message} bytes`);
   }
+});
+
+test('suites that were chosen by hand are offered and accepted in their order, and no others', () => {
+  const only: readonly Phase1Algorithms[] = [
+    { cipher: 'aes-cbc', keyBytes: 16, hash: 'sha1', group: 'modp1024' },
+    { cipher: '3des-cbc', keyBytes: 24, hash: 'sha1', group: 'modp2048' },
+    { cipher: 'aes-cbc', keyBytes: 32, hash: 'sha2-256', group: 'ecp384' },
+  ];
+  const suites = chosenSuites('pre-shared-key', only);
+  const names = suites.map(phase1Name);
+  assert.deepEqual(names, [
+    'aes128-sha1-modp1024 (pre-shared-key)',
+    '3des-sha1-modp2048 (pre-shared-key)',
+    'aes256-sha2-256-ecp384 (pre-shared-key)',
+  ]);
+  const policy = phase1Policy(['pre-shared-key'], false, only);
+  const nameFor = (from: typeof suites) => {
+    const choice = choosePhase1(phase1Offer(from, 28_800), policy);
+    return choice.kind === 'chosen' ? phase1Name(choice.suite) : choice.accepted;
+  };
+  assert.equal(nameFor(suites.toReversed()), names[0], 'ours decides');
+  assert.equal(nameFor(suites.slice(1).toReversed()), names[1]);
+  assert.deepEqual(nameFor(chosenSuites('rsa-signature', only)), names, 'another proof');
+  const others = phase1Suites('pre-shared-key', true).filter((suite) => !names.includes(phase1Name(suite)));
+  assert.deepEqual(nameFor(others), names);
 });
 
 test('a client takes from the responder what it offered, alone', () => {

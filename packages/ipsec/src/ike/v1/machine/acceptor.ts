@@ -108,8 +108,8 @@ export class Acceptor {
   #choose({ firstPayload, rest }: Message, digest: string, methods: readonly Authentication[]): FirstOffer | Refusal {
     const { list } = decodePayloads(firstPayload, rest);
     const saBody = bodyOf(list, PayloadType.securityAssociation)?.slice() ?? new Uint8Array(0);
-    const weak = this.#context.options.algorithms?.weak === true;
-    const choice = choosePhase1(decodeSecurityAssociation(saBody), phase1Policy(methods, weak));
+    const { weak = false, phase1 } = this.#context.options.algorithms ?? {};
+    const choice = choosePhase1(decodeSecurityAssociation(saBody), phase1Policy(methods, weak, phase1));
     if (choice.kind === 'none') {
       const keyless = methods.length === 0 ? '; there is no key for this address' : '';
       const code = methods.length === 0 ? 'no-key' : 'no-proposal';

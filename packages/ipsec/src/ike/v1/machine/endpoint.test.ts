@@ -34,6 +34,24 @@ test('main mode by pre-shared key and quick mode give both ends the same keys', 
   assert.deepEqual(sa.remote, { network: '198.51.100.2/32', protocol: 17, port: 1701 });
 });
 
+test('suites that were chosen by hand are what is offered, and what is accepted, whichever end begins', () => {
+  const phase1 = [{ cipher: 'aes-cbc', keyBytes: 24, hash: 'sha2-512', group: 'ecp521' }] as const;
+  const esp = [{ encryption: 'aes-cbc', keyBytes: 24, integrity: 'hmac-sha2-256-96' }] as const;
+  const truncates = { ...server, algorithms: { truncatedSha256: true } };
+  const bed = new IkeBed();
+  const [a, b] = [bed.host({ ...client, algorithms: { phase1, esp } }), bed.host(truncates)];
+  bed.connect(a, b);
+  assert.ok(bed.until(joined(a, b), 5000));
+  assertJoined(a, b);
+  const { cipher, hash, group } = b.one('established').suite;
+  assert.deepEqual([cipher.keyBytes, hash, group], [24, 'sha2-512', 'ecp521']);
+  assert.deepEqual(a.one('child-created').sa.algorithms, esp[0]);
+  const other = bed.host({ ...client, address: '198.51.100.3' });
+  bed.connect(other, a);
+  bed.run(40_000);
+  assert.match(a.of('refused')[0]?.detail ?? '', /accepted here: aes192-sha2-512-ecp521 \(pre-shared-key\)$/);
+});
+
 test('where UDP 4500 is blocked both ends say so when the time is up', () => {
   for (const forceEncapsulation of [false, true]) {
     const bed = new IkeBed();

@@ -4,7 +4,7 @@ import type { ChildSa, EspAlgorithms, EspMode, TrafficSelector } from '../../../
 import type { IkeGroup } from '../../groups.ts';
 import type { Identification } from '../identification.ts';
 import type { NoneChosen } from '../offers.ts';
-import type { Phase1Suite } from '../phase1-proposal.ts';
+import type { Phase1Algorithms, Phase1Suite } from '../phase1-proposal.ts';
 import type { SignatureMethod } from '../signature.ts';
 import type { KeyExchange, KeyExchangeResult } from './key-exchange.ts';
 
@@ -17,6 +17,8 @@ export interface AlgorithmPolicy {
   readonly weak?: boolean | undefined;
   /** HMAC-SHA-256 cut to 96 bits, as old Androids do. @default false */
   readonly truncatedSha256?: boolean | undefined;
+  /** What phase 1 offers and takes, the best first, and nothing else. @default what `phase1Suites` and `phase1Policy` say */
+  readonly phase1?: readonly Phase1Algorithms[] | undefined;
   /** What phase 2 offers and takes, the best first, and nothing else. @default what `espOffer` and `espAlgorithms` say */
   readonly esp?: readonly EspAlgorithms[] | undefined;
 }

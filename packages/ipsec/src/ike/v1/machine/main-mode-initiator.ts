@@ -12,7 +12,14 @@ import type { Instant, Path } from '@culvert/base';
 import { decodeIdentification } from '../identification.ts';
 import { NotifyType, notify } from '../notification.ts';
 import { bodiesOf, bodyOf, type Payload, PayloadType } from '../payload.ts';
-import { acceptedPhase1, type Phase1Chosen, type Phase1Suite, phase1Offer, phase1Suites } from '../phase1-proposal.ts';
+import {
+  acceptedPhase1,
+  chosenSuites,
+  type Phase1Chosen,
+  type Phase1Suite,
+  phase1Offer,
+  phase1Suites,
+} from '../phase1-proposal.ts';
 import {
   decodeSecurityAssociation,
   encodeSecurityAssociation,
@@ -67,7 +74,8 @@ export class MainModeInitiator implements MainMode {
     const { options, lifetimes } = sa.context;
     const signs = options.certificate?.method ?? 'rsa-signature';
     const method = connect.authentication === 'pre-shared-key' ? 'pre-shared-key' : signs;
-    this.#suites = phase1Suites(method, options.algorithms?.weak === true);
+    const { phase1, weak = false } = options.algorithms ?? {};
+    this.#suites = phase1 === undefined ? phase1Suites(method, weak) : chosenSuites(method, phase1);
     this.#offer = phase1Offer(this.#suites, lifetimes.phase1Seconds);
     this.#saBody = encodeSecurityAssociation(this.#offer);
     const vendorIds = initiatorVendorIds.map((name) => ({ type: PayloadType.vendorId, body: vendorId(name) }));
