@@ -96,7 +96,7 @@ test('certificates: from PKCS#12 in Apple’s profile, its password from a file'
   await gateway.waitFor('session ended');
 });
 
-test('what goes wrong is told: the shared secret, the password, weak proposals that nobody accepted', async (t) => {
+test('what goes wrong is told, and then the algorithms that the connection lists do', async (t) => {
   if (!labIsPossible(t, tools)) return;
   await using office = await openOffice('presharedKey: ipsec.psk');
   const laptop = office.host('laptop');
@@ -114,9 +114,16 @@ test('what goes wrong is told: the shared secret, the password, weak proposals t
   const weak = connection({ vpn: 'ipsec-ike=3des-sha1-modp1024!' });
   assert.equal((await refusal(office, laptop, weak)).code, 3, 'nobody accepted the weak proposals');
   assert.equal(await networkOf(laptop), before);
-  const up = office.culvert(laptop, 'up', office.lab.write('office.nmconnection', connection()));
+  const listed = connection({
+    vpn: 'ipsec-ike=blowfish128-sha1-modp2048,aes192-sha512-ecp521!\nipsec-esp=aes192-sha384-ecp256',
+  });
+  await office.culvert(laptop, 'import', office.lab.write('office.nmconnection', listed)).succeeded();
+  const up = office.culvert(laptop, 'up', 'office');
   await up.waitFor('the tunnel is up');
   await reaches(laptop, officeAddress.ipv4);
+  const { stdout } = await office.culvert(laptop, 'status', 'office').succeeded();
+  assert.match(stdout, /^ike +aes192-sha2-512-ecp521/m, 'what the connection lists');
+  assert.match(stdout, /^esp +aes192-hmac-sha2-384-192/m);
   up.signal('SIGTERM');
   assert.equal((await up.exited).code, 0);
 });

@@ -3,7 +3,7 @@ export { parseAppleProfile, printAppleProfile } from './apple-profile.ts';
 export type { ReadInput } from './check-files.ts';
 export { ConfigError } from './errors.ts';
 export type { GatewayConfig } from './gateway-schema.ts';
-export { truncatesSha256, weakProposals } from './ipsec-proposals.ts';
+export { offered, weakProposals } from './ipsec-proposals.ts';
 export type { L2tpConnection, L2tpProfile, PemAuth, PortableAuth } from './l2tp-profile.ts';
 export { checkGatewayConfig, gatewayJsonSchema, type LoadedConfig, loadGatewayConfig } from './load-gateway-config.ts';
 export { parseNetworkManagerL2tp, printNetworkManagerL2tp } from './network-manager-l2tp.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { truncatesSha256, weakProposals } from './ipsec-proposals.ts';
+import { readEspProposals, readIkeProposals } from './ipsec-proposals.ts';
 import type { L2tpConnection } from './l2tp-profile.ts';
 import { parseNetworkManagerL2tp, printNetworkManagerL2tp } from './network-manager-l2tp.ts';
 import { formatProblem } from './problem.ts';
@@ -77,6 +77,11 @@ test('what is printed is read back as it was', () => {
   const files = { certificate: text, privateKey: text, passphrase: maybe(text), ca: maybe(text) };
   const pem = { certificate: text, privateKey: text, passphrase: maybe(text), ca: text };
   const seconds = maybe(fc.integer({ min: 1, max: 999_999 }));
+  const ike = fc.constantFrom(
+    readIkeProposals('aes256-sha2_256-modp2048,aes128-sha1-ecp256!').proposals,
+    readIkeProposals('3des-sha1-modp1024').proposals,
+  );
+  const esp = fc.constantFrom(readEspProposals('aes_gcm256-null,aes128gcm16-modp2048,aes256-sha256_96!').proposals);
   const profiles: fc.Arbitrary<L2tpConnection> = fc.record(
     {
       name: text,
@@ -92,7 +97,7 @@ test('what is printed is read back as it was', () => {
       authentication: fc.constantFrom('mschapv2', 'pap'),
       tunnelSecret: maybe(text),
       remoteId: maybe(fc.domain()),
-      proposals: fc.record({ ike: maybe(text), esp: maybe(text) }, plain),
+      proposals: fc.record({ ike: maybe(ike), esp: maybe(esp) }, plain),
       lifetimes: fc.record({ phase1Seconds: seconds, phase2Seconds: seconds }, plain),
       mru: maybe(fc.integer({ min: 576, max: 1_500 })),
       echo: maybe(fc.constant({ interval: 30, failures: 5 })),
@@ -162,20 +167,33 @@ test('PAP only where MS-CHAPv2 is refused', () => {
   assert.equal(read('refuse-mschapv2=yes')?.authentication, 'pap');
 });
 
-test('proposals are weak where nothing good is among them', () => {
-  const esp = 'aes256-sha1';
-  assert.equal(weakProposals({ ike: undefined, esp: undefined }), undefined);
-  assert.equal(weakProposals({ ike: 'aes256-sha256-modp2048,3des-sha1-modp1024!', esp }), undefined);
-  assert.equal(weakProposals({ ike: '3DES-SHA1-MODP1024!', esp }), '3DES-SHA1-MODP1024!');
-  assert.equal(
-    weakProposals({ ike: 'aes256-sha1-modp1536, aes128-sha1;modp1024', esp: undefined }) !== undefined,
-    true,
-  );
-  assert.equal(weakProposals({ ike: 'aes256-sha1-modp2048', esp: '3des-sha1,des-md5' }), '3des-sha1,des-md5');
+test('proposals: what is left out is told with its line, and where nothing is left it is an error', () => {
+  const read = (lines: string) => {
+    const { profile, problems } = parseNetworkManagerL2tp(office.replace('mtu=1400', lines), { file });
+    return { profile, told: problems.map(formatProblem) };
+  };
+  const some = read('ipsec-ike=Camellia256-sha256-modp2048, aes256-sha1-modp2048,3des-sha1-modp1024!');
+  assert.deepEqual(some.told, [
+    'office.nmconnection:11: warning: vpn.ipsec-ike: found "camellia256-sha256-modp2048", expected other words: it is left out, as "camellia256" is nothing that is done here',
+    'office.nmconnection:11: warning: vpn.ipsec-ike: found "3des-sha1-modp1024", expected something better: it is weak, and offered with --accept-insecure alone',
+  ]);
   assert.deepEqual(
-    ['aes256-sha256', 'aes256-sha2_256_96', 'aes128-sha256_96!'].map((text) =>
-      truncatesSha256({ ike: undefined, esp: text }),
-    ),
-    [false, true, true],
+    some.profile?.proposals.ike?.map(({ text }) => text),
+    ['aes256-sha1-modp2048', '3des-sha1-modp1024'],
   );
+  const none = read('ipsec-ike=aes256-sha256-modp2048\nipsec-esp=aes256ctr-sha1,aes256');
+  assert.equal(none.profile, undefined);
+  assert.deepEqual(none.told, [
+    'office.nmconnection:12: vpn.ipsec-esp: found "aes256ctr-sha1", expected other words, such as aes256-sha256: "aes256ctr" is nothing that is done here',
+    'office.nmconnection:12: vpn.ipsec-esp: found "aes256", expected other words, such as aes256-sha256: it names no integrity, such as sha256',
+  ]);
+  assert.match(
+    read('ipsec-esp=!').told.join(),
+    /:11: vpn\.ipsec-esp: found "!", expected proposals, such as aes256-sha256/,
+  );
+  // All are weak: that is told by whoever imports the profile.
+  assert.deepEqual(read('ipsec-ike=3des-sha1-modp1024!').told, []);
+  const told = '\n[culvert]\naccept-insecure=true\n';
+  const accepted = office.replace('mtu=1400', 'ipsec-ike=aes256-sha1-modp2048,aes256-sha1-modp1024') + told;
+  assert.deepEqual(parseNetworkManagerL2tp(accepted, { file }).problems, []);
 });

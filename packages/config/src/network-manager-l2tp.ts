@@ -4,6 +4,15 @@
  * Keys are those of the plugin network-manager-l2tp (shared/nm-service-defines.h). Those of `[culvert]` are ours: certificates inside the
  * file, the secret of the L2TP tunnel, and `accept-insecure`. What is printed is read back as it was.
  */
+import {
+  type IpsecProposals,
+  offered,
+  type Proposal,
+  printProposals,
+  type ReadProposals,
+  readEspProposals,
+  readIkeProposals,
+} from './ipsec-proposals.ts';
 import { printKeyfile } from './keyfile.ts';
 import type { L2tpConnection, SharedSecretAuth } from './l2tp-profile.ts';
 import { readVpnNetwork, vpnNetworkGroups } from './network-manager-network.ts';
@@ -49,7 +58,7 @@ export function parseNetworkManagerL2tp(
     authentication: authenticationOf(from),
     tunnelSecret: from.text('culvert', 'tunnel-secret'),
     remoteId: remoteIdOf(from),
-    proposals: { ike: from.text('vpn', 'ipsec-ike'), esp: from.text('vpn', 'ipsec-esp') },
+    proposals: proposalsOf(from),
     lifetimes: {
       phase1Seconds: secondsOf(from, 'ipsec-ikelifetime'),
       phase2Seconds: secondsOf(from, 'ipsec-salifetime'),
@@ -103,6 +112,35 @@ function remoteIdOf(from: ConnectionReader): string | undefined {
   return undefined;
 }
 
+function proposalsOf(from: ConnectionReader): IpsecProposals {
+  return {
+    ike: listOf(from, 'ipsec-ike', readIkeProposals, 'aes256-sha256-modp2048'),
+    esp: listOf(from, 'ipsec-esp', readEspProposals, 'aes256-sha256'),
+  };
+}
+
+function listOf<Each extends Proposal<unknown>>(
+  from: ConnectionReader,
+  key: string,
+  read: (text: string) => ReadProposals<Each>,
+  example: string,
+): readonly Each[] | undefined {
+  const text = from.text('vpn', key);
+  if (text === undefined) return undefined;
+  const { proposals, leftOut } = read(text);
+  const isUsable = proposals.length > 0;
+  if (!isUsable && leftOut.length === 0) from.report('vpn', key, `proposals, such as ${example}`);
+  for (const { text: found, why } of leftOut) {
+    if (isUsable) from.report('vpn', key, `other words: it is left out, as ${why}`, 'warning', found);
+    else from.report('vpn', key, `other words, such as ${example}: ${why}`, 'error', found);
+  }
+  const told = offered(proposals, from.isTrue('culvert', 'accept-insecure')) ?? [];
+  // Where all are weak the profile as a whole needs consent, and that is told elsewhere.
+  for (const { text: found } of told.length === 0 ? [] : proposals.filter((each) => !told.includes(each)))
+    from.report('vpn', key, 'something better: it is weak, and offered with --accept-insecure alone', 'warning', found);
+  return proposals;
+}
+
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
 function secondsOf(from: ConnectionReader, key: string): number | undefined {
@@ -130,8 +168,8 @@ export function printNetworkManagerL2tp(connection: L2tpConnection): string {
       'refuse-mschapv2': authentication === 'pap' ? 'yes' : undefined,
       'ipsec-enabled': 'yes',
       'ipsec-remote-id': connection.remoteId,
-      'ipsec-ike': proposals.ike,
-      'ipsec-esp': proposals.esp,
+      'ipsec-ike': printProposals(proposals.ike),
+      'ipsec-esp': printProposals(proposals.esp),
       'ipsec-ikelifetime': seconds(lifetimes.phase1Seconds),
       'ipsec-salifetime': seconds(lifetimes.phase2Seconds),
       'machine-auth-type': machineAuth.kind === 'psk' ? 'psk' : 'tls',

@@ -58,9 +58,16 @@ export class ConnectionReader {
     return this.text('vpn-secrets', key) ?? this.text('vpn', key);
   }
 
-  report(group: string, key: string, expected: string, severity: Problem['severity'] = 'error'): void {
+  /** @param part of the value, where the rest is right */
+  report(
+    group: string,
+    key: string,
+    expected: string,
+    severity: Problem['severity'] = 'error',
+    part: string | undefined = undefined,
+  ): void {
     const value = this.group(group).get(key);
-    const found = value === undefined ? 'nothing' : JSON.stringify(value.text);
+    const found = value === undefined ? 'nothing' : JSON.stringify(part ?? value.text);
     this.#problems.push({
       file: this.#file,
       line: value?.line ?? 1,

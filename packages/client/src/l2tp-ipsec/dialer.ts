@@ -1,6 +1,6 @@
 /** From a profile and its secrets to what the l2tp-ipsec transport dials with. */
 import type { Logger } from '@culvert/base';
-import { type L2tpConnection, truncatesSha256, weakProposals } from '@culvert/config';
+import { type L2tpConnection, offered } from '@culvert/config';
 import type { Link } from '@culvert/core';
 import { createL2tpIpsecTransport, type L2tpIpsecDialOptions } from '@culvert/transport';
 import { dialInTime } from '../deadline.ts';
@@ -31,7 +31,7 @@ export class L2tpIpsecDialer implements Dialer {
     try {
       return await dialInTime(this.#transport, to, on, { log: this.#log, hint: HINT });
     } catch (cause) {
-      throw to.weak === false && isAboutProposals(cause) ? withAdvice(cause) : cause;
+      throw isAboutProposals(cause) ? withAdvice(cause, to) : cause;
     }
   }
 
@@ -48,26 +48,46 @@ function isAboutProposals(error: unknown): error is ClientError {
   );
 }
 
-function withAdvice({ message }: ClientError): ClientError {
+function withAdvice(
+  { message }: ClientError,
+  { phase1, esp }: Pick<L2tpIpsecDialOptions, 'phase1' | 'esp'>,
+): ClientError {
   const advice =
-    'its operator can tell what it takes; if that is broken by now, name it in the connection (ipsec-ike=3des-sha1-modp1024, ' +
-    'ipsec-esp=3des-sha1) and import that with --accept-insecure';
+    phase1 === undefined && esp === undefined
+      ? 'its operator can tell what it takes; if that is broken by now, name it in the connection (ipsec-ike=3des-sha1-modp1024, ' +
+        'ipsec-esp=3des-sha1) and import that with --accept-insecure'
+      : 'nothing but what the connection lists (ipsec-ike, ipsec-esp) is offered: its operator can tell what it takes';
   return new ClientError('CULVERT_CLIENT_REFUSED', `${message}; ${advice}`);
 }
 
-/** What a profile says of every dial. Throws ClientError CULVERT_CLIENT_PROFILE or CULVERT_CLIENT_CREDENTIALS. */
+/** What a profile says of every dial. Throws ClientError CULVERT_CLIENT_PROFILE, CULVERT_CLIENT_CREDENTIALS or CULVERT_CLIENT_INSECURE. */
 export function l2tpDialOptions(profile: L2tpConnection, secrets: Secrets): Omit<L2tpIpsecDialOptions, 'remote'> {
-  const { proposals, lifetimes, mru, tunnelSecret } = profile;
+  const { lifetimes, mru, tunnelSecret } = profile;
   const { phase1Seconds, phase2Seconds } = lifetimes;
   return {
     ...pppOptions(profile, secrets.credentials),
     proof: proofOf(profile, secrets),
-    weak: weakProposals(proposals) !== undefined,
-    truncatedSha256: truncatesSha256(proposals),
+    ...algorithmsOf(profile),
     authentication: [profile.authentication],
     lifetimes: { ...(phase1Seconds && { phase1Seconds }), ...(phase2Seconds && { phase2Seconds }) },
     ...(mru && { mru }),
     ...(tunnelSecret !== undefined && { tunnelSecret: Buffer.from(tunnelSecret) }),
+  };
+}
+
+/** Where one list is weak what is weak is accepted in the other phase too, of which a connection may say nothing. */
+function algorithmsOf({ proposals, acceptInsecure }: L2tpConnection) {
+  const [ike, esp] = [offered(proposals.ike, acceptInsecure), offered(proposals.esp, acceptInsecure)];
+  if (ike?.length === 0 || esp?.length === 0)
+    throw new ClientError(
+      'CULVERT_CLIENT_INSECURE',
+      'all proposals of the connection are weak; culvert import --accept-insecure takes them all the same',
+    );
+  return {
+    weak: [...(ike ?? []), ...(esp ?? [])].some(({ isWeak }) => isWeak),
+    phase1: ike?.map(({ algorithms }) => algorithms),
+    esp: esp?.map(({ algorithms }) => algorithms),
+    forwardSecrecy: esp?.[0]?.group,
   };
 }
 

@@ -122,11 +122,14 @@ test('a file that is missing or is none of these is told', async () => {
 
 test('weak proposals need consent, which the stored profile keeps', async () => {
   const profile = await stored('weak.nmconnection', connection('ipsec-ike=3des-sha1-modp1024!'));
-  assert.match(profile.insecurity?.why ?? '', /\(3des-sha1-modp1024!\) have nothing but 3DES/);
+  assert.match(profile.insecurity?.why ?? '', /\(3des-sha1-modp1024\) are all by 3DES/);
   assert.equal(profile.insecurity?.accepted, false);
   writeFileSync(join(directory, 'accepted.nmconnection'), profile.accept().print());
   const { profile: accepted } = await readProfile(join(directory, 'accepted.nmconnection'));
   assert.equal(accepted.insecurity?.accepted, true);
+  const secrets = { credentials: { username: 'alice', password: 'x' }, passphrase: undefined, presharedKey: undefined };
+  accepted.createDialer({ secrets, log: quiet }).close();
+  assert.throws(() => profile.createDialer({ secrets, log: quiet }), { code: 'CULVERT_CLIENT_INSECURE' });
 });
 
 test('a dialer is made only with what it needs', async () => {
@@ -139,29 +142,46 @@ test('a dialer is made only with what it needs', async () => {
   profile.createDialer({ secrets: { ...secrets, presharedKey: 'secret' }, log: quiet }).close();
 });
 
-test('what a connection says goes into the dial: weak only where it lists nothing else', async () => {
+test('what a connection says goes into the dial', async () => {
   const dialOptions = (text: string) => {
     const { profile } = parseNetworkManagerL2tp(text, { file: 'office' });
     assert.ok(profile);
     const credentials = { username: 'alice', password: 'x' };
     return l2tpDialOptions(profile, { credentials, passphrase: undefined, presharedKey: undefined });
   };
+  const unlisted = { phase1: undefined, esp: undefined, forwardSecrecy: undefined };
   assert.deepEqual(dialOptions(connection('')), {
     username: 'alice',
     password: 'x',
     ipv6: true,
     proof: { kind: 'pre-shared-key', key: new Uint8Array(Buffer.from('secret')) },
     weak: false,
-    truncatedSha256: false,
+    ...unlisted,
     authentication: ['mschapv2'],
     lifetimes: {},
   });
-  assert.equal(dialOptions(connection('ipsec-ike=aes256-sha256-modp2048,3des-sha1-modp1024!')).weak, false);
-  const weak = dialOptions(
-    connection('ipsec-ike=3des-sha1-modp1024!\nipsec-esp=aes128-sha256_96\nipsec-salifetime=10m\nrefuse-mschapv2=yes'),
-  );
-  assert.deepEqual([weak.weak, weak.truncatedSha256, weak.authentication], [true, true, ['pap']]);
-  assert.deepEqual(weak.lifetimes, { phase2Seconds: 600 });
+  const lists =
+    'ipsec-ike=aes256-sha256-modp2048,3des-sha1-modp1024!\nipsec-esp=aes128-sha256_96-ecp256,aes256gcm16-ecp256';
+  const algorithmsOf = (text: string) => {
+    const { weak, phase1, esp, forwardSecrecy } = dialOptions(text);
+    return { weak, phase1, esp, forwardSecrecy };
+  };
+  const good = { cipher: 'aes-cbc', keyBytes: 32, hash: 'sha2-256', group: 'modp2048' };
+  const phase2 = {
+    esp: [
+      { encryption: 'aes-cbc', keyBytes: 16, integrity: 'hmac-sha2-256-96' },
+      { encryption: 'aes-gcm-16', keyBytes: 32 },
+    ],
+    forwardSecrecy: 'ecp256',
+  };
+  assert.deepEqual(algorithmsOf(connection(lists)), { weak: false, phase1: [good], ...phase2 });
+  const accepted = '\n[culvert]\naccept-insecure=true\n';
+  const old = { cipher: '3des-cbc', keyBytes: 24, hash: 'sha1', group: 'modp1024' };
+  assert.deepEqual(algorithmsOf(connection(lists) + accepted), { weak: true, phase1: [good, old], ...phase2 });
+  const consented = algorithmsOf(connection('ipsec-ike=3des-sha1-modp1024!') + accepted);
+  assert.deepEqual(consented, { ...unlisted, weak: true, phase1: [old] });
+  const other = dialOptions(connection('ipsec-salifetime=10m\nrefuse-mschapv2=yes'));
+  assert.deepEqual([other.authentication, other.lifetimes], [['pap'], { phase2Seconds: 600 }]);
   const paths = `machine-auth-type=tls\nmachine-cert=${alice.certificate}\nmachine-key=${alice.key}\nmachine-ca=${ca}`;
   for (const [lines, serverName] of [
     ['', 'vpn.example.com'],

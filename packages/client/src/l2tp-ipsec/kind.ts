@@ -100,7 +100,7 @@ function insecurityOf({ proposals, acceptInsecure }: Connection): ClientProfile[
   const weak = weakProposals(proposals);
   if (weak === undefined) return undefined;
   const why =
-    `the connection's proposals (${weak}) have nothing but 3DES or Diffie-Hellman groups below 2048 bits: ` +
+    `the connection's proposals (${weak}) are all by 3DES or Diffie-Hellman groups below 2048 bits: ` +
     'whoever records a session may read it one day, and some can today';
   return { why, accepted: acceptInsecure };
 }
