@@ -23,7 +23,6 @@ import {
   type IkeWork,
   type IkeWorkResult,
   later,
-  MOST_LIFE_SECONDS,
 } from './face.ts';
 import { IkeSa } from './ike-sa.ts';
 import { Informational } from './informational.ts';
@@ -34,13 +33,6 @@ import { keyOf, noCookie, SaTable } from './sa-table.ts';
 import { samePath } from './same.ts';
 import { Succession } from './succession.ts';
 
-/** An initiator's phase 1 gets new keys when this part of its life is over, or up to a tenth later. */
-const SOFT = 0.85;
-const JITTER = 0.1;
-/** What the peer may be late with its own rekeying. */
-const GRACE = 60_000;
-/** After which a new phase 1 that did not come to be is tried again, while the old one lasts. */
-const RENEW_AGAIN = 60_000;
 /** Before a refused rekeying is tried again. */
 const RETRY = 10_000;
 /** Longer than any message of IKE in one datagram. */
@@ -171,7 +163,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     for (const sa of [...this.#sas.values()]) {
       if ((sa.deadline() ?? now) > now) continue;
       sa.handleTimeout(now);
-      if (!sa.closed && sa.softAt !== undefined && now >= sa.softAt) this.#renew(sa, now);
+      if (!sa.closed && sa.life.softAt !== undefined && now >= sa.life.softAt) this.#renew(sa, now);
     }
     const next = this.#context.children.handleTimeout(
       now,
@@ -231,6 +223,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
       sa.handleMessage(message, datagram, path, now);
       this.#adopt(sa);
     } finally {
+      sa.wear(now);
       this.#context.schedule(sa.deadline());
       this.#sweep();
     }
@@ -262,7 +255,8 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     made.vendor = first.offer.vendor;
     made.nat = first.offer.vendor.nat?.flavour;
     made.mainMode = new MainModeResponder(made, first.offer);
-    this.#keep(made, first.offer.choice.lifetimes.seconds);
+    made.life.agreed = first.offer.choice.lifetimes;
+    this.#keep(made);
     return made;
   }
 
@@ -283,22 +277,19 @@ export class IkeEndpoint implements Machine<IkeEvent> {
       responderCookie: noCookie,
     } as const;
     const sa = new IkeSa(this.#context, { ...start, path: connect.path, now });
-    this.#keep(sa, undefined);
+    this.#keep(sa);
     this.#connects.set(id, connect);
     sa.mainMode = new MainModeInitiator(sa, connect, firstContact, now);
     this.#context.schedule(sa.deadline());
     return sa;
   }
 
-  #keep(sa: IkeSa, lifeSeconds: number | undefined): void {
+  #keep(sa: IkeSa): void {
     this.#sas.add(sa);
     this.#succession.attach(sa);
     this.#informational.attach(sa);
     sa.onEstablished = (keys, certificates, now) => {
-      const life = Math.min(lifeSeconds || this.#context.lifetimes.phase1Seconds, MOST_LIFE_SECONDS) * 1000;
-      const initiator = sa.role === 'initiator';
-      sa.hardAt = later(now, life + (initiator ? 0 : GRACE));
-      if (initiator) sa.softAt = this.#softAt(life, now);
+      sa.beginLife(now);
       const method = keys.suite.authentication === 'pre-shared-key' ? 'pre-shared-key' : 'certificate';
       this.#announce(sa, { authentication: method, suite: keys.suite, certificates }, now);
       this.#context.schedule(sa.deadline());
@@ -318,7 +309,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   }
 
   #renew(sa: IkeSa, now: Instant): void {
-    sa.softAt = later(now, RENEW_AGAIN);
+    sa.life.renewing(now);
     const connect = this.#connects.get(sa.id);
     if (connect === undefined) return;
     this.#openAgain(sa.id, connect, sa.encapsulates, now);
@@ -338,13 +329,9 @@ export class IkeEndpoint implements Machine<IkeEvent> {
       for (const other of this.#sas.values()) if (other !== sa && other.renews === id) other.renews = sa.id;
       if (this.#connects.has(sa.id)) continue;
       this.#connects.set(sa.id, connect);
-      sa.softAt = this.#softAt(sa.hardAt - GRACE - now, now);
-      this.#context.schedule(sa.softAt);
+      sa.life.takeOver(this.#context.draw(), now);
+      this.#context.schedule(sa.life.softAt);
     }
-  }
-
-  #softAt(life: number, now: Instant): Instant {
-    return later(now, life * (SOFT + JITTER * this.#context.draw()));
   }
 
   #retireIkeSa(id: IkeSaId): void {

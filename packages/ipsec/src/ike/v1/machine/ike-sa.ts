@@ -20,6 +20,7 @@ import { join, type Phase1Keys } from './keys.ts';
 import { LastMessage } from './last-message.ts';
 import { Liveness } from './liveness.ts';
 import { keyDiffers, type MainMode } from './main-mode.ts';
+import { Phase1Life } from './phase1-life.ts';
 import { type Opened, Protection } from './protection.ts';
 import { quickHash } from './quick-mode.ts';
 import { QuickModes } from './quick-modes.ts';
@@ -62,8 +63,7 @@ export class IkeSa {
   renews: IkeSaId | undefined;
   /** A key exchange or a signature is under way: what comes meanwhile is dropped, and its sender repeats it. */
   working = false;
-  softAt: Instant | undefined;
-  hardAt: Instant;
+  readonly life: Phase1Life;
   /** What went to its endpoint alone came back from there: it is where its messages say. Not known any more once it moved. */
   hears = false;
   /** What earlier phase 1 of its peer left is its own, or there was nothing. */
@@ -94,7 +94,7 @@ export class IkeSa {
     this.path = path;
     this.source = path.remote.address;
     this.#liveness = new Liveness(context.deadPeerDetection, context.options.random, now);
-    this.hardAt = later(now, context.limits.negotiation);
+    this.life = new Phase1Life(now, context.limits.negotiation);
     this.quickModes = new QuickModes(this);
   }
 
@@ -145,7 +145,8 @@ export class IkeSa {
 
   handleTimeout(now: Instant): void {
     if (this.closed) return;
-    if (now >= this.hardAt) {
+    this.wear(now);
+    if (now >= this.life.hardAt) {
       this.#expire();
       return;
     }
@@ -166,8 +167,8 @@ export class IkeSa {
   deadline(): Instant | undefined {
     if (this.closed) return undefined;
     const all = [
-      this.hardAt,
-      this.softAt,
+      this.life.hardAt,
+      this.life.softAt,
       this.#retransmission?.at,
       this.#keepaliveAt,
       this.#mayProbe ? this.#liveness.deadline() : undefined,
@@ -262,6 +263,16 @@ export class IkeSa {
     if (!this.#mayProbe) return;
     this.#liveness.hurry(now);
     this.#watch(now);
+  }
+
+  beginLife(now: Instant): void {
+    const { phase1Seconds } = this.context.lifetimes;
+    this.life.begin(this.role, phase1Seconds, this.#protection.bytes, this.context.draw(), now);
+  }
+
+  /** What went under its keys may end it. */
+  wear(now: Instant): void {
+    this.life.wear(this.#protection.bytes, now);
   }
 
   becomeEstablished(now: Instant): void {

@@ -107,6 +107,7 @@ export class MainModeInitiator implements MainMode {
     accept();
     sa.responderCookie = sa.offeredCookie ?? sa.responderCookie;
     this.#choice = choice;
+    sa.life.agreed = choice.lifetimes;
     sa.vendor = peerAbilities(bodiesOf(list, PayloadType.vendorId));
     sa.nat = sa.vendor.nat?.flavour;
     this.#seed = drawSeed(random);

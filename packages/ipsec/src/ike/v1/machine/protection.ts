@@ -18,6 +18,8 @@ export interface Opened {
 export class Protection {
   /** Once main mode has them. */
   keys: Phase1Keys | undefined;
+  /** Of ciphertext under these keys, both ways. */
+  bytes = 0;
   /** The last block of main mode so far. */
   #last: Uint8Array | undefined;
 
@@ -26,6 +28,7 @@ export class Protection {
     const keys = this.#ready();
     const ciphertext = seal(keys, this.#last ?? keys.initialIv, plain);
     this.#last = lastBlock(keys, ciphertext);
+    this.bytes += ciphertext.length;
     return ciphertext;
   }
 
@@ -37,6 +40,7 @@ export class Protection {
   }
 
   acceptMain({ rest }: Message): void {
+    this.bytes += rest.length;
     this.#last = lastBlock(this.#ready(), rest);
   }
 
@@ -45,6 +49,7 @@ export class Protection {
     const keys = this.#ready();
     const plain = encodePayloads([{ type: PayloadType.hash, body: hash }, ...rest]);
     const ciphertext = seal(keys, iv ?? this.#startIv(keys, messageId), plain);
+    this.bytes += ciphertext.length;
     return { ciphertext, iv: lastBlock(keys, ciphertext) };
   }
 
@@ -56,6 +61,7 @@ export class Protection {
     const payloads = plain && tryDecode(message.firstPayload, plain);
     const first = payloads?.list[0];
     if (payloads === undefined || first?.type !== PayloadType.hash) return undefined;
+    this.bytes += message.rest.length;
     return { payloads, hash: first.body, iv: lastBlock(keys, message.rest) };
   }
 

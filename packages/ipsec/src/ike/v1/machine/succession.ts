@@ -9,13 +9,10 @@
 import type { Instant } from '@culvert/base';
 import type { Child } from './children.ts';
 import type { Context } from './context.ts';
-import { type IkeSaId, later } from './face.ts';
+import type { IkeSaId } from './face.ts';
 import type { IkeSa } from './ike-sa.ts';
 import type { SaTable } from './sa-table.ts';
 import { sameRemote } from './same.ts';
-
-/** The peer of a phase 1 that another took the place of deletes it, or has forgotten it. */
-const GRACE = 60_000;
 
 /** What is to be done where children change hands. */
 type TakeOver = (sa: IkeSa, from: readonly IkeSaId[], now: Instant) => void;
@@ -74,7 +71,7 @@ export class Succession {
     }
     const { sas, orphans } = estate;
     this.#adopt(sa, [...new Set([...sas.map(({ id }) => id), ...orphans.map(({ ikeSa }) => ikeSa)])], now);
-    for (const other of sas) other.hardAt = Math.min(other.hardAt, later(now, GRACE)) as Instant;
+    for (const other of sas) other.life.supersede(now);
   }
 
   #adopt(sa: IkeSa, from: readonly IkeSaId[], now: Instant): void {

@@ -1,0 +1,84 @@
+/**
+ * How long a phase 1 lives: by time, and by what went under its keys where its peers agreed on that (RFC 2409, appendix A: life type 2).
+ *
+ * The initiator makes the next one before its end. The responder waits for that a little longer, and then ends it.
+ */
+import type { Instant } from '@culvert/base';
+import type { Lifetimes } from '../attributes.ts';
+import { later, MOST_LIFE_SECONDS } from './face.ts';
+
+/** An initiator's phase 1 gets new keys when this part of its life is over, or up to a tenth later. */
+const SOFT = 0.85;
+const JITTER = 0.1;
+/** What the peer may be late with its own rekeying. */
+const GRACE = 60_000;
+/** After which a new phase 1 that did not come to be is tried again, while the old one lasts; and the least between two that bytes ask for. */
+const AGAIN = 60_000;
+
+export class Phase1Life {
+  /** By the proposal that was chosen. */
+  agreed: Lifetimes = { seconds: undefined, kilobytes: undefined };
+  /** When we make the next one. Undefined: that is up to the peer. */
+  softAt: Instant | undefined;
+  hardAt: Instant;
+  #begunAt: Instant;
+  /** Under its keys: those of before it stood do not count. */
+  #bytesBefore = 0;
+  #softBytes = Number.POSITIVE_INFINITY;
+  #hardBytes = Number.POSITIVE_INFINITY;
+
+  /** @param negotiation milliseconds until it has to stand */
+  constructor(now: Instant, negotiation: number) {
+    this.#begunAt = now;
+    this.hardAt = later(now, negotiation);
+  }
+
+  /**
+   * It stands.
+   *
+   * @param own what we want, in seconds: an initiator takes less, a responder what its peer says
+   * @param bytes under its keys so far
+   */
+  begin(role: 'initiator' | 'responder', own: number, bytes: number, draw: number, now: Instant): void {
+    const { seconds, kilobytes } = this.agreed;
+    const asked = seconds || own;
+    const life = Math.min(role === 'initiator' ? Math.min(own, asked) : asked, MOST_LIFE_SECONDS) * 1000;
+    this.#begunAt = now;
+    this.#bytesBefore = bytes;
+    this.#hardBytes = kilobytes ? kilobytes * 1024 : Number.POSITIVE_INFINITY;
+    this.hardAt = later(now, life + (role === 'initiator' ? 0 : GRACE));
+    if (role === 'initiator') this.#renewWithin(life, draw, now);
+  }
+
+  /** It takes the place of one that we renew, and is renewed by us in its turn. */
+  takeOver(draw: number, now: Instant): void {
+    this.#renewWithin(this.hardAt - GRACE - now, draw, now);
+  }
+
+  /** The next one is under way: another try is due only if that fails. */
+  renewing(now: Instant): void {
+    this.softAt = later(now, AGAIN);
+    this.#softBytes = Number.POSITIVE_INFINITY;
+  }
+
+  /** Another took its place: its peer deletes it, or has forgotten it. */
+  supersede(now: Instant): void {
+    this.hardAt = Math.min(this.hardAt, later(now, GRACE)) as Instant;
+  }
+
+  /** So many went under its keys. */
+  wear(bytes: number, now: Instant): void {
+    const worn = bytes - this.#bytesBefore;
+    if (this.softAt !== undefined && worn >= this.#softBytes)
+      this.softAt = Math.min(this.softAt, Math.max(now, later(this.#begunAt, AGAIN))) as Instant;
+    if (worn < this.#hardBytes) return;
+    this.#hardBytes = Number.POSITIVE_INFINITY;
+    this.hardAt = Math.min(this.hardAt, later(now, AGAIN + GRACE)) as Instant;
+  }
+
+  #renewWithin(life: number, draw: number, now: Instant): void {
+    const part = SOFT + JITTER * draw;
+    this.softAt = later(now, life * part);
+    this.#softBytes = this.#hardBytes * part;
+  }
+}
