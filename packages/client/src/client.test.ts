@@ -72,11 +72,12 @@ afterEach(async () => {
 
 let servers = 0;
 
-async function serve(config = ''): Promise<OpenvpnPeer> {
+/** @param silence seconds after which a client takes it for gone: more than a busy machine stands still */
+async function serve(config = '', silence = 20): Promise<OpenvpnPeer> {
   const peer = startOpenvpn(lab, server, {
     label: `server${servers++}`,
     config: `dev tun\nverb 3\nserver 10.99.0.0 255.255.255.0\nserver-ipv6 fd99::/64\ntopology subnet\ndh none\nproto udp
-keepalive 1 4\nca ${ca.certificate}\ncert ${identities.server.certificate}\nkey ${identities.server.key}
+keepalive 1 ${silence}\nca ${ca.certificate}\ncert ${identities.server.certificate}\nkey ${identities.server.key}
 tls-crypt-v2 ${keys.server}\ncrl-verify ${ca.crl}\n${config}\n`,
   });
   await peer.up();
@@ -138,7 +139,7 @@ test('import, up, ping, status, down: the host is as it was', async (t) => {
   assert.equal(described.state, 'up');
   assert.equal(described.device, 'tun0');
   assert.match(described.addresses.join(' '), /^10\.99\.0\.\d+\/24 fd99::\d+\/64$/);
-  assert.ok((described.traffic?.packetsIn ?? 0) >= 6);
+  assert.ok((described.traffic?.packetsIn ?? 0) >= 3);
   const second = await run('up', 'office').exited;
   assert.equal(second.code, 1, 'a tunnel that is up is not brought up again');
 
@@ -174,7 +175,7 @@ test('redirected, killed, and undone by down', async (t) => {
 test('a server that restarts: the redirect stays meanwhile, and the tunnel comes back', async (t) => {
   if (!possible) return t.skip('see above');
   const before = await dump();
-  const peer = await serve('push "redirect-gateway def1"');
+  const peer = await serve('push "redirect-gateway def1"', 4);
   const up = run('up', profile('office'));
   await up.waitFor('the tunnel is up');
   await peer.process.stop('SIGKILL');
@@ -183,7 +184,7 @@ test('a server that restarts: the redirect stays meanwhile, and the tunnel comes
   assert.equal((await status()).state, 'reconnecting');
   lab.write('alice', 'ifconfig-push 10.99.0.100 255.255.255.0\n');
   await serve('push "redirect-gateway def1"\nclient-config-dir .');
-  await eventually('the tunnel is up again', async () => ((await status()).links === 2 ? true : undefined), 20_000);
+  await eventually('the tunnel is up again', async () => ((await status()).links === 2 ? true : undefined), 60_000);
   await ping('10.99.0.1');
   const described = await status();
   assert.match(described.addresses[0] ?? '', /^10\.99\.0\.1\d\d\/24$/, 'the new address is in use');
@@ -255,19 +256,14 @@ test('a laptop that moves to another network keeps its tunnel', async (t) => {
   );
   await client.ip('link set eth1 up');
   await client.ip('route add default via 203.0.113.1');
-  await eventually(
-    'the server is pinned to the new uplink',
-    async () => (/via 203\.0\.113\.1/.test(await client.ip('route show 198.51.100.1')) ? true : undefined),
-    5_000,
+  await eventually('the server is pinned to the new uplink', async () =>
+    /via 203\.0\.113\.1/.test(await client.ip('route show 198.51.100.1')) ? true : undefined,
   );
-  await eventually(
-    'packets pass again',
-    () =>
-      ping('10.99.0.1').then(
-        () => true,
-        () => undefined,
-      ),
-    10_000,
+  await eventually('packets pass again', () =>
+    ping('10.99.0.1').then(
+      () => true,
+      () => undefined,
+    ),
   );
   assert.equal((await status()).links, 1);
   up.signal('SIGTERM');

@@ -28,7 +28,7 @@ import {
 } from './index.ts';
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 30_000;
   while (!condition()) {
     assert.ok(Date.now() < deadline, `in time: ${condition}`);
     await delay(10);

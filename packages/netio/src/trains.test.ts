@@ -167,7 +167,7 @@ test('a batch too small for a train takes it in pieces, and the reader is called
   sendAll(client, out);
   const got: string[] = [];
   const batch = createDatagramBatch(7, 5_000);
-  await until<void>(5_000, 'fifty datagrams', (done) => {
+  await until<void>(30_000, 'fifty datagrams', (done) => {
     server.onReadable(() => {
       batch.count = batch.used = 0;
       assert.ok(server.recvBatch(batch) <= 4);
@@ -197,7 +197,7 @@ test('a socket closed with a train half read calls nobody any more', { skip }, a
   using client = openUdp({ family: 4 });
   sendAll(client, numbered(Array(9).fill(100), pathTo(server, '127.0.0.1')));
   let calls = 0;
-  await until<void>(5_000, 'the first', (done) => {
+  await until<void>(30_000, 'the first', (done) => {
     server.onReadable(() => {
       calls++;
       server.recvBatch(createDatagramBatch(1, 2_048));
@@ -247,7 +247,7 @@ test('a full send queue stops in front of a train, which then leaves whole', { s
     assert.equal(done % 64, 0);
     assert.deepEqual([socket.stats.sent, socket.stats.wouldBlock], [done, 1]);
     for (let from = done; from < 300; ) {
-      await until<void>(5_000, 'room in the send queue', (room) => socket.onWritable(room));
+      await until<void>(30_000, 'room in the send queue', (room) => socket.onWritable(room));
       from += socket.sendBatch(out, from);
     }
     assert.equal(socket.stats.sent, 300);

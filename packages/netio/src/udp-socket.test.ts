@@ -96,7 +96,7 @@ test('receiving appends to the batch and stops when its slots or its arena are f
   using client = openUdp({ family: 4 });
   for (const text of ['1', '2', '3', '4', '5']) client.send(Buffer.from(text), pathTo(server, '10.0.0.1'));
   const slots = createDatagramBatch(2, 65_536);
-  await until<void>(5_000, 'the first', (done) => server.onReadable(done));
+  await until<void>(30_000, 'the first', (done) => server.onReadable(done));
   server.onReadable(undefined);
   assert.equal(server.recvBatch(slots), 2);
   assert.equal(server.recvBatch(slots), 0, 'no slot is free');
@@ -190,7 +190,7 @@ test('a full send queue stops the batch, and tells when there is room again', { 
 
   let calls = 0;
   for (let from = done; from < 64; ) {
-    await until<void>(5_000, 'room in the send queue', (room) => socket.onWritable(room));
+    await until<void>(30_000, 'room in the send queue', (room) => socket.onWritable(room));
     calls++;
     from += socket.sendBatch(out, from);
   }
@@ -232,7 +232,7 @@ test('a socket may be closed in its own callbacks', { skip }, async () => {
     const server = openUdp({ family: 4 });
     client.send(Buffer.from('x'), pathTo(server, '10.0.0.1'));
     let calls = 0;
-    await until<void>(5_000, way, (done) => {
+    await until<void>(30_000, way, (done) => {
       const close = () => {
         calls++;
         server.close();

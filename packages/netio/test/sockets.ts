@@ -22,7 +22,7 @@ export function pathTo(socket: UdpSocket, address: string, local?: string): Uint
 }
 
 /** Reads until `count` datagrams are in the batch that it returns. Rejects after `deadline` milliseconds. */
-export function receive(socket: UdpSocket, count = 1, deadline = 5_000): Promise<DatagramBatch> {
+export function receive(socket: UdpSocket, count = 1, deadline = 30_000): Promise<DatagramBatch> {
   const batch = createDatagramBatch(count, count * 4_096);
   return until(deadline, `${count} datagrams`, (done) => {
     socket.onReadable(() => {

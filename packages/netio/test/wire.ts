@@ -48,7 +48,7 @@ export async function withWire(mtu: number, act: (receiver: Receiver) => Promise
     look();
   });
   const when = (what: string, isTrue: () => boolean) =>
-    until<void>(5_000, what, (done) => {
+    until<void>(30_000, what, (done) => {
       look = () => {
         if (isTrue()) done();
       };

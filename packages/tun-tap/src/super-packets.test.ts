@@ -69,7 +69,7 @@ async function withJoined(
 
 async function says(child: ChildProcess, word: string): Promise<void> {
   const [text] = await once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data', {
-    signal: AbortSignal.timeout(5_000),
+    signal: AbortSignal.timeout(30_000),
   });
   assert.equal(String(text), `${word}\n`);
 }

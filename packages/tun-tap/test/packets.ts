@@ -107,7 +107,7 @@ export function collect(
   batch: TunBatch,
   wanted: (packet: Buffer) => boolean,
   count = 1,
-  deadline = 5_000,
+  deadline = 30_000,
 ): Promise<Buffer[]> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer[]>();
   const found: Buffer[] = [];

@@ -43,7 +43,7 @@ test('a gateway with several addresses answers from the one that was asked', { s
 });
 
 test('a wrong pre-shared key is refused, and both ends know why', { skip }, async () => {
-  await using lab = await L2tpLab.open({ handshakeWindow: 1_000 });
+  await using lab = await L2tpLab.open({ handshakeWindow: 3_000 });
   const proof = { kind: 'pre-shared-key', key: Buffer.from('guess') } as const;
   await assert.rejects(lab.dial({ proof }), {
     code: 'CULVERT_TRANSPORT_REFUSED',
@@ -82,7 +82,7 @@ test('without a proposal in common the refusal has both offers side by side, at 
 });
 
 test('where UDP 4500 is blocked both ends know', { skip }, async () => {
-  await using lab = await L2tpLab.open({ handshakeWindow: 1_000 });
+  await using lab = await L2tpLab.open({ handshakeWindow: 3_000 });
   const nowhere = createSocket('udp4').bind(0, gateway);
   await once(nowhere, 'listening');
   const ports = { ike: lab.ports.ike, natTraversal: nowhere.address().port };
@@ -113,7 +113,7 @@ test('PAP shows the password to admission where both ends allow it, and nowhere 
 });
 
 test('a peer that makes no call is let go', { skip }, async () => {
-  await using lab = await L2tpLab.open({ handshakeWindow: 500 });
+  await using lab = await L2tpLab.open({ handshakeWindow: 2_000 });
   const { peer, close } = await rawPeer(lab, 1_701);
   try {
     await eventually('it is there', () => lab.listener.stats['peers'] === 1);

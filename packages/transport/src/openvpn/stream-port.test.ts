@@ -63,7 +63,7 @@ function frame(first: number, length: number): Buffer {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 30_000;
   while (!condition()) {
     assert.ok(Date.now() < deadline, 'the condition was not met in time');
     await new Promise((resolve) => setImmediate(resolve));

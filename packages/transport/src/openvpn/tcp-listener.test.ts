@@ -37,7 +37,7 @@ async function open(queue: (job: () => void) => void) {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 30_000;
   while (!condition()) {
     assert.ok(Date.now() < deadline, 'the condition was not met in time');
     await new Promise((resolve) => setImmediate(resolve));
