@@ -4,7 +4,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { labIsPossible, missingForLab } from '@culvert/testkit';
 import { pings, saidOf, transfer, type Up, upsOf } from './ppp/steps.ts';
 import { callers, labPrograms, PptpLab, password } from './pptp/lab.ts';
-import { BYTES, FEW_BYTES, pingsOfEachSize, SOME_BYTES, someAnswered } from './pptp/steps.ts';
+import { BYTES, FEW_BYTES, inLoss, pingsOfEachSize, SOME_BYTES, someAnswered } from './pptp/steps.ts';
 
 const gateway = { ipv4: '10.99.0.1', ipv6: 'fd99::1' };
 const [caller = ''] = callers;
@@ -64,7 +64,10 @@ test('a link comes up and holds where one GRE packet in ten is lost', async (t) 
   if (!labIsPossible(t, labPrograms)) return;
   const server = await lab.serve();
   const heal = await lab.loseOneInTen();
-  await call(0, caller, password);
+  await inLoss(
+    () => call(0, caller, password),
+    () => lab.client.exec('quiet'),
+  );
   await saidOf<Up>(server, 'up', 60_000);
   await transfer(lab.client, gateway.ipv4, FEW_BYTES);
   await heal();

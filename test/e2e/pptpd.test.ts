@@ -5,7 +5,7 @@ import { type HostProcess, labIsPossible, missingForLab } from '@culvert/testkit
 import { reaches } from './office.ts';
 import { get, pings, put, saidOf, transfer, type Up } from './ppp/steps.ts';
 import { inner, labPrograms, PptpLab } from './pptp/lab.ts';
-import { BYTES, FEW_BYTES, pingsOfEachSize, SOME_BYTES, someAnswered } from './pptp/steps.ts';
+import { BYTES, FEW_BYTES, inLoss, pingsOfEachSize, SOME_BYTES, someAnswered } from './pptp/steps.ts';
 
 let lab: PptpLab;
 before(async () => {
@@ -82,7 +82,12 @@ test('a link comes up and holds where one GRE packet in ten is lost', async (t) 
   await withPptpd('require-mppe-128', async () => {
     const heal = await lab.loseOneInTen();
     // IPv4 alone, so that the link is not up before it has an address of that version.
-    const { ipv4 } = await saidOf<Up>(lab.dial({ ipv6: false }), 'up', 60_000);
+    let client: HostProcess | undefined;
+    const dial = async () => {
+      client = lab.dial({ ipv6: false });
+      return await saidOf<Up>(client, 'up', 60_000);
+    };
+    const { ipv4 } = await inLoss(dial, async () => await client?.stop());
     await put(lab.server, ipv4?.address ?? '', FEW_BYTES / 10);
     await get(lab.server, ipv4?.address ?? '', FEW_BYTES / 10);
     await heal();

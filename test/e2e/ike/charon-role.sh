@@ -48,7 +48,8 @@ charon_is_gone() { ! pidof charon; }
 start_charon() {
   /usr/lib/ipsec/charon >>/run/guest/charon.out 2>&1 &
   wait_for 100 charon_is_up || return 1
-  load
+  # Its socket is there a moment before it listens.
+  wait_for 10 load || load
 }
 load() { swanctl --load-all --clear >/run/guest/load.log 2>&1 || { cat /run/guest/load.log; return 1; }; }
 # stop_charon SIGNAL
@@ -58,13 +59,17 @@ stop_charon() {
   rm -f /run/charon.vici /run/charon.pid
 }
 ids() { swanctl --list-sas | sed -n 's/^[^ ].*: #\([0-9]*\), .*/\1/p'; }
+terminate_all() {
+  for id in $(ids); do swanctl --terminate --ike-id "$id" --force --timeout 1; done
+  [ -z "$(ids)" ]
+}
 # forget: no association is left, of whatever name, nor a half-open one of a peer with another key, which has none
 forget() {
   if charon_is_gone >/dev/null; then
     rm -f /run/charon.vici /run/charon.pid
     ip xfrm state flush && ip xfrm policy flush && block
   else
-    for id in $(ids); do swanctl --terminate --ike-id "$id" --force --timeout 1 >/dev/null; done
+    wait_for 50 terminate_all
   fi
 }
 # initiate NAME...: all at once; fails when one does, and says what each said

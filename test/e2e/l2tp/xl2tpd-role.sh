@@ -1,7 +1,8 @@
 # For either role of xl2tpd: who carries its data, the secret of its tunnels, and the end of what a test leaves.
 # by_kernel yes|no: who carries data, the kernel or xl2tpd itself
 by_kernel() {
-  if [ "$1" = yes ]; then modprobe l2tp_ppp; else rmmod l2tp_ppp; fi
+  # The kernel may be about to let go of a call's socket.
+  if [ "$1" = yes ]; then modprobe l2tp_ppp; else wait_for 50 rmmod l2tp_ppp; fi
 }
 # tunnel_secret [SECRET]: both ends ask for it
 tunnel_secret() {

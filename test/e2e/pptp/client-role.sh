@@ -30,9 +30,10 @@ ends() {
   tail -n 25 "/run/pppd.$1" "/run/pptp.$1"
   return 1
 }
-# hang_up UNIT
+# hang_up UNIT: unless its peer did before
 hang_up() {
-  kill "$(cat "/run/pid.$1")" && ends "$1"
+  kill "$(cat "/run/pid.$1")" 2>/dev/null
+  ends "$1"
 }
 # quiet: nothing is left of a test, whatever became of it
 quiet() { end_all pppd pptp ping perl; }
