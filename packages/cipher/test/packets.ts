@@ -82,7 +82,7 @@ function udp(o: PacketOptions): Buffer {
 }
 
 function ipv4(o: PacketOptions, protocol: number, upper: number): Buffer {
-  const route = o.routed === true ? [131, 7, 4, ...lastAddress(o), 0] : [];
+  const route = o.routed === true ? [1, 131, 7, 4, ...lastAddress(o)] : [];
   const header = Buffer.concat([Buffer.alloc(20), Buffer.from(route), o.ipOptions ?? new Uint8Array(0)]);
   header[0] = 0x40 + header.length / 4;
   header[1] = o.tos ?? 0;
