@@ -43,11 +43,50 @@ test('nothing in a name, an address or a secret is a command', () => {
     username: evil,
     machineAuth: { kind: 'psk', psk: new Uint8Array(Buffer.from(evil)) },
   });
-  const quoted = "'''; Remove-Item C:\\ -Recurse # \u2019\u2019; calc\r\ncalc'";
-  assert.ok(script.includes(`$name = ${quoted}`));
-  assert.ok(script.includes(`$psk = ${quoted}`));
-  // In comments it is one line.
-  for (const line of script.replaceAll(quoted, '').split('\r\n')) {
-    assert.ok(line.startsWith('#') || !line.includes('calc'), line);
-  }
+  assert.deepEqual(
+    assigned(script),
+    new Map([
+      ['name', evil],
+      ['server', office.server],
+      ['psk', evil],
+    ]),
+  );
+  assert.doesNotMatch(script.replaceAll(/'(?:[^']|'')*'/g, ''), /calc|Remove-Item|Recurse/);
 });
+
+test('letters beyond ASCII arrive in every code page, and none of them ends a text', () => {
+  const name = 'B\u00fcro \u2018Espa\u00d1A\u2019 \u{1f512}';
+  const psk = '\u00df$(calc)';
+  const machineAuth = { kind: 'psk', psk: new Uint8Array(Buffer.from(psk)) } as const;
+  const script = printWindowsProfile({ ...office, name, username: 'ren\u00e9', machineAuth });
+  for (const byte of Buffer.from(script)) assert.ok(byte < 0x7f, `byte ${byte}`);
+  assert.deepEqual(
+    assigned(script),
+    new Map([
+      ['name', name],
+      ['server', office.server],
+      ['psk', psk],
+    ]),
+  );
+  assert.match(script, /Write-Host 'Sign in as' \('ren' \+ \[char\]0x00e9\)\r\n/);
+});
+
+/** What the script assigns to variables at its start, as PowerShell reads it: texts in single quotes and letters by number, joined. */
+function assigned(script: string): Map<string, string> {
+  const found = new Map<string, string>();
+  const part = /'(?:[^']|'')*'|\[char\]0x[0-9a-f]{4}/;
+  for (const [, name = '', value = ''] of script.matchAll(/^\$(name|server|psk) = (.*)\r$/gm)) {
+    const parts = new RegExp(`^\\(?(${part.source})( \\+ (${part.source}))*\\)?$`).test(value)
+      ? value
+      : assert.fail(value);
+    const texts = parts.match(new RegExp(part.source, 'g')) ?? [];
+    assert.ok(texts[0]?.startsWith("'"), 'what + joins begins with a text');
+    found.set(name, texts.map(read).join(''));
+  }
+  return found;
+}
+
+function read(part: string): string {
+  if (part.startsWith("'")) return part.slice(1, -1).replaceAll("''", "'");
+  return String.fromCharCode(Number(part.slice('[char]'.length)));
+}

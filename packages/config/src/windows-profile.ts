@@ -4,14 +4,14 @@ import type { L2tpProfile, PortableAuth } from './l2tp-profile.ts';
 /**
  * The script's text, with line ends as Windows has them. It asks for what the profile leaves out, and runs again without harm.
  *
- * Windows keeps no user name in a connection: it asks at the first dial.
+ * All of it is printable ASCII, whatever the profile says: Windows PowerShell 5.1 reads a script without a byte order mark in the code page of
+ * the system, where other bytes are other letters, some of them quotes. Windows keeps no user name in a connection: it asks at the first dial.
  */
 export function printWindowsProfile(profile: L2tpProfile<PortableAuth>): string {
   const { name, server, machineAuth, redirect } = profile;
   const lines = [
-    `# Sets up the VPN connection ${oneLine(name)}. Run it in an elevated PowerShell:`,
+    '# Sets up a VPN connection. Run it in an elevated PowerShell:',
     '#   powershell -ExecutionPolicy Bypass -File THIS.ps1 [-ServerBehindNat]',
-    ...(profile.username === undefined ? [] : [`# Sign in as ${oneLine(profile.username)}.`]),
     '#Requires -RunAsAdministrator',
     'param([switch] $ServerBehindNat)',
     "$ErrorActionPreference = 'Stop'",
@@ -28,6 +28,7 @@ export function printWindowsProfile(profile: L2tpProfile<PortableAuth>): string 
     '  New-ItemProperty -Path $agent -Name $value -PropertyType DWord -Value 2 -Force | Out-Null',
     "  Write-Host 'Restart Windows before you connect.'",
     '}',
+    ...(profile.username === undefined ? [] : [`Write-Host 'Sign in as' ${quote(profile.username)}`]),
     'Write-Host "Done. Connect with: rasdial ""$name"" USER PASSWORD, or in the network menu."',
   ];
   return lines.map((line) => `${line}\r\n`).join('');
@@ -61,13 +62,26 @@ function machineAuthLines(machineAuth: PortableAuth): string[] {
   ];
 }
 
-/** A string that PowerShell takes as it is: single quotes, doubled inside (typographic ones count as quotes too). */
+/** An expression of PowerShell for the text: single quotes, doubled inside, and by number what is not printable ASCII. */
 function quote(text: string): string {
-  return `'${text.replace(/['\u2018-\u201b]/g, '$&$&')}'`;
+  const parts = text.match(/[\x20-\x7e]+|[^\x20-\x7e]/g) ?? [];
+  if (parts.every(isPlain)) return literal(text);
+  // A text in front makes + join what follows, where a number or a letter might add.
+  const first = parts[0] !== undefined && isPlain(parts[0]) ? [] : [literal('')];
+  return `(${[...first, ...parts.map((part) => (isPlain(part) ? literal(part) : letter(part)))].join(' + ')})`;
 }
 
-function oneLine(text: string): string {
-  return text.replace(/[\r\n\u2028\u2029]+/g, ' ');
+function isPlain(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** One unit of UTF-16, as .NET has them. */
+function letter(unit: string): string {
+  return `[char]0x${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function base64(bytes: Uint8Array): string {
