@@ -31,7 +31,7 @@ export const settings: readonly string[] = [
 /** Resolves when it listens. */
 export function startServer(world: World, subject: Subject): Promise<HostProcess> {
   if (subject === 'bare') return startBareServer(world, MTU);
-  if (subject === 'openvpn') return startOpenvpnServer(world);
+  if (subject === 'openvpn' || subject === 'openvpn+dialler') return startOpenvpnServer(world);
   if (subject === 'strongswan') return startStrongswanServer(world);
   if (subject === 'culvert+pptp') return startPptpServer(world, MTU);
   if (subject === 'culvert+l2tp' || subject === 'culvert+l2tp-cbc') return startL2tpServer(world, MTU);

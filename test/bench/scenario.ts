@@ -3,6 +3,7 @@ import { best, median, round, spread } from './statistics.ts';
 
 /**
  * Two programs joined by a tunnel. `openvpn`: with itself, which all ratios are against; `culvertd+openvpn`: its client at our gateway;
+ * `openvpn+dialler`: its server, and one program of ours that holds all links;
  * `culvert+threads`: ours, with two packet threads; `culvert+pptp`: ours by PPTP, with MPPE of 128 bits without state; `culvert+l2tp`:
  * ours by L2TP/IPsec with AES-256-GCM, `culvert+l2tp-cbc`: with AES-256-CBC and HMAC-SHA-256; `strongswan`: its ESP in userspace, with
  * itself; `bare`: a relay without a cipher (`bare/relay.cc`), for what the machine's kernel allows at most.
@@ -11,6 +12,7 @@ export type Subject =
   | 'openvpn'
   | 'culvert'
   | 'culvertd+openvpn'
+  | 'openvpn+dialler'
   | 'culvert+threads'
   | 'culvert+pptp'
   | 'culvert+l2tp'
@@ -79,6 +81,7 @@ export interface Row {
 /** Measured where they are asked for. */
 const asked: readonly Subject[] = [
   'culvert+threads',
+  'openvpn+dialler',
   'culvert+pptp',
   'culvert+l2tp',
   'culvert+l2tp-cbc',

@@ -1,6 +1,7 @@
 /**
  * TCP through many links at once, summed, each way. Each link has a device of its own and a routing table that its address chooses.
- * OpenVPN's links are as many client programs. Ours are one program's: 200 of Node's would measure the machine's memory.
+ * OpenVPN's links are as many client programs. Ours are one program's: 200 of Node's would measure the machine's memory. What that alone is
+ * worth `openvpn+dialler` tells.
  */
 import { buildWorld, officeNetworks, type World } from '../../interop/world.ts';
 import { startOpenvpnClient } from '../ends.ts';
@@ -18,7 +19,7 @@ const FIRST_TABLE = 10_000;
 export const links: Scenario = {
   name: 'links',
   what: 'TCP, many links at once, summed',
-  subjects: ['openvpn', 'culvert', 'culvert+threads'],
+  subjects: ['openvpn', 'openvpn+dialler', 'culvert', 'culvert+threads'],
   figures: bothDirections({ unit: 'Mbit/s', better: 'more', digits: 1 }),
   reach: { culvert: { ratioUp: 6, ratioDown: 6 } },
   conditions: (options) => [

@@ -16,6 +16,8 @@ export const memory: Scenario = {
   subjects: ['openvpn', 'culvert', 'culvert+threads'],
   figures: [{ key: 'kib', ratio: 'ratio', unit: 'KiB', better: 'less', digits: 1 }],
   reach: { culvert: { kib: 100 } },
+  // More of V8's room falls to each of a thousand: 100 KiB.
+  heldTo: { culvert: { kib: 140 } },
   conditions: (options) => [
     `growth of the server's resident set over ${countOf(options)} idle links, after the first ${FIRST_LINKS}`,
   ],
