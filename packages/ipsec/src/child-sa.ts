@@ -38,6 +38,16 @@ export function isSameTraffic(a: Traffic, b: Traffic): boolean {
   return a.mode === 'transport' || (a.local.network === b.local.network && a.remote.network === b.remote.network);
 }
 
+/** Whether all packets of `narrow`, a pair in transport mode, are among those of `wide`. Of the two ends as above. */
+export function coversTraffic(wide: Traffic, narrow: Traffic): boolean {
+  if (wide.mode !== 'transport' || narrow.mode !== 'transport') return false;
+  return coversPort(wide.local, narrow.local) && coversPort(wide.remote, narrow.remote);
+}
+
+function coversPort(wide: TrafficSelector, narrow: TrafficSelector): boolean {
+  return (wide.protocol === 0 || wide.protocol === narrow.protocol) && (wide.port === 0 || wide.port === narrow.port);
+}
+
 function isSamePort(a: TrafficSelector, b: TrafficSelector): boolean {
   return a.protocol === b.protocol && a.port === b.port;
 }

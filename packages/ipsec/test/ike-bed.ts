@@ -30,6 +30,8 @@ export interface HostOptions extends Partial<IkeOptions> {
   readonly address: string;
   /** Its public address. */
   readonly nat?: string;
+  /** Of key exchanges. @default true ones */
+  readonly exchange?: typeof exchangeKeys;
   /** For signatures. */
   readonly work?: (work: IkeWork) => IkeWorkResult;
 }
@@ -188,7 +190,8 @@ export class IkeBed {
     for (const host of this.#hosts) {
       const { endpoint, options } = host;
       for (let w = endpoint.pollWork(); w !== undefined; w = endpoint.pollWork()) {
-        const done = () => (w.kind === 'key-exchange' ? exchangeKeys(w.request) : options.work?.(w));
+        const done = () =>
+          w.kind === 'key-exchange' ? (options.exchange ?? exchangeKeys)(w.request) : options.work?.(w);
         const result = this.drops === host ? workDropped : done();
         endpoint.handleWorkDone(w.id, result, this.now);
       }

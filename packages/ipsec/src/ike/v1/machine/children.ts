@@ -1,6 +1,6 @@
 /** The pairs of ESP SAs that phase 2 made: whose they are, when they get new keys and when they end. */
 import type { Instant, Path } from '@culvert/base';
-import { type ChildSa, isSameTraffic } from '../../../child-sa.ts';
+import { type ChildSa, coversTraffic, isSameTraffic } from '../../../child-sa.ts';
 import type { Context } from './context.ts';
 import { type ChildId, type ChildRequest, type IkeSaId, later, MOST_LIFE_SECONDS } from './face.ts';
 import { sameRemote } from './same.ts';
@@ -19,6 +19,8 @@ const SETTLE = 1000;
 const DEFAULT_LIFE_SECONDS = 28_800;
 /** What the peer may be late with its own rekeying, after which the SA ends. */
 const GRACE = 30_000;
+/** One that its peer asked for, and did not confirm by its last message or by ESP, ends after so long: another could be made by then. */
+const CONFIRM = 60_000;
 /** What its user does with a conversation whose last child was deleted: it may go on for so long. */
 const LATE = 3000;
 const MOST_LATE = 1024;
@@ -40,6 +42,8 @@ export interface Child {
   readonly sa: ChildSa;
   /** Ours to rekey. Undefined: the peer made it, and makes the next one. */
   readonly request: ChildRequest | undefined;
+  /** It, or the first whose place it took, was asked for by us. */
+  readonly isDialled: boolean;
   readonly softAt: Instant | undefined;
   readonly softBytes: number;
   readonly hardAt: Instant;
@@ -49,6 +53,8 @@ export interface Child {
   readonly replaces: ChildId | undefined;
   /** When it is ready without a sign of the peer. */
   readyAt: Instant | undefined;
+  /** When it ends if it is not ready. */
+  readonly confirmBy: Instant;
   rekeying: boolean;
   /** Its sequence numbers run out. */
   worn: boolean;
@@ -89,6 +95,8 @@ export class Children {
     const { phase2Bytes } = this.#context.lifetimes;
     const most = Math.min(phase2Bytes, from.lifeKilobytes ? from.lifeKilobytes * 1024 : phase2Bytes);
     const part = SOFT + JITTER * this.#context.draw();
+    const replaced =
+      this.#all.get(from.replaces ?? 0) ?? this.#late.find((late) => late.child.id === from.replaces)?.child;
     const child: Child = {
       id: this.#context.newId(),
       ikeSa: from.ikeSa,
@@ -100,6 +108,7 @@ export class Children {
       former: [],
       sa: from.sa,
       request: from.request,
+      isDialled: from.request !== undefined || (replaced?.isDialled ?? false),
       softAt: from.request && later(now, life * part),
       softBytes: most * part,
       hardAt: later(now, life + (from.request ? 0 : GRACE)),
@@ -107,6 +116,7 @@ export class Children {
       ready: false,
       replaces: from.replaces,
       readyAt: undefined,
+      confirmBy: later(now, CONFIRM),
       rekeying: false,
       worn: false,
       notBefore: now,
@@ -114,7 +124,7 @@ export class Children {
     };
     this.#all.set(child.id, child);
     this.#byIkeSa.add(child.ikeSa, child);
-    this.#context.schedule(child.softAt ?? child.hardAt);
+    this.#context.schedule(nextOf(child));
     const { sa, path, peerOriginal, replaces } = from;
     this.#context.emit({ kind: 'child-created', ikeSa: from.ikeSa, child: child.id, sa, path, peerOriginal, replaces });
     return child;
@@ -145,9 +155,19 @@ export class Children {
     return [...this.#byIkeSa.of(ikeSa), ...this.#byFormer.of(ikeSa)];
   }
 
-  /** The newest of a phase 1 for the same packets: what a new one replaces. Peers behind one NAT differ in their phase 1. */
-  alike(ikeSa: IkeSaId, sa: ChildSa): Child | undefined {
-    return this.of(ikeSa).findLast((child) => isSameTraffic(child.sa, sa));
+  /**
+   * The newest of a phase 1 for the same packets: what a new one replaces. Peers behind one NAT differ in their phase 1. Some servers make
+   * the next pair of what we dialled by their own wider selectors (any port of ours, any protocol): that is the same conversation,
+   * also where they delete the old one first.
+   */
+  alike(ikeSa: IkeSaId, sa: ChildSa, now: Instant): Child | undefined {
+    const all = this.of(ikeSa);
+    const isWithin = (child: Child) => child.isDialled && coversTraffic(sa, child.sa);
+    return (
+      all.findLast((child) => isSameTraffic(child.sa, sa)) ??
+      all.findLast(isWithin) ??
+      this.#late.findLast(({ child, until }) => until > now && child.ikeSa === ikeSa && isWithin(child))?.child
+    );
   }
 
   ready(child: Child): void {
@@ -227,7 +247,7 @@ export class Children {
     let next: Instant | undefined;
     for (const child of [...this.#all.values()]) {
       if (child.readyAt !== undefined && now >= child.readyAt) this.ready(child);
-      if (now >= child.hardAt) retire(child, 'expiry');
+      if (now >= child.hardAt || (!child.ready && now >= child.confirmBy)) retire(child, 'expiry');
       else if (child.retireAt !== undefined && now >= child.retireAt) retire(child, 'us');
       else if (wantsKeys(child, now)) rekey(child);
       if (!this.#all.has(child.id)) continue;
@@ -244,10 +264,10 @@ export function wantsKeys(child: Child, now: Instant): boolean {
   return child.worn || child.bytes >= child.softBytes || (child.softAt !== undefined && now >= child.softAt);
 }
 
-function nextOf({ hardAt, retireAt, readyAt, rekeying, worn, softAt, notBefore }: Child): Instant {
+function nextOf({ hardAt, retireAt, ready, readyAt, confirmBy, rekeying, worn, softAt, notBefore }: Child): Instant {
   const waits = softAt === undefined || rekeying || retireAt !== undefined;
   const soft = waits ? hardAt : Math.max(worn ? notBefore : softAt, notBefore);
-  return Math.min(hardAt, retireAt ?? hardAt, readyAt ?? hardAt, soft) as Instant;
+  return Math.min(hardAt, retireAt ?? hardAt, readyAt ?? hardAt, ready ? hardAt : confirmBy, soft) as Instant;
 }
 
 /** Children by what they have in common, in the order in which they came. */

@@ -71,6 +71,11 @@ export class Context {
     this.children = new Children(this);
   }
 
+  /** Handed out and not done. */
+  get workUnderWay(): number {
+    return this.#waiting.size;
+  }
+
   newId(): number {
     return ++this.#lastId;
   }

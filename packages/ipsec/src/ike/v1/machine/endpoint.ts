@@ -64,9 +64,20 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     return this.#context.stats;
   }
 
-  /** How many of each there are: first messages, phase 1 SAs (also under way), children. */
-  get sizes(): { readonly firstMessages: number; readonly ikeSas: number; readonly children: number } {
-    return { firstMessages: this.#acceptor.first.size, ikeSas: this.#sas.size, children: this.#context.children.size };
+  /** How many of each there are. */
+  get sizes(): Readonly<Record<'firstMessages' | 'negotiations' | 'ikeSas' | 'children' | 'dialled' | 'work', number>> {
+    const { children, halfOpen, workUnderWay } = this.#context;
+    return {
+      firstMessages: this.#acceptor.first.size,
+      /** Begun by peers, not authenticated yet. */
+      negotiations: halfOpen.size,
+      /** Also under way. */
+      ikeSas: this.#sas.size,
+      children: children.size,
+      /** What we opened, and shall open again. */
+      dialled: this.#connects.size,
+      work: workUnderWay,
+    };
   }
 
   // In.

@@ -116,6 +116,10 @@ export class HalfOpen {
     this.#limits = limits;
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
   /**
    * Whether one more of a peer at `address` has a place, for which another may have to go. False: who has the places was heard of just
    * now, and a peer that means it asks again.

@@ -52,10 +52,7 @@ test('an initiator renews a phase 1 before the kilobytes are over that its peer 
     ['us'],
     'those that were renewed in their time',
   );
-  assert.deepEqual(
-    [a.endpoint.sizes, b.endpoint.sizes],
-    [1, 2].map(() => ({ firstMessages: 0, ikeSas: 1, children: 1 })),
-  );
+  for (const { endpoint } of [a, b]) assert.deepEqual([endpoint.sizes.ikeSas, endpoint.sizes.children], [1, 1]);
 });
 
 test('new keys that few kilobytes ask for are a minute apart at least', () => {

@@ -9,6 +9,7 @@
  */
 import type { Instant, Path } from '@culvert/base';
 import { formatAddress, WireError } from '@culvert/wire';
+import type { ChildSa } from '../../../child-sa.ts';
 import { Exchange, type Message } from '../message.ts';
 import { addressBytes } from '../nat-detection.ts';
 import { NotifyType, notify } from '../notification.ts';
@@ -216,7 +217,9 @@ export class QuickModeResponder implements QuickMode {
 
   #create(from: Omit<NewChild, 'replaces'>, now: Instant): void {
     const { children } = this.#sa.context;
-    this.#child = children.create({ ...from, replaces: children.alike(from.ikeSa, from.sa)?.id }, now).id;
+    const replaced = children.alike(from.ikeSa, from.sa, now);
+    const sa = replaced === undefined ? from.sa : { ...from.sa, ...narrowed(from.sa, replaced.sa) };
+    this.#child = children.create({ ...from, sa, replaces: replaced?.id }, now).id;
   }
 
   #sendReply(): void {
@@ -288,6 +291,15 @@ export class QuickModeResponder implements QuickMode {
     if (this.#claimed !== undefined) this.#sa.context.options.releaseSpi?.(this.#claimed.sa.inbound.spi);
     this.#claimed = undefined;
   }
+}
+
+/** No more comes in by the next pair than by the one before, however wide its selectors are. */
+function narrowed({ local, remote }: ChildSa, by: ChildSa): Pick<ChildSa, 'local' | 'remote'> {
+  const { protocol, port } = by.local;
+  return {
+    local: { ...local, protocol, port },
+    remote: { ...remote, protocol: by.remote.protocol, port: by.remote.port },
+  };
 }
 
 function copy({ type, body }: Payload): Payload {
