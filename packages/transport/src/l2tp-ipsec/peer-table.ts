@@ -180,6 +180,7 @@ export class PeerTable {
       ike.closeChild(child);
       phase1.settled = true;
       this.#refuse(2, { path, role: phase1.role, code: 'protocol', detail: noBareEsp });
+      this.#settle(ikeSa);
       return;
     }
     phase1.settled = true;

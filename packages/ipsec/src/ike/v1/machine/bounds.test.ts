@@ -27,6 +27,26 @@ test('an address has so many phase 1 SAs, also of peers that know the key', () =
   assert.equal(b.endpoint.sizes.ikeSas, 3, 'who is still trying has the place that became free');
 });
 
+test('where an address has as many as it may, who could not use its own makes room for who can', () => {
+  const bed = new IkeBed();
+  const b = bed.host({ ...server, limits: { ikeSasPerSource: 3 }, deadPeerDetection: never });
+  const esp = [{ encryption: '3des-cbc', keyBytes: 24, integrity: 'hmac-sha1-96' }] as const;
+  const nat = '198.51.100.7';
+  const useless = [1, 2].map((n) => bed.host({ ...key, address: `10.0.0.${n}`, nat, algorithms: { esp } }));
+  const [useful, newcomer, last] = [3, 4, 5].map((n) => bed.host({ ...key, address: `10.0.0.${n}`, nat }));
+  assert.ok(useful && newcomer && last);
+  for (const a of [...useless, useful]) bed.connect(a, b);
+  assert.ok(bed.until(() => b.of('child-failed').length === 2 && useful.of('child-ready').length === 1, 5_000));
+  assert.equal(b.endpoint.sizes.ikeSas, 3);
+  bed.run(31_000);
+  bed.connect(newcomer, b);
+  assert.ok(bed.until(() => newcomer.of('child-ready').length === 1, 5_000));
+  assert.deepEqual([useless[0]?.of('closed').length, useful.of('closed').length], [1, 0], 'the oldest, and it is told');
+  bed.connect(last, b);
+  assert.ok(bed.until(() => last.of('child-ready').length === 1, 5_000));
+  assert.equal(useful.of('closed').length, 0);
+});
+
 test('no SA outlives a day, whatever life its peer asked for, and the peer is told', () => {
   const bed = new IkeBed();
   const week = { phase1Seconds: 7 * 86_400, phase2Seconds: 7 * 86_400 };

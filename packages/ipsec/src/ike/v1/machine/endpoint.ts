@@ -255,7 +255,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     const first = this.#acceptor.first.get(key);
     if (first === undefined || first.source !== path.remote.address || (message.flags & Flag.encrypted) !== 0)
       return undefined;
-    if (!this.#sas.hasRoom(first.source) || !this.#context.halfOpen.makeRoom(first.source, now)) {
+    if (!this.#hasRoom(first.source, now) || !this.#context.halfOpen.makeRoom(first.source, now)) {
       this.#context.stats.tooMany++;
       return undefined;
     }
@@ -269,6 +269,18 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     made.life.agreed = first.offer.choice.lifetimes;
     this.#keep(made);
     return made;
+  }
+
+  /** Where a source has too many, the oldest that came to nothing makes room: some peers never delete what they cannot use. */
+  #hasRoom(source: string, now: Instant): boolean {
+    const { children, limits } = this.#context;
+    const isIdle = (sa: IkeSa) =>
+      sa.established && children.of(sa.id).length === 0 && sa.life.begunAt + limits.negotiation <= now;
+    if (!this.#sas.hasRoom(source)) {
+      const idle = [...this.#sas.ofSource(source)].find(isIdle);
+      if (idle !== undefined) this.close(idle.id);
+    }
+    return this.#sas.hasRoom(source);
   }
 
   /** The initiator took the responder's cookie. */

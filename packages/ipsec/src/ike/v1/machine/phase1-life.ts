@@ -33,6 +33,11 @@ export class Phase1Life {
     this.hardAt = later(now, negotiation);
   }
 
+  /** When it came to stand; before, when its negotiation began. */
+  get begunAt(): Instant {
+    return this.#begunAt;
+  }
+
   /**
    * It stands.
    *

@@ -7,6 +7,8 @@ import type { IkeSa } from './ike-sa.ts';
 /** What an initiator has of its responder before the first answer. */
 export const noCookie: Uint8Array = new Uint8Array(COOKIE_BYTES);
 
+const none: ReadonlySet<IkeSa> = new Set();
+
 export function keyOf(initiatorCookie: Uint8Array, responderCookie: Uint8Array): string {
   return Buffer.concat([initiatorCookie, responderCookie]).toString('latin1');
 }
@@ -20,7 +22,8 @@ export class SaTable {
   readonly #limits: IkeLimits;
   readonly #byId = new Map<IkeSaId, IkeSa>();
   readonly #byCookies = new Map<string, IkeSa>();
-  readonly #ofSource = new Map<string, number>();
+  /** In the order of their coming. */
+  readonly #bySource = new Map<string, Set<IkeSa>>();
 
   constructor(limits: IkeLimits) {
     this.#limits = limits;
@@ -42,18 +45,23 @@ export class SaTable {
     return this.#byCookies.get(keyOf(initiatorCookie, responderCookie));
   }
 
+  /** The oldest first. */
+  ofSource(source: string): ReadonlySet<IkeSa> {
+    return this.#bySource.get(sourceOf(source)) ?? none;
+  }
+
   /** Whether one more of a peer at `source` has room. */
   hasRoom(source: string): boolean {
-    return (
-      this.size < this.#limits.ikeSas && (this.#ofSource.get(sourceOf(source)) ?? 0) < this.#limits.ikeSasPerSource
-    );
+    return this.size < this.#limits.ikeSas && this.ofSource(source).size < this.#limits.ikeSasPerSource;
   }
 
   add(sa: IkeSa): void {
     this.#byId.set(sa.id, sa);
     this.#byCookies.set(keyOf(sa.initiatorCookie, sa.responderCookie), sa);
     const source = sourceOf(sa.source);
-    this.#ofSource.set(source, (this.#ofSource.get(source) ?? 0) + 1);
+    const others = this.#bySource.get(source);
+    if (others === undefined) this.#bySource.set(source, new Set([sa]));
+    else others.add(sa);
   }
 
   /** An initiator has its responder's cookie. */
@@ -66,8 +74,8 @@ export class SaTable {
     if (!this.#byId.delete(sa.id)) return;
     this.#byCookies.delete(keyOf(sa.initiatorCookie, sa.responderCookie));
     const source = sourceOf(sa.source);
-    const left = (this.#ofSource.get(source) ?? 1) - 1;
-    if (left === 0) this.#ofSource.delete(source);
-    else this.#ofSource.set(source, left);
+    const others = this.#bySource.get(source);
+    others?.delete(sa);
+    if (others?.size === 0) this.#bySource.delete(source);
   }
 }
