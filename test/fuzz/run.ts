@@ -29,6 +29,6 @@ const options: RunOptions = {
 };
 const { target: name = 'openvpn' } = values;
 const target = targets[name];
-if (target !== undefined) runTarget(target, options);
+if (target !== undefined) await runTarget(target, options);
 else if (name === 'openvpn') await runOpenvpn(options);
 else throw new Error(`no target is called ${name}; there are openvpn, ${Object.keys(targets).join(', ')}`);

@@ -15,8 +15,8 @@ const plain: Omit<Variant, 'role'> = {
   tunnel: false,
 };
 
-test(`${COUNT} mutated datagrams break no endpoint, and every decoder is reached in every state`, () => {
-  const { sent, problems, unreached } = searchTarget(ike, { count: COUNT, seed: 1 });
+test(`${COUNT} mutated datagrams break no endpoint, and every decoder is reached in every state`, async () => {
+  const { sent, problems, unreached } = await searchTarget(ike, { count: COUNT, seed: 1 });
   assert.deepEqual(problems, []);
   assert.ok(sent >= COUNT);
   assert.deepEqual(unreached, []);

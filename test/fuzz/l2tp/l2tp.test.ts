@@ -5,8 +5,8 @@ import { l2tp } from './search.ts';
 
 const COUNT = 60_000;
 
-test(`${COUNT} mutated packets break no endpoint, and every decoder is reached in every state`, () => {
-  const { sent, problems, unreached } = searchTarget(l2tp, { count: COUNT, seed: 1 });
+test(`${COUNT} mutated packets break no endpoint, and every decoder is reached in every state`, async () => {
+  const { sent, problems, unreached } = await searchTarget(l2tp, { count: COUNT, seed: 1 });
   assert.deepEqual(problems, []);
   assert.ok(sent >= COUNT);
   assert.deepEqual(unreached, []);

@@ -10,8 +10,8 @@ test('a seed draws the same frames again', () => {
   for (const decoder of decoders) assert.deepEqual(sampleFrames(decoder, 20), sampleFrames(decoder, 20));
 });
 
-test(`${COUNT} mutated frames break no session, and every decoder is reached in every state`, () => {
-  const { sent, problems, unreached } = searchTarget(ppp, { count: COUNT, seed: 1 });
+test(`${COUNT} mutated frames break no session, and every decoder is reached in every state`, async () => {
+  const { sent, problems, unreached } = await searchTarget(ppp, { count: COUNT, seed: 1 });
   assert.deepEqual(problems, []);
   assert.ok(sent >= COUNT);
   assert.deepEqual(unreached, []);

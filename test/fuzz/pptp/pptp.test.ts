@@ -5,8 +5,8 @@ import { pptp } from './search.ts';
 
 const COUNT = 90_000;
 
-test(`${COUNT} mutated messages and packets break no call, and every decoder is reached in every state`, () => {
-  const { sent, inside, problems, unreached } = searchTarget(pptp, { count: COUNT, seed: 1 });
+test(`${COUNT} mutated messages and packets break no call, and every decoder is reached in every state`, async () => {
+  const { sent, inside, problems, unreached } = await searchTarget(pptp, { count: COUNT, seed: 1 });
   assert.deepEqual(problems, []);
   assert.ok(sent >= COUNT);
   assert.ok(inside >= COUNT / 2, 'half of them lie inside MPPE');
