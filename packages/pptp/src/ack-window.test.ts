@@ -104,3 +104,37 @@ test('numbers go round the end', () => {
   }
   assert.equal(window.underWay, 0);
 });
+
+test('a peer that owes an acknowledgement is nudged, thrice, when it may have waited for what was lost', () => {
+  const clock = new VirtualClock();
+  const window = new AckWindow(3);
+  window.sent(0, 1, clock.now());
+  assert.equal(window.nudgeAt, undefined, 'nothing is known of this peer');
+  window.acknowledged(0, clock.advance(10));
+  assert.equal(window.nudgeAt, undefined, 'it owes nothing');
+  const sent = clock.advance(1_000);
+  window.sent(1, 2, sent);
+  for (const wait of [330, 660, 990]) {
+    assert.equal(window.nudgeAt, sent + wait);
+    window.nudged(clock.advance(330));
+  }
+  assert.equal(window.nudgeAt, undefined);
+  const progress = clock.advance(5);
+  window.acknowledged(1, progress);
+  assert.equal(window.nudgeAt, progress + 330, 'it still owes one');
+  window.acknowledged(2, clock.advance(5));
+  assert.equal(window.nudgeAt, undefined);
+});
+
+test('a peer that waits for what was lost is not taken for a slow one', () => {
+  const clock = new VirtualClock();
+  const window = new AckWindow(3);
+  let next = 0;
+  for (let n = 0; n < 100; n++) {
+    const count = Math.min(40, window.room(clock.now()));
+    assert.equal(count, 40);
+    window.sent(next, count, clock.now());
+    next += count;
+    window.acknowledged(next - 1, clock.advance(n % 2 === 0 ? 5 : 350));
+  }
+});

@@ -71,6 +71,8 @@ export class GreTunnel {
     /** More than the peer keeps up with: not sent. */
     windowFull: 0,
     acksOut: 0,
+    /** Sent because the peer owed us an acknowledgement: see `AckWindow`. */
+    nudges: 0,
   };
   readonly window: AckWindow;
   readonly #options: GreTunnelOptions;
@@ -136,6 +138,12 @@ export class GreTunnel {
   handleTimeout(now: Instant): void {
     if (this.#releaseAt !== undefined && now >= this.#releaseAt) this.#release();
     if (this.#ackAt !== undefined && now >= this.#ackAt) this.#askForAck();
+    if (this.#next === undefined) return;
+    const { nudgeAt } = this.window;
+    if (nudgeAt === undefined || now < nudgeAt) return;
+    this.window.nudged(now);
+    this.stats.nudges++;
+    this.#askForAck();
   }
 
   // Out.
@@ -150,9 +158,8 @@ export class GreTunnel {
   }
 
   pollTimeout(): Instant | undefined {
-    if (this.#ackAt === undefined) return this.#releaseAt;
-    if (this.#releaseAt === undefined) return this.#ackAt;
-    return Math.min(this.#ackAt, this.#releaseAt) as Instant;
+    const nudgeAt = this.#next === undefined ? undefined : this.window.nudgeAt;
+    return earlier(nudgeAt, earlier(this.#ackAt, this.#releaseAt));
   }
 
   #wrapOne({ view, offsets, lengths }: PacketBatch, slot: number): void {
@@ -296,4 +303,9 @@ export class GreTunnel {
     this.#ackAt = undefined;
     this.#ackIsDue = false;
   }
+}
+
+function earlier(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
+  if (a === undefined) return b;
+  return b === undefined || a < b ? a : b;
 }

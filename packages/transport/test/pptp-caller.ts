@@ -104,6 +104,11 @@ export class Caller {
     return { link, callId, peerCallId, packets };
   }
 
+  /** Its GRE comes and goes no more; the control connection stays. */
+  silence(): void {
+    for (const call of this.#calls) call.handlePackets = () => {};
+  }
+
   #take(bytes: Buffer): void {
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
     while (this.#bytes.length >= 2 && this.#bytes.length >= this.#bytes.readUInt16BE(0)) {

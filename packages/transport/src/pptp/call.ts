@@ -100,6 +100,7 @@ export class Call implements GreCall {
       greDuplicates: gre.duplicates,
       greFar: gre.far,
       greMalformed: gre.malformed,
+      greNudges: gre.nudges,
       windowFull: gre.windowFull,
       keyChanges: this.data.keyChanges,
       pppMalformed: malformed,
@@ -139,6 +140,12 @@ export class Call implements GreCall {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Inner packets; what is in the way of them is counted. */
+  send(batch: PacketBatch, now: Instant): void {
+    this.data.send(batch, now);
+    if (!this.#over) this.#setAlarm();
   }
 
   /** Says goodbye; `onOver` follows. */

@@ -77,3 +77,14 @@ test('calls count against the bounds of links and of handshakes, whatever connec
   const results = [await silent.ask(), await silent.ask(), await silent.ask()].map(({ result }) => result);
   assert.deepEqual([results, narrow.listener.stats['handshakesFull']], [[1, 1, 2], 1]);
 });
+
+test('a peer that owes an acknowledgement is nudged, though there is nothing else to send', { skip }, async () => {
+  await using lab = await PptpLab.open();
+  using caller = await Caller.open(lab);
+  await caller.call();
+  const link = lab.accepted[0]?.link;
+  assert.equal(link?.wire?.['greNudges'], 0);
+  caller.silence();
+  link.send(batchOf([ipv4Packet(100, 1)]));
+  await eventually('it is nudged, and not for ever', () => link.wire?.['greNudges'] === 3);
+});

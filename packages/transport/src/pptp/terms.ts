@@ -36,7 +36,7 @@ export function bringUp(
     wire: () => call.counts,
     facts: { ...factsOf(terms), encryption: encryptionOf(send, receive) },
     unfragmented: OUTER_MTU - IPV4_HEADER - data.overhead,
-    send: (batch, now) => data.send(batch, now),
+    send: (batch, now) => call.send(batch, now),
     close: (why) => call.close(why),
   });
   return call.link;
