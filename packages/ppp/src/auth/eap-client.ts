@@ -1,6 +1,9 @@
 /**
  * The peer of EAP (RFC 3748): answers what the authenticator asks, refuses methods that are not allowed, and believes a Success only
  * once its method is content.
+ *
+ * An authenticator may ask for the identity once more at any time, also of a link that is up, and all begins anew (section 2). The keys of
+ * the link stay those of the first time. Whoever can forge a request can make us answer; where nothing comes of it we forget it.
  */
 import type { Instant } from '@culvert/base';
 import { sameBytes } from '../bytes.ts';
@@ -44,6 +47,8 @@ export class EapClient implements AuthMachine {
   /** It may be believed, or not yet. */
   #heardSuccess = false;
   #succeeded = false;
+  /** A conversation is under way, the first one or another. */
+  #isOpen = true;
 
   constructor(options: EapClientOptions) {
     this.#options = options;
@@ -64,7 +69,7 @@ export class EapClient implements AuthMachine {
     const packet = decodeEap(bytes);
     if (packet === undefined || this.#exchange.isOver) return;
     if (packet.code === EapCode.request) this.#handleRequest(packet, bytes, now);
-    else if (this.#succeeded) return;
+    else if (!this.#isOpen) return;
     else if (packet.code === EapCode.success) this.#handleSuccess();
     else if (packet.code === EapCode.failure) this.#fail(this.refusal ?? 'the server refused us');
   }
@@ -76,7 +81,9 @@ export class EapClient implements AuthMachine {
     else this.#fail(missing);
   }
   handleTimeout(now: Instant): void {
-    if (!this.#exchange.handleTimeout(now)) this.#fail('the server stopped talking EAP');
+    if (this.#exchange.handleTimeout(now)) return;
+    if (this.#succeeded) this.#isOpen = false;
+    else this.#fail('the server stopped talking EAP');
   }
   dispose(): void {
     this.#method?.dispose?.();
@@ -99,7 +106,9 @@ export class EapClient implements AuthMachine {
       this.#exchange.send(this.#last.response);
       return;
     }
-    if (this.#succeeded || this.#earlier.some((one) => sameBytes(one, bytes))) return;
+    if (this.#earlier.some((one) => sameBytes(one, bytes))) return;
+    if (!this.#isOpen && packet.type !== EapType.identity) return;
+    if (this.#succeeded && packet.type === EapType.identity) this.#beginAnew();
     if (++this.#rounds > MOST_ROUNDS) {
       this.#fail('EAP comes to no end');
       return;
@@ -107,6 +116,14 @@ export class EapClient implements AuthMachine {
     if (packet.type === EapType.identity) this.#answer(packet, bytes, encodeText(this.#options.identity), now);
     else if (packet.type === EapType.notification) this.#answer(packet, bytes, new Uint8Array(0), now);
     else this.#handleMethod(packet, bytes, now);
+  }
+
+  #beginAnew(): void {
+    this.#method?.dispose?.();
+    this.#method = undefined;
+    this.#rounds = 1;
+    this.#heardSuccess = false;
+    this.#isOpen = true;
   }
 
   #handleMethod(packet: EapPacket, bytes: Uint8Array, now: Instant): void {
@@ -143,8 +160,10 @@ export class EapClient implements AuthMachine {
     const outcome = this.#method?.outcome;
     this.#heardSuccess = true;
     if (outcome === undefined) return;
-    this.#succeeded = true;
+    this.#isOpen = false;
     this.#exchange.settle();
+    if (this.#succeeded) return;
+    this.#succeeded = true;
     this.#exchange.tell({ kind: 'succeeded', identity: this.#options.identity, material: outcome.material });
   }
 
