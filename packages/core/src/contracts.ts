@@ -118,6 +118,11 @@ export interface Refused {
   readonly reason: string;
   /** For the peer: what a stranger may know ("authentication failed"). */
   readonly tell: string;
+  /**
+   * What keeps an account out whose owner the peer has proven to be, who may know it: it is disabled, or not for this transport. Never set
+   * where the proof failed or was not looked at, as it would tell strangers of accounts.
+   */
+  readonly account?: 'disabled' | 'barred' | undefined;
 }
 
 export interface Admission {

@@ -71,7 +71,7 @@ test('a peer that makes its IPv6 addresses itself gets a network for them, and t
   assert.equal(await networkOf(), 'fd88:0:0:1::/64');
 });
 
-test('a transport with PPP that is for some groups lets nobody else in, who hears nothing of that', async (t) => {
+test('a transport with PPP that is for some groups lets nobody else in, who hears it where the password was right', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'culvert-admission-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const ntHashes = new NtHashes({ file: join(folder, 'secret.key'), ours: true });
@@ -83,9 +83,12 @@ test('a transport with PPP that is for some groups lets nobody else in, who hear
   const refusal = (await by('pptp')) as Refused;
   const why = 'User is in none of the groups that may come in by pptp (transports.pptp.groups: legacy, scanners)';
   assert.deepEqual([refusal.reason, refusal.tell], [why, 'authentication failed']);
+  assert.equal(refusal.account, 'barred', 'its owner may know');
   admitted(await by('l2tp-ipsec'));
   await gateway.store.changeUser('User', { passwordHash: 'x' });
-  assert.equal(reasonOf(await by('pptp')), why, 'rather than that it has no NT hash');
+  const unproven = (await by('pptp')) as Refused;
+  assert.equal(unproven.reason, why, 'rather than that it has no NT hash');
+  assert.equal(unproven.account, undefined, 'nothing was proven');
   await gateway.store.changeUser('User', { groups: ['staff', 'scanners'], ntHash });
   admitted(await by('pptp'));
 });
@@ -323,7 +326,7 @@ test('MS-CHAPv2 lets in who knows the password, with the keys; it is limited and
   const folder = mkdtempSync(join(tmpdir(), 'culvert-admission-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const ntHashes = new NtHashes({ file: join(folder, 'secret.key'), ours: true });
-  await using gateway = open(`${pptp}limits: { failedAttempts: { perSource: 6, perUser: 100 } }`, ntHashes);
+  await using gateway = open(`${pptp}limits: { failedAttempts: { perSource: 7, perUser: 100 } }`, ntHashes);
   const seal = (name: string) => ({ passwordHash: 'x', ntHash: ntHashes.seal(name, 'clientPass') });
   await gateway.store.addUser('User', { groups: ['staff'], ...seal('User') });
   await gateway.store.addUser('alice', seal('alice'));
@@ -345,7 +348,16 @@ test('MS-CHAPv2 lets in who knows the password, with the keys; it is limited and
     const answer = (await gateway.admit({ response: responseOf(username) })) as Refused;
     assert.deepEqual([answer.reason, answer.tell], [reason, 'authentication failed']);
   }
-  await gateway.store.changeUser('User', { passwordHash: 'y' });
+  await gateway.store.changeUser('User', { enabled: false });
+  await gateway.store.changeUser('alice', { enabled: false });
+  for (const [username, reason, account] of [
+    ['User', 'User is disabled', 'disabled'],
+    ['alice', 'wrong password for alice', undefined],
+  ] as const) {
+    const answer = (await gateway.admit({ response: responseOf(username) })) as Refused;
+    assert.deepEqual([answer.reason, answer.tell, answer.account], [reason, 'authentication failed', account]);
+  }
+  await gateway.store.changeUser('User', { enabled: true, passwordHash: 'y' });
   assert.match(reasonOf(await gateway.admit({ response: responseOf('User') })), /User has no NT hash/);
   assert.match(reasonOf(await gateway.admit({ response: responseOf('User') })), /too many failures/);
 });

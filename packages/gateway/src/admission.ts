@@ -136,7 +136,7 @@ export class GatewayAdmission implements Admission {
     return this.#options.store.user(user);
   }
 
-  /** What the revocation list and the user's record say by now. */
+  /** What the revocation list and the user's record say by now, of a peer that has proven to be that user. */
   #judge({ transport }: Claim, { certificate, user }: Proven, record: User | undefined): Refused | undefined {
     if (certificate !== undefined && this.#options.isRevoked(certificate.der)) {
       return refused(`the certificate of ${user} was revoked (serial ${certificate.serial})`);
@@ -144,11 +144,11 @@ export class GatewayAdmission implements Admission {
     const refusal = this.#judgeRecord(user, record);
     if (refusal !== undefined) return refusal;
     const barred = barredFrom(transport, record, this.#options.config());
-    return barred === undefined ? undefined : refused(`${user} ${barred}`);
+    return barred === undefined ? undefined : { ...refused(`${user} ${barred}`), account: 'barred' };
   }
 
   #judgeRecord(user: string, record: User | undefined): Refused | undefined {
-    if (record?.enabled === false) return refused(`${user} is disabled`);
+    if (record?.enabled === false) return { ...refused(`${user} is disabled`), account: 'disabled' };
     const unlisted = this.#options.config().auth.unlistedUsers;
     if (record === undefined && unlisted === 'refuse') return refused(`${user} is not in the list of users`);
     return undefined;

@@ -1,6 +1,6 @@
 /** A PPTP listener in this process' own network namespace, who knows alice's password, and clients of it. */
 import type { Logger } from '@culvert/base';
-import type { Admission, Claim, Link, Listener, TransportEvent } from '@culvert/core';
+import type { Admission, Claim, Link, Listener, Refused, TransportEvent } from '@culvert/core';
 import { ntPasswordHash, verifyMsChapV2 } from '@culvert/ppp';
 import { nullLogger, packetsOf, ScriptedAdmission } from '@culvert/testkit';
 import type { PptpDialOptions, PptpListenOptions } from '../src/pptp/options.ts';
@@ -40,18 +40,24 @@ export class PptpLab {
   readonly #stop = new AbortController();
   #listener: Listener | undefined;
 
-  /** `onEvent` is told before the lab is. */
+  /** `onEvent` is told before the lab is. `account`: what is wrong with alice's. */
   static async open(
     options: Partial<PptpListenOptions> = {},
-    { log = nullLogger, onEvent }: { log?: Logger; onEvent?(event: TransportEvent): void } = {},
+    {
+      log = nullLogger,
+      onEvent,
+      account,
+    }: { log?: Logger; onEvent?(event: TransportEvent): void; account?: Refused['account'] } = {},
   ): Promise<PptpLab> {
     const lab = new PptpLab();
     const admission = new ScriptedAdmission();
     const welcome = admission.answer;
-    admission.answer = async (index, claim) =>
-      materialOf(claim) === undefined
-        ? { kind: 'refused', reason: 'wrong password', tell: 'authentication failed' }
-        : welcome(index, claim);
+    admission.answer = async (index, claim) => {
+      const proven = materialOf(claim) !== undefined;
+      if (proven && account === undefined) return welcome(index, claim);
+      const refused = { kind: 'refused', reason: 'wrong password', tell: 'authentication failed' } as const;
+      return { ...refused, account: proven ? account : undefined };
+    };
     lab.#listener = await lab.#transport.listen(
       { listen: [{ address: gateway, port: 0 }], ...options },
       {

@@ -5,7 +5,7 @@
  */
 import type { CloseReason, Endpoint } from '@culvert/base';
 import type { Admission, Admitted, Challenge, ChallengeResponse, Claim, Refused, TransportName } from '@culvert/core';
-import type { AuthClaim, PppVerdict } from '@culvert/ppp';
+import type { AuthClaim, AuthRefusal, PppVerdict } from '@culvert/ppp';
 import { networkFor } from './network.ts';
 
 export interface VerdictsOptions {
@@ -18,6 +18,11 @@ export interface VerdictsOptions {
 
 /** Wrong name or password: the word for all refusals, which tells a stranger least. */
 const REFUSED = 691;
+/** For the owner of an account. */
+const refusals = {
+  disabled: { code: 647, message: 'this account is disabled' },
+  barred: { code: 649, message: 'this account may not dial in here' },
+} as const;
 
 export class Verdicts {
   readonly #options: VerdictsOptions;
@@ -80,8 +85,7 @@ export class Verdicts {
       answer.release({ cause: 'error', detail: 'admission gave no keys' });
     }
     this.#refusal = reasonOf(answer);
-    const message = answer.kind === 'refused' ? answer.tell : 'authentication failed';
-    return { kind: 'refused', code: REFUSED, message, retry: false };
+    return { kind: 'refused', ...wordsOf(answer), retry: false };
   }
 }
 
@@ -96,6 +100,12 @@ function proofOf(
   if (claim.method !== 'mschapv2') return undefined;
   const { method, ...fields } = claim;
   return { password: undefined, response: { kind: method, ...fields } };
+}
+
+/** What the peer is told (RFC 2759, section 6). */
+function wordsOf(answer: Admitted | Challenge | Refused): Pick<AuthRefusal, 'code' | 'message'> {
+  if (answer.kind !== 'refused') return { code: REFUSED, message: 'authentication failed' };
+  return answer.account === undefined ? { code: REFUSED, message: answer.tell } : refusals[answer.account];
 }
 
 function reasonOf(answer: Admitted | Challenge | Refused): string {

@@ -25,6 +25,19 @@ test('a wrong password is refused, and the listener knows why', { skip }, async 
   assert.equal(refused.kind === 'refused' && refused.reason, 'wrong password');
 });
 
+test('who proved the password hears that the account is disabled, or not for this transport; a wrong one is told nothing', {
+  skip,
+}, async () => {
+  for (const [account, sentence] of [
+    ['disabled', /this account is disabled \("this account is disabled"\)/],
+    ['barred', /this account may not dial in/],
+  ] as const) {
+    await using lab = await PptpLab.open({}, { account });
+    await assert.rejects(lab.dial(), sentence);
+    await assert.rejects(lab.dial({ password: 'guess' }), /wrong name or password \("authentication failed"\)/);
+  }
+});
+
 test('two clients behind one address have their own packets each', { skip }, async () => {
   await using lab = await PptpLab.open();
   const [first, second] = [await lab.dial(), await lab.dial()];
