@@ -89,7 +89,7 @@ export class Call implements GreCall {
   }
 
   /** What went wrong on the way, by name, for `Link.wire`: of GRE, MPPE, PPP, and the control connection. */
-  get counts(): Readonly<Record<string, number>> {
+  get counts() {
     const { controlStats: control, ppp } = this.#options;
     const { stats: gre } = this.data.tunnel;
     const { malformed, unexpected, dropped } = ppp.stats;

@@ -8,6 +8,7 @@ import { FaultLog } from '../fault-log.ts';
 import { HandshakeLimit } from '../handshake-limit.ts';
 import { listenerOf } from '../listener.ts';
 import { TcpServer } from '../tcp-server.ts';
+import { CallTotals } from './call-totals.ts';
 import { GrePort } from './gre-port.ts';
 import { checkIpv4 } from './ipv4-only.ts';
 import type { PptpListenAddress, PptpListenOptions } from './options.ts';
@@ -52,6 +53,7 @@ class ConnectionHost {
   readonly #on: ListenHandlers;
   readonly #handshakes: HandshakeLimit;
   readonly #faults: FaultLog;
+  readonly #totals = new CallTotals();
   readonly #connections = new Set<ServerConnection>();
   readonly #servers: TcpServer[] = [];
   readonly #ports: GrePort[] = [];
@@ -89,7 +91,17 @@ class ConnectionHost {
       tcp.acceptErrors += stats.acceptErrors;
     }
     const faults = this.#faults.count;
-    return { ...this.#stats, ...tcp, ...gre, faults, peers: this.#places, handshakes: this.#handshakes.count };
+    const calls = this.#totals.sum;
+    gre.greMalformed += calls.greMalformed;
+    return {
+      ...this.#stats,
+      ...tcp,
+      ...calls,
+      ...gre,
+      faults,
+      peers: this.#places,
+      handshakes: this.#handshakes.count,
+    };
   }
 
   async open({ address, port }: PptpListenAddress): Promise<void> {
@@ -130,6 +142,8 @@ class ConnectionHost {
       settings: this.#at,
       clock: systemClock,
       onFault: (error) => this.#faults.tell('a call, or its control connection', error),
+      onCall: (call) => this.#totals.add(call),
+      onCallOver: (call) => this.#totals.retire(call),
       onOver: (over, called) => {
         if (!called) this.#stats.neverCalled++;
         this.#connections.delete(over);

@@ -28,6 +28,9 @@ export interface ServerConnectionOptions
   takePlace(): Place | undefined;
   /** A mistake of our own, which ends the connection. */
   onFault(error: unknown): void;
+  /** It begins, and nothing of it is left. */
+  onCall(call: Call): void;
+  onCallOver(call: Call): void;
   /** Names a call and later its link, in events and logs. */
   nextId(): number;
   /** Once, when nothing of the connection is left. */
@@ -105,8 +108,10 @@ export class ServerConnection {
       onOver: () => {
         this.#places.delete(event.callId);
         place?.give();
+        this.#options.onCallOver(call);
       },
     });
+    this.#options.onCall(call);
     return call;
   }
 

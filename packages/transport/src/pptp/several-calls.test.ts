@@ -87,4 +87,8 @@ test('a peer that owes an acknowledgement is nudged, though there is nothing els
   caller.silence();
   link.send(batchOf([ipv4Packet(100, 1)]));
   await eventually('it is nudged, and not for ever', () => link.wire?.['greNudges'] === 3);
+  assert.equal(lab.listener.stats['greNudges'], 3, "the listener tells its calls' sums");
+  await link.close({ cause: 'operator', detail: 'enough' });
+  await eventually('nothing is left of it', () => lab.listener.stats['peers'] === 0);
+  assert.equal(lab.listener.stats['greNudges'], 3, 'with those of calls that are over');
 });
