@@ -65,9 +65,9 @@ function ownOf(certificate: string, privateKey: string, authority: string): Cert
     work: (work) => {
       if (work.kind === 'sign') return signHash(work.method, key, work.hash);
       if (work.kind !== 'verify') return undefined;
-      const [first] = work.certificates.filter(({ encoding }) => encoding === 4);
-      if (first === undefined) return 'there is no X.509 certificate';
-      const theirs = new X509Certificate(first.bytes);
+      const [first] = work.certificates;
+      if (first === undefined) return 'there is no certificate';
+      const theirs = new X509Certificate(first);
       if (!theirs.verify(ca.publicKey)) return 'the certificate is of another authority';
       if (Buffer.compare(subjectOf(theirs.raw), work.identity.data) !== 0) return 'the identity is not its subject';
       return verifyHash(work.method, theirs.publicKey, work.hash, work.signature) || 'the signature is wrong';

@@ -1,4 +1,36 @@
-/** As much of DER (X.690) as it takes to hand keys to node:crypto. */
+/** As much of DER (X.690) as it takes to hand keys to node:crypto, and to find something in certificates. */
+import { WireError } from '@culvert/wire';
+
+/** Where an element begins, its content begins, and it ends. */
+export interface Element {
+  readonly tag: number;
+  readonly at: number;
+  readonly content: number;
+  readonly end: number;
+}
+
+/** The element at `at`, which ends before `within` does. Throws WireError, also for lengths of BER that DER has not. */
+export function elementAt(bytes: Uint8Array, at: number, within: number = bytes.length): Element {
+  const first = bytes[at + 1] ?? 0x80;
+  const lengthBytes = first < 0x80 ? 0 : first - 0x80;
+  const content = at + 2 + lengthBytes;
+  let length = first < 0x80 ? first : 0;
+  for (let i = at + 2; i < content && i < bytes.length; i++) length = length * 256 + (bytes[i] ?? 0);
+  if (first === 0x80 || lengthBytes > 3 || content + length > within)
+    throw new WireError('CULVERT_WIRE_TRUNCATED', 'an element of DER ends behind what it is in');
+  return { tag: bytes[at] ?? 0, at, content, end: content + length };
+}
+
+/** What is in `parent`, at most the first `most`. Throws WireError. */
+export function elementsOf(bytes: Uint8Array, parent: Element, most: number): Element[] {
+  const found: Element[] = [];
+  for (let at = parent.content; at < parent.end && found.length < most; ) {
+    const element = elementAt(bytes, at, parent.end);
+    found.push(element);
+    at = element.end;
+  }
+  return found;
+}
 
 export function sequence(...parts: readonly Uint8Array[]): Uint8Array {
   return element(0x30, ...parts);

@@ -151,11 +151,10 @@ test('what a peer calls itself must be what its certificate says, and may be any
   try {
     const hash = new Uint8Array(32);
     const { chain, method, subject } = theirs.own;
-    const certificates = chain.map((bytes) => ({ encoding: 4, bytes }));
     const signature = theirs.sign({ kind: 'sign', id: 1, method, hash }) ?? new Uint8Array(0);
     const claim = (type: number, data: Uint8Array, over = hash) => {
       const identity = { type, protocol: 0, port: 0, data };
-      return ours.verify({ kind: 'verify', id: 1, method, hash: over, signature, identity, certificates });
+      return ours.verify({ kind: 'verify', id: 1, method, hash: over, signature, identity, certificates: chain });
     };
     assert.equal(claim(9, subject), true);
     assert.equal(claim(2, Buffer.from('carol.example.org')), true);

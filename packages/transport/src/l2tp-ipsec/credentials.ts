@@ -17,7 +17,6 @@ import { formatAddress } from '@culvert/wire';
 import { TransportError } from '../errors.ts';
 import type { L2tpIpsecCertificate } from './options.ts';
 
-const X509_SIGNATURE = 4;
 const PRINTABLE = /^[!-~]+$/;
 const ENTRY = /-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs;
 
@@ -67,8 +66,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     },
     sign: (work) => signHash(work.method, key, work.hash),
     verify: (work) => {
-      const der = work.certificates.filter(({ encoding }) => encoding === X509_SIGNATURE).map(({ bytes }) => bytes);
-      const verdict = context.verifyChain(der);
+      const verdict = context.verifyChain(work.certificates);
       if (typeof verdict === 'string') return verdict;
       const peer = new X509Certificate(verdict.der);
       if (!isNamed(peer, work.identity))

@@ -30,12 +30,18 @@ function certificate(n: number, method: SignatureMethod): OwnCertificate {
 class Pair {
   readonly bed: IkeBed = new IkeBed();
   readonly #method: SignatureMethod;
+  /** Certificates that the first shows beside its chain. */
+  readonly #more: number;
   readonly #keys: readonly KeyPairKeyObjectResult[];
   readonly a;
   readonly b;
 
-  constructor(method: SignatureMethod, options: { trusts?: (whose: number, by: number) => boolean; forged?: boolean }) {
+  constructor(
+    method: SignatureMethod,
+    options: { trusts?: (whose: number, by: number) => boolean; forged?: boolean; more?: number },
+  ) {
     this.#method = method;
+    this.#more = options.more ?? 0;
     this.#keys = [methods[method](), methods[method](), methods[method]()];
     const { trusts = () => true, forged = false } = options;
     this.a = this.bed.host(this.#host(0, '198.51.100.2', trusts, forged ? 2 : 0));
@@ -47,12 +53,14 @@ class Pair {
     const work = (item: IkeWork): IkeWorkResult => {
       if (item.kind === 'sign') return signHash(item.method, this.#pair(key).privateKey, item.hash);
       if (item.kind !== 'verify') return undefined;
-      const whose = item.certificates[0]?.bytes[0] ?? 0;
+      const whose = item.certificates[0]?.[0] ?? 0;
       if (!trusts(whose, n)) return 'the certificate is not trusted';
       const { publicKey } = this.#pair(whose);
       return verifyHash(item.method, publicKey, item.hash, item.signature) || 'the signature is wrong';
     };
-    return { address, certificate: certificate(n, this.#method), work };
+    const own = certificate(n, this.#method);
+    const more = new Array(n === 0 ? this.#more : 0).fill(Uint8Array.of(9));
+    return { address, certificate: { ...own, chain: [...own.chain, ...more] }, work };
   }
 
   #pair(n: number): KeyPairKeyObjectResult {
@@ -100,6 +108,13 @@ for (const distrustful of ['initiator', 'responder'] as const) {
     if (distrustful === 'responder') assert.equal(b.one('closed').reason.detail, 'the certificate is not trusted');
   });
 }
+
+test('a peer that shows more certificates than are looked at is refused at once, with that as the reason', () => {
+  const { bed, a, b } = new Pair('ecdsa-256', { more: 7 });
+  assert.ok(bed.until(() => a.of('closed').length + b.of('closed').length === 2, 5_000));
+  assert.equal(b.one('closed').reason.detail, 'the peer showed more than 8 certificates');
+  assert.equal(a.one('closed').reason.detail, 'the peer refused our authentication');
+});
 
 test('ends whose certificates sign by different methods are told so by both offers', () => {
   const bed = new IkeBed();

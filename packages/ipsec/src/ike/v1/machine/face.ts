@@ -138,8 +138,8 @@ export type IkeWork =
       readonly hash: Uint8Array;
       readonly signature: Uint8Array;
       readonly identity: Identification;
-      /** CERT payloads in order: encoding 4 is X.509 in DER, 1 is PKCS#7. */
-      readonly certificates: readonly { readonly encoding: number; readonly bytes: Uint8Array }[];
+      /** What is to be X.509 in DER: the peer's own first, at least one, at most eight. */
+      readonly certificates: readonly Uint8Array[];
     };
 
 export type IkeWorkResult = KeyExchangeResult | Uint8Array | true | string | typeof workDropped | undefined;

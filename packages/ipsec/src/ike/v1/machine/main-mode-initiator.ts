@@ -213,7 +213,7 @@ export class MainModeInitiator implements MainMode {
       finish(sa, keys, { identity: decodeIdentification(idBody), certificates: [] }, now);
       return;
     }
-    verifyPeer(sa, keys.suite.authentication, list, hash, (proof, at) => {
+    verifyPeer(sa, keys.suite.authentication, list, hash, now, (proof, at) => {
       accept();
       if (typeof proof === 'string') return distrust(sa, proof);
       sa.hears = this.#echo.proves(sa.path);

@@ -114,7 +114,7 @@ export class MainModeResponder implements MainMode {
       this.#finish(keys, { identity, certificates: [] }, initialContact, now);
       return;
     }
-    verifyPeer(sa, method, list, hash, (proof) => {
+    verifyPeer(sa, method, list, hash, now, (proof) => {
       accept();
       if (typeof proof === 'string') {
         distrust(sa, proof);
