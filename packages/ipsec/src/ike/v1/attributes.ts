@@ -22,7 +22,11 @@ export function hasOnly({ attributes }: Transform, known: readonly number[]): bo
 }
 
 /** Life types and durations come in pairs (RFC 2409, appendix A; RFC 2407, section 4.5); either may come twice, once in each unit. */
-export function lifetimesOf({ attributes }: Transform, typeOfType: number, typeOfDuration: number): Lifetimes {
+export function lifetimesOf(
+  { attributes }: Pick<Transform, 'attributes'>,
+  typeOfType: number,
+  typeOfDuration: number,
+): Lifetimes {
   let unit: number | undefined;
   let seconds: number | undefined;
   let kilobytes: number | undefined;
@@ -35,12 +39,31 @@ export function lifetimesOf({ attributes }: Transform, typeOfType: number, typeO
   return { seconds, kilobytes };
 }
 
-/** The pair that says so many seconds; more than 16 bits go in four bytes. */
-export function secondsAttributes(typeOfType: number, typeOfDuration: number, seconds: number): readonly Attribute[] {
-  const word = Uint8Array.of(seconds >>> 24, (seconds >>> 16) & 0xff, (seconds >>> 8) & 0xff, seconds & 0xff);
+/** Of each unit the smaller one; zero says nothing. */
+export function shorterOf(one: Lifetimes, other: Lifetimes): Lifetimes {
+  return { seconds: smaller(one.seconds, other.seconds), kilobytes: smaller(one.kilobytes, other.kilobytes) };
+}
+
+function smaller(one: number | undefined, other: number | undefined): number | undefined {
+  return one && other ? Math.min(one, other) : one || other || undefined;
+}
+
+/** The pairs that say so; more than 16 bits go in four bytes. */
+export function lifetimeAttributes(
+  typeOfType: number,
+  typeOfDuration: number,
+  { seconds, kilobytes }: Partial<Lifetimes>,
+): readonly Attribute[] {
+  const pair = (unit: number, value: number) => {
+    const word = Uint8Array.of(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
+    return [
+      { type: typeOfType, value: unit },
+      { type: typeOfDuration, value: value > 0xffff ? word : value },
+    ];
+  };
   return [
-    { type: typeOfType, value: LIFE_SECONDS },
-    { type: typeOfDuration, value: seconds > 0xffff ? word : seconds },
+    ...(seconds === undefined ? [] : pair(LIFE_SECONDS, seconds)),
+    ...(kilobytes === undefined ? [] : pair(LIFE_KILOBYTES, kilobytes)),
   ];
 }
 

@@ -5,8 +5,9 @@
  *   delete         | DOI = 1 (4) | protocol | SPI size | count (2) | SPI ...
  */
 import { Reader, WireError, Writer } from '@culvert/wire';
+import { type Lifetimes, lifetimeAttributes, lifetimesOf, shorterOf } from './attributes.ts';
 import { type Payload, PayloadType } from './payload.ts';
-import { IPSEC_DOI, ProtocolId } from './security-association.ts';
+import { decodeAttributes, encodeAttributes, IPSEC_DOI, ProtocolId } from './security-association.ts';
 
 export const NotifyType = {
   invalidExchange: 7,
@@ -15,10 +16,15 @@ export const NotifyType = {
   invalidKey: 17,
   invalidId: 18,
   authenticationFailed: 24,
+  responderLifetime: 24_576,
   initialContact: 24_578,
   areYouThere: 36_136,
   iAmHere: 36_137,
 } as const;
+
+/** Types of the attributes Life Type and Life Duration (RFC 2409, appendix A; RFC 2407, section 4.5). */
+const PHASE1_LIFE = [11, 12] as const;
+const PHASE2_LIFE = [1, 2] as const;
 
 export interface Notification {
   readonly protocol: number;
@@ -49,6 +55,32 @@ export function notify(
 ): Payload {
   const w = new Writer(8 + spi.length + data.length).u32(IPSEC_DOI).u8(protocol).u8(spi.length).u16(type);
   return { type: PayloadType.notification, body: w.bytes(spi).bytes(data).finish() };
+}
+
+/**
+ * That the responder keeps an SA for less long than it was asked for (RESPONDER-LIFETIME: RFC 2407, section 4.6.3.1); the SPI is that of the child, by which its
+ * peer sends, or both cookies.
+ */
+export function responderLifetime(protocol: number, spi: Uint8Array, kept: Partial<Lifetimes>): Payload {
+  const attributes = encodeAttributes(lifetimeAttributes(...lifeTypes(protocol), kept));
+  return notify(NotifyType.responderLifetime, protocol, spi, attributes);
+}
+
+/** What such notifications in an answer say of an SA of this protocol, and `asked`: of each unit the least. Throws WireError. */
+export function shortestLife(list: readonly Payload[], protocol: number, asked: Lifetimes): Lifetimes {
+  let life = asked;
+  for (const { type, body } of list) {
+    if (type !== PayloadType.notification) continue;
+    const told = decodeNotification(body);
+    if (told.type !== NotifyType.responderLifetime || told.protocol !== protocol) continue;
+    const attributes = decodeAttributes(new Reader(told.data));
+    life = shorterOf(life, lifetimesOf({ attributes }, ...lifeTypes(protocol)));
+  }
+  return life;
+}
+
+function lifeTypes(protocol: number): readonly [type: number, duration: number] {
+  return protocol === ProtocolId.isakmp ? PHASE1_LIFE : PHASE2_LIFE;
 }
 
 /** R-U-THERE or its answer (RFC 3706, section 5.3): the SPI is both cookies, the data the sequence number. */

@@ -1,7 +1,7 @@
 /** Proposals of phase 1 (RFC 2409, appendix A): which of the peer's transforms is taken, and what is offered to a peer. */
 import { groupNumbers, type IkeGroup } from '../groups.ts';
 import type { IkeHash } from '../prf.ts';
-import { attributeValue, hasOnly, type Lifetimes, lifetimesOf, secondsAttributes } from './attributes.ts';
+import { attributeValue, hasOnly, type Lifetimes, lifetimeAttributes, lifetimesOf } from './attributes.ts';
 import type { IkeCipher } from './cbc.ts';
 import type { NoneChosen } from './offers.ts';
 import { type Proposal, ProtocolId, type Transform } from './security-association.ts';
@@ -145,7 +145,7 @@ export function phase1Offer(suites: readonly Phase1Suite[], lifeSeconds: number)
       { type: Class.hash, value: hashNumbers[hash] },
       { type: Class.group, value: groupNumbers[group] },
       { type: Class.authentication, value: authenticationNumbers[authentication] },
-      ...secondsAttributes(Class.lifeType, Class.lifeDuration, lifeSeconds),
+      ...lifetimeAttributes(Class.lifeType, Class.lifeDuration, { seconds: lifeSeconds }),
     ],
   }));
   return [{ number: 1, protocol: ProtocolId.isakmp, spi: new Uint8Array(), transforms }];

@@ -1,7 +1,7 @@
 /** Proposals of quick mode for ESP (RFC 2407, sections 4.4.4 and 4.5; RFC 3602, RFC 4106, RFC 4868; modes in UDP by RFC 3947, section 5.1). */
 import type { EspAlgorithms, EspIntegrity, EspMode } from '../../child-sa.ts';
 import { groupNumbers, type IkeGroup } from '../groups.ts';
-import { attributeValue, hasOnly, type Lifetimes, lifetimesOf, secondsAttributes } from './attributes.ts';
+import { attributeValue, hasOnly, type Lifetimes, lifetimeAttributes, lifetimesOf } from './attributes.ts';
 import type { NoneChosen } from './offers.ts';
 import { type Proposal, ProtocolId, type Transform } from './security-association.ts';
 
@@ -119,7 +119,7 @@ export function phase2Offer(terms: Phase2Terms, spi: Uint8Array, lifeSeconds: nu
         : [{ type: Class.authentication, value: integrityNumbers[algorithms.integrity] }]),
       { type: Class.encapsulation, value: terms.encapsulation },
       ...(terms.group === undefined ? [] : [{ type: Class.group, value: groupNumbers[terms.group] }]),
-      ...secondsAttributes(Class.lifeType, Class.lifeDuration, lifeSeconds),
+      ...lifetimeAttributes(Class.lifeType, Class.lifeDuration, { seconds: lifeSeconds }),
     ],
   }));
   return [{ number: 1, protocol: ProtocolId.esp, spi, transforms }];

@@ -89,17 +89,25 @@ function decodeTransform(body: Uint8Array): Transform {
   const number = r.u8('transform number');
   const id = r.u8('transform id');
   r.u16('reserved');
+  return { number, id, attributes: decodeAttributes(r) };
+}
+
+/** What `r` has left. Throws WireError. */
+export function decodeAttributes(r: Reader): Attribute[] {
   const attributes: Attribute[] = [];
   while (r.remaining > 0) {
-    if (attributes.length === MAX_ATTRIBUTES)
-      throw new WireError('CULVERT_WIRE_VALUE', 'transform: too many attributes');
+    if (attributes.length === MAX_ATTRIBUTES) throw new WireError('CULVERT_WIRE_VALUE', 'too many attributes');
     attributes.push(decodeAttribute(r));
   }
-  return { number, id, attributes };
+  return attributes;
 }
 
 function encodeTransform({ number, id, attributes }: Transform): Uint8Array {
-  const w = new Writer().u8(number).u8(id).u16(0);
+  return new Writer().u8(number).u8(id).u16(0).bytes(encodeAttributes(attributes)).finish();
+}
+
+export function encodeAttributes(attributes: readonly Attribute[]): Uint8Array {
+  const w = new Writer();
   for (const { type, value } of attributes) {
     if (typeof value === 'number') w.u16(BASIC | type).u16(value);
     else w.u16(type).u16(value.length).bytes(value);

@@ -1,8 +1,9 @@
 /** The pairs of ESP SAs that phase 2 made: whose they are, when they get new keys and when they end. */
 import type { Instant, Path } from '@culvert/base';
 import { type ChildSa, coversTraffic, isSameTraffic } from '../../../child-sa.ts';
+import { type Lifetimes, shorterOf } from '../attributes.ts';
 import type { Context } from './context.ts';
-import { type ChildId, type ChildRequest, type IkeSaId, later, MOST_LIFE_SECONDS } from './face.ts';
+import { type ChildId, type ChildRequest, type IkeLifetimes, type IkeSaId, later } from './face.ts';
 import { sameRemote } from './same.ts';
 
 /** The initiator asks for new keys when this part of the life is over, or up to a tenth later: not all at one time. */
@@ -21,6 +22,15 @@ const DEFAULT_LIFE_SECONDS = 28_800;
 const GRACE = 30_000;
 /** One that its peer asked for, and did not confirm by its last message or by ESP, ends after so long: another could be made by then. */
 const CONFIRM = 60_000;
+/**
+ * The hard limit by bytes, each way, over what the peers agreed on: a fast link carries a small life in a second or two, in which the next
+ * keys are still under way.
+ */
+const GRACE_BYTES = 2;
+/** A peer that asks for less gets this: its new keys would cost more than its packets. */
+const LEAST_KILOBYTES = 1024;
+/** By blocks of eight bytes some two will be the same long before 2^32 of them (Sweet32): a chance of 2^-11 is left. */
+const MOST_KILOBYTES_OF_3DES = 2 ** 20;
 /** What its user does with a conversation whose last child was deleted: it may go on for so long. */
 const LATE = 3000;
 const MOST_LATE = 1024;
@@ -47,7 +57,10 @@ export interface Child {
   readonly softAt: Instant | undefined;
   readonly softBytes: number;
   readonly hardAt: Instant;
-  bytes: number;
+  /** Of either way. No limit where its peer named none and the cipher needs none. */
+  readonly hardBytes: number;
+  received: number;
+  sent: number;
   ready: boolean;
   /** The one whose place it takes. */
   readonly replaces: ChildId | undefined;
@@ -91,9 +104,9 @@ export class Children {
   }
 
   create(from: NewChild, now: Instant): Child {
-    const life = Math.min(from.lifeSeconds || DEFAULT_LIFE_SECONDS, MOST_LIFE_SECONDS) * 1000;
-    const { phase2Bytes } = this.#context.lifetimes;
-    const most = Math.min(phase2Bytes, from.lifeKilobytes ? from.lifeKilobytes * 1024 : phase2Bytes);
+    const { lifetimes } = this.#context;
+    const life = Math.min(from.lifeSeconds || DEFAULT_LIFE_SECONDS, lifetimes.mostSeconds) * 1000;
+    const agreed = mostBytes(from);
     const part = SOFT + JITTER * this.#context.draw();
     const replaced =
       this.#all.get(from.replaces ?? 0) ?? this.#late.find((late) => late.child.id === from.replaces)?.child;
@@ -110,9 +123,11 @@ export class Children {
       request: from.request,
       isDialled: from.request !== undefined || (replaced?.isDialled ?? false),
       softAt: from.request && later(now, life * part),
-      softBytes: most * part,
+      softBytes: Math.min(lifetimes.phase2Bytes, agreed) * part,
       hardAt: later(now, life + (from.request ? 0 : GRACE)),
-      bytes: 0,
+      hardBytes: agreed * GRACE_BYTES,
+      received: 0,
+      sent: 0,
       ready: false,
       replaces: from.replaces,
       readyAt: undefined,
@@ -258,10 +273,41 @@ export class Children {
   }
 }
 
+/** Whatever became of its new keys, it has carried what it may. */
+export function isSpent({ received, sent, hardBytes }: Child): boolean {
+  return received >= hardBytes || sent >= hardBytes;
+}
+
+/** What may go by one pair of keys. */
+function mostBytes({ lifeKilobytes, sa }: NewChild): number {
+  const most = sa.algorithms.encryption === '3des-cbc' ? MOST_KILOBYTES_OF_3DES : undefined;
+  const { kilobytes } = shorterOf(
+    { seconds: undefined, kilobytes: lifeKilobytes },
+    { seconds: undefined, kilobytes: most },
+  );
+  return kilobytes === undefined ? Infinity : Math.max(kilobytes, LEAST_KILOBYTES) * 1024;
+}
+
+/** What we keep of a life that a peer asks for, where that is less: RESPONDER-LIFETIME tells it. */
+export function lessThanAsked(
+  { seconds, kilobytes }: Lifetimes,
+  { encryption }: ChildSa['algorithms'],
+  { mostSeconds }: IkeLifetimes,
+): Lifetimes | undefined {
+  const most = encryption === '3des-cbc' ? MOST_KILOBYTES_OF_3DES : Infinity;
+  const less = {
+    seconds: (seconds ?? 0) > mostSeconds ? mostSeconds : undefined,
+    kilobytes: (kilobytes || Infinity) > most ? most : undefined,
+  };
+  return less.seconds === undefined && less.kilobytes === undefined ? undefined : less;
+}
+
 export function wantsKeys(child: Child, now: Instant): boolean {
   if (child.request === undefined || child.rekeying || child.retireAt !== undefined || now < child.notBefore)
     return false;
-  return child.worn || child.bytes >= child.softBytes || (child.softAt !== undefined && now >= child.softAt);
+  return (
+    child.worn || child.received + child.sent >= child.softBytes || (child.softAt !== undefined && now >= child.softAt)
+  );
 }
 
 function nextOf({ hardAt, retireAt, ready, readyAt, confirmBy, rekeying, worn, softAt, notBefore }: Child): Instant {

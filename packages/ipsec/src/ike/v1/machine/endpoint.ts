@@ -11,7 +11,7 @@ import { COOKIE_BYTES, decodeMessage, Exchange, Flag, type Message } from '../me
 import { deletion } from '../notification.ts';
 import { ProtocolId } from '../security-association.ts';
 import { Acceptor } from './acceptor.ts';
-import { type Child, wantsKeys } from './children.ts';
+import { type Child, isSpent, wantsKeys } from './children.ts';
 import { Context } from './context.ts';
 import {
   type ChildId,
@@ -133,16 +133,16 @@ export class IkeEndpoint implements Machine<IkeEvent> {
       sa?.heard(path, now);
     }
     children.ready(found);
-    found.bytes += bytes;
-    if (wantsKeys(found, now)) this.#rekey(found, now);
+    found.received += bytes;
+    this.#wear(found, now);
   }
 
   /** Bytes that went out by a child. */
   handleSent(child: ChildId, bytes: number, now: Instant): void {
     const found = this.#context.children.get(child);
     if (found === undefined) return;
-    found.bytes += bytes;
-    if (wantsKeys(found, now)) this.#rekey(found, now);
+    found.sent += bytes;
+    this.#wear(found, now);
   }
 
   /** Its sequence numbers run out: new keys, where these are ours to make. */
@@ -363,6 +363,11 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     old.inform(deletion(ProtocolId.isakmp, old.cookies));
     this.#connects.delete(id);
     old.close('closed', 'replaced', 'a new phase 1 took its place');
+  }
+
+  #wear(child: Child, now: Instant): void {
+    if (isSpent(child)) this.#retire(child, 'expiry');
+    else if (wantsKeys(child, now)) this.#rekey(child, now);
   }
 
   #rekey(child: Child, now: Instant): void {

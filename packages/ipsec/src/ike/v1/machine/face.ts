@@ -93,6 +93,12 @@ export interface IkeLifetimes {
   readonly phase2Seconds: number;
   /** After so many bytes either way the initiator makes new keys. @default 2 ** 36 */
   readonly phase2Bytes: number;
+  /**
+   * No SA of either phase lives longer, whatever its peer asks for, who is told: one whose peer is gone without a word has an end.
+   *
+   * @default 86_400
+   */
+  readonly mostSeconds: number;
 }
 
 export interface DeadPeerDetection {
@@ -238,10 +244,12 @@ export const defaultLimits: IkeLimits = {
   negotiation: 30_000,
 };
 
-export const defaultLifetimes: IkeLifetimes = { phase1Seconds: 28_800, phase2Seconds: 3600, phase2Bytes: 2 ** 36 };
-
-/** No SA lives longer, whatever its peer asks for: one whose peer is gone without a word has an end. */
-export const MOST_LIFE_SECONDS = 86_400;
+export const defaultLifetimes: IkeLifetimes = {
+  phase1Seconds: 28_800,
+  phase2Seconds: 3600,
+  phase2Bytes: 2 ** 36,
+  mostSeconds: 86_400,
+};
 
 export const defaultDeadPeerDetection: DeadPeerDetection = { idle: 30_000, interval: 5000, questions: 5 };
 

@@ -266,8 +266,7 @@ export class IkeSa {
   }
 
   beginLife(now: Instant): void {
-    const { phase1Seconds } = this.context.lifetimes;
-    this.life.begin(this.role, phase1Seconds, this.#protection.bytes, this.context.draw(), now);
+    this.life.begin(this.role, this.context.lifetimes, this.#protection.bytes, this.context.draw(), now);
   }
 
   /** What went under its keys may end it. */

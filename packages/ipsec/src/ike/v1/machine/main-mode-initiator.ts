@@ -10,7 +10,7 @@
  */
 import type { Instant, Path } from '@culvert/base';
 import { decodeIdentification } from '../identification.ts';
-import { NotifyType, notify } from '../notification.ts';
+import { NotifyType, notify, shortestLife } from '../notification.ts';
 import { bodiesOf, bodyOf, type Payload, PayloadType } from '../payload.ts';
 import {
   acceptedPhase1,
@@ -210,12 +210,15 @@ export class MainModeInitiator implements MainMode {
       }
       accept();
       sa.hears = this.#echo.proves(sa.path);
+      sa.life.agreed = shortestLife(list, ProtocolId.isakmp, sa.life.agreed);
       finish(sa, keys, { identity: decodeIdentification(idBody), certificates: [] }, now);
       return;
     }
+    const life = shortestLife(list, ProtocolId.isakmp, sa.life.agreed);
     verifyPeer(sa, keys.suite.authentication, list, hash, now, (proof, at) => {
       accept();
       if (typeof proof === 'string') return distrust(sa, proof);
+      sa.life.agreed = life;
       sa.hears = this.#echo.proves(sa.path);
       finish(sa, keys, proof, at);
     });

@@ -8,8 +8,9 @@
  */
 import type { Instant, Path } from '@culvert/base';
 import { decodeIdentification } from '../identification.ts';
-import { decodeNotification, NotifyType } from '../notification.ts';
+import { decodeNotification, NotifyType, responderLifetime } from '../notification.ts';
 import { bodyOf, type Payload, PayloadType } from '../payload.ts';
+import { ProtocolId } from '../security-association.ts';
 import type { SignatureMethod } from '../signature.ts';
 import { certificatePayloads, certificateRequests, signOurs, verifyPeer } from './certificates.ts';
 import type { IkeFailure } from './face.ts';
@@ -137,6 +138,7 @@ export class MainModeResponder implements MainMode {
     const answer = [
       { type: PayloadType.identification, body: idBody },
       { type: PayloadType.hash, body: hash },
+      ...this.#lessThanAsked(),
     ];
     sa.sendMain(answer, true, 'reply', now);
   }
@@ -147,9 +149,21 @@ export class MainModeResponder implements MainMode {
     const hash = proofHash(sa, keys, 'responder', { sides, saBody: this.#offer.saBody, idBody });
     signOurs(sa, method, hash, (signature, now) => {
       const id = { type: PayloadType.identification, body: idBody };
-      sa.sendMain([id, ...certificatePayloads(sa.context.options.certificate), signature], true, 'reply', now);
+      sa.sendMain(
+        [id, ...certificatePayloads(sa.context.options.certificate), signature, ...this.#lessThanAsked()],
+        true,
+        'reply',
+        now,
+      );
       done(now);
     });
+  }
+
+  #lessThanAsked(): Payload[] {
+    const { life, cookies, context } = this.#sa;
+    const { mostSeconds: seconds } = context.lifetimes;
+    if ((life.agreed.seconds ?? 0) <= seconds) return [];
+    return [responderLifetime(ProtocolId.isakmp, cookies, { seconds })];
   }
 
   #finish(keys: Phase1Keys, proof: Parameters<typeof finish>[2], initialContact: boolean, now: Instant): void {

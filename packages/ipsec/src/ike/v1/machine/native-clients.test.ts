@@ -132,21 +132,36 @@ for (const client of clients) {
   });
 }
 
-test('of what Windows offers the life in seconds and in kilobytes both hold', () => {
-  const bed = new IkeBed();
-  const host = bed.host({ address: server, presharedKey: () => Buffer.from('secret') });
-  const [windows] = clients;
-  assert.ok(windows);
-  const peer = mainMode(bed, host, windows, 1025);
-  const from = { address: publicAddress, port: 1026, local: 4500 };
-  bed.inject(host, Buffer.concat([marker, peer.quickFirst(1, phase2Offers.windows(4), [])]), from);
-  peer.takeQuickSecond(last(bed).subarray(4));
-  bed.inject(host, Buffer.concat([marker, peer.quickThird(1)]), from);
-  bed.run(3_600_000 - 1000);
-  assert.equal(host.of('child-deleted').length, 0);
-  bed.run(60_000);
-  assert.equal(host.one('child-deleted').by, 'expiry');
-});
+for (const unit of ['seconds', 'kilobytes'] as const) {
+  test(`a child of Windows that gets no new keys ends by the life in ${unit} that Windows offers, and some grace`, () => {
+    const bed = new IkeBed();
+    const host = bed.host({ address: server, presharedKey: () => Buffer.from('secret') });
+    const [windows] = clients;
+    assert.ok(windows);
+    const peer = mainMode(bed, host, windows, 1025);
+    const from = { address: publicAddress, port: 1026, local: 4500 };
+    bed.inject(host, Buffer.concat([marker, peer.quickFirst(1, phase2Offers.windows(4), [])]), from);
+    peer.takeQuickSecond(last(bed).subarray(4));
+    bed.inject(host, Buffer.concat([marker, peer.quickThird(1)]), from);
+    const { child } = host.one('child-ready');
+    const life = 250_000 * 1024;
+    if (unit === 'seconds') bed.run(3_600_000 - 1000);
+    else {
+      host.endpoint.handleTraffic(child, life, bed.now);
+      host.endpoint.handleSent(child, 2 * life - 1, bed.now);
+      bed.run(1000);
+    }
+    assert.equal(host.of('child-deleted').length, 0);
+    if (unit === 'seconds') bed.run(60_000);
+    else {
+      host.endpoint.handleSent(child, 1, bed.now);
+      bed.run(1);
+    }
+    assert.equal(host.one('child-deleted').by, 'expiry');
+    const [[type, body] = [0, Buffer.alloc(0)]] = peer.openInformational(last(bed).subarray(4));
+    assert.deepEqual([type, body.length], [12, 12], 'and Windows is told');
+  });
+}
 
 test('a first message or a delete that comes a second time makes and ends nothing', () => {
   const bed = new IkeBed();

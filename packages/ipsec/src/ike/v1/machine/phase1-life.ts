@@ -5,7 +5,7 @@
  */
 import type { Instant } from '@culvert/base';
 import type { Lifetimes } from '../attributes.ts';
-import { later, MOST_LIFE_SECONDS } from './face.ts';
+import { type IkeLifetimes, later } from './face.ts';
 
 /** An initiator's phase 1 gets new keys when this part of its life is over, or up to a tenth later. */
 const SOFT = 0.85;
@@ -41,13 +41,14 @@ export class Phase1Life {
   /**
    * It stands.
    *
-   * @param own what we want, in seconds: an initiator takes less, a responder what its peer says
+   * @param own what we want: an initiator takes less, a responder what its peer says
    * @param bytes under its keys so far
    */
-  begin(role: 'initiator' | 'responder', own: number, bytes: number, draw: number, now: Instant): void {
+  begin(role: 'initiator' | 'responder', own: IkeLifetimes, bytes: number, draw: number, now: Instant): void {
     const { seconds, kilobytes } = this.agreed;
-    const asked = seconds || own;
-    const life = Math.min(role === 'initiator' ? Math.min(own, asked) : asked, MOST_LIFE_SECONDS) * 1000;
+    const { phase1Seconds, mostSeconds } = own;
+    const asked = seconds || phase1Seconds;
+    const life = Math.min(role === 'initiator' ? Math.min(phase1Seconds, asked) : asked, mostSeconds) * 1000;
     this.#begunAt = now;
     this.#bytesBefore = bytes;
     this.#hardBytes = kilobytes ? kilobytes * 1024 : Number.POSITIVE_INFINITY;

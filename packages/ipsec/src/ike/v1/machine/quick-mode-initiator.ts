@@ -1,12 +1,19 @@
 /** Quick mode as initiator; the chart is in quick-mode-responder.ts. */
 import type { Instant, Path } from '@culvert/base';
 import { formatAddress } from '@culvert/wire';
+import { shorterOf } from '../attributes.ts';
 import { encodeIdentification, identificationOfSelector } from '../identification.ts';
 import { Exchange, type Message } from '../message.ts';
 import { addressBytes } from '../nat-detection.ts';
+import { shortestLife } from '../notification.ts';
 import { bodyOf, encodePayloads, type Payload, type Payloads, PayloadType } from '../payload.ts';
 import { acceptedPhase2, espOffer, type Phase2Chosen, type Phase2Terms, phase2Offer } from '../phase2-proposal.ts';
-import { decodeSecurityAssociation, encodeSecurityAssociation, type Proposal } from '../security-association.ts';
+import {
+  decodeSecurityAssociation,
+  encodeSecurityAssociation,
+  type Proposal,
+  ProtocolId,
+} from '../security-association.ts';
 import { Echo } from './echo.ts';
 import { type ChildId, type ChildRequest, type IkeFailure, later } from './face.ts';
 import type { IkeSa } from './ike-sa.ts';
@@ -179,12 +186,15 @@ export class QuickModeInitiator implements QuickMode {
     const nonces = { initiator: this.#nonce, responder: nonceOf(list) };
     const original = peerOriginal(sa, list)?.slice();
     const peerValue = group === undefined ? undefined : keyExchangeOf(list);
+    const asked = { seconds: sa.context.lifetimes.phase2Seconds, kilobytes: undefined };
+    const lifetimes = shortestLife(list, ProtocolId.esp, shorterOf(asked, choice.lifetimes));
+    const agreed = { ...choice, lifetimes };
     this.#answerDigest = digest;
     this.#retransmission = undefined;
     this.#state = 'working';
     this.deadline = later(now, KEPT);
     if (group === undefined || this.#seed === undefined) {
-      this.#confirm(choice, { nonces, iv, original, sharedSecret: undefined }, now);
+      this.#confirm(agreed, { nonces, iv, original, sharedSecret: undefined }, now);
       return;
     }
     const request = { group, seed: this.#seed, peerValue };
@@ -192,7 +202,7 @@ export class QuickModeInitiator implements QuickMode {
       if (this.over || sa.closed) return;
       if (result === undefined)
         return this.refuse('protocol', "the peer's key exchange value is no member of the group");
-      this.#confirm(choice, { nonces, iv, original, sharedSecret: result.sharedSecret }, at);
+      this.#confirm(agreed, { nonces, iv, original, sharedSecret: result.sharedSecret }, at);
     };
     sa.context.exchangeKeys(request, confirm, (detail) => this.#giveWay(detail));
   }
@@ -221,7 +231,7 @@ export class QuickModeInitiator implements QuickMode {
     const { local, remote } = this.#request;
     const made = makeChild(sa, { choice, inboundSpi: this.#spi, sharedSecret, nonces, local, remote });
     const replaces = this.#replaces;
-    const { seconds: lifeSeconds = sa.context.lifetimes.phase2Seconds, kilobytes: lifeKilobytes } = choice.lifetimes;
+    const { seconds: lifeSeconds, kilobytes: lifeKilobytes } = choice.lifetimes;
     const child = children.create(
       {
         ikeSa: sa.id,

@@ -12,12 +12,12 @@ import { formatAddress, WireError } from '@culvert/wire';
 import type { ChildSa } from '../../../child-sa.ts';
 import { Exchange, type Message } from '../message.ts';
 import { addressBytes } from '../nat-detection.ts';
-import { NotifyType, notify } from '../notification.ts';
+import { NotifyType, notify, responderLifetime } from '../notification.ts';
 import { type NoneChosen, sideBySide } from '../offers.ts';
 import { encodePayloads, type Payload, type Payloads, PayloadType } from '../payload.ts';
 import type { Phase2Chosen } from '../phase2-proposal.ts';
 import { decodeSecurityAssociation, encodeSecurityAssociation, ProtocolId } from '../security-association.ts';
-import type { NewChild } from './children.ts';
+import { lessThanAsked, type NewChild } from './children.ts';
 import { Echo } from './echo.ts';
 import { type ChildId, type IkeFailure, later } from './face.ts';
 import type { IkeSa } from './ike-sa.ts';
@@ -189,6 +189,7 @@ export class QuickModeResponder implements QuickMode {
     this.#nonces = { initiator: request.initiatorNonce, responder: nonce };
     const spi = u32(inboundSpi);
     const originals = original === undefined ? [] : originalAddresses(sa, original, addressBytes(path.local.address));
+    const less = lessThanAsked(choice.lifetimes, choice.algorithms, context.lifetimes);
     const answer = [
       {
         type: PayloadType.securityAssociation,
@@ -198,6 +199,7 @@ export class QuickModeResponder implements QuickMode {
       ...(exchanged ? [{ type: PayloadType.keyExchange, body: exchanged.publicValue }] : []),
       ...identities,
       ...originals,
+      ...(less === undefined ? [] : [responderLifetime(ProtocolId.esp, spi, less)]),
     ];
     const hash = quickHash(sa, this.#messageId, request.initiatorNonce, encodePayloads(answer));
     this.#reply = sa.seal(Exchange.quick, this.#messageId, request.iv, hash, answer);
