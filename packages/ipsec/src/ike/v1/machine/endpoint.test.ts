@@ -171,7 +171,7 @@ test('a wrong key is told at both ends, and ends the negotiation', () => {
   assert.match(a.one('closed').reason.detail, /the pre-shared key probably differs/);
   assert.equal(a.one('suspected').code, 'wrong-key');
   assert.equal(b.one('closed').code, 'wrong-key');
-  assert.deepEqual(b.endpoint.sizes, { firstMessages: 0, ikeSas: 0, children: 0 });
+  assert.equal(Math.max(...Object.values(b.endpoint.sizes)), 0);
 });
 
 test('a wrong key is suspected after seconds at a peer that says nothing of it, and tried on', () => {

@@ -227,7 +227,7 @@ test('a peer that deletes everything before it makes new SAs goes on with them',
     send(first.quickThird(1));
     send(first.informational(8, [12, hex('0000000103040001c0ffee01')]));
     send(first.informational(9, [12, Buffer.concat([hex('0000000101100001'), first.cookie, first.responderCookie])]));
-    assert.deepEqual(host.endpoint.sizes, { firstMessages: 0, ikeSas: 0, children: 0 });
+    assert.equal(Math.max(...Object.values(host.endpoint.sizes)), 0);
     bed.run(after);
   }
   mainMode(bed, host, windows, 1025);
