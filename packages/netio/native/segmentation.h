@@ -28,7 +28,7 @@ class Segmentation {
     words_.data[1] = static_cast<uint32_t>(error);
   }
 
-  /** The kernel refused segments of this size: single datagrams, which it may cut into fragments, are for the next seconds. */
+  /** The kernel refused segments of this size and above: single datagrams, which it may cut into fragments, are for the next seconds. */
   void Remember(const PathRecord& path, size_t segment) {
     const uint32_t hash = Hash(path);
     uint32_t* entry = Entry(hash);

@@ -181,7 +181,7 @@ bool MayPassSingly(int error) {
   switch (error) {
     case EMSGSIZE:  // a segment exceeds the path's MTU: trains are never fragmented, datagrams are
     case EINVAL:    // the same from older kernels
-    case EIO:       // the device computes no checksums, or IPsec is in the way
+    case EIO:       // IPsec is in the way to this peer, or its device computes no checksums
     case ENOPROTOOPT:
     case EOPNOTSUPP:
     case ENOMEM:
@@ -194,7 +194,8 @@ bool MayPassSingly(int error) {
 
 void Learn(Segmentation* segmentation, const Train& train, int error) {
   if (error == EMSGSIZE || error == EINVAL) segmentation->Remember(train.path, train.segment);
-  if (error == EIO || error == ENOPROTOOPT || error == EOPNOTSUPP) segmentation->SwitchOff(error);
+  if (error == EIO) segmentation->Remember(train.path, 1);  // whatever their size; the paths of others may be well
+  if (error == ENOPROTOOPT || error == EOPNOTSUPP) segmentation->SwitchOff(error);
 }
 
 /**
