@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -151,15 +152,34 @@ inline VirtioHeader ReadVirtio(Input* in) {
   return header;
 }
 
-inline std::vector<std::string> Contents(const Owned& batch, size_t count) {
-  std::vector<std::string> packets;
-  for (size_t i = 0; i < count; i++) {
-    std::string one(reinterpret_cast<const char*>(batch.arena.data()) + batch.offsets[i], batch.lengths[i]);
-    // Identifications that mean nothing are renumbered.
-    if (one.size() >= kIpv4 && (one[0] & 0xf0) == 0x40 && (one[6] & 0x40) != 0) one[4] = one[5] = one[10] = one[11] = 0;
-    if (!one.empty()) packets.push_back(one);
+// Whether packets with "don't fragment" share an identification, which then means nothing and is renumbered when they are cut.
+inline bool SharesIdentifications(const std::vector<Packet>& packets) {
+  std::set<std::string> seen;
+  for (const Packet& one : packets) {
+    if (one.size() < 24 || (one[0] & 0xf0) != 0x40 || (one[6] & 0x40) == 0) continue;
+    const std::string which(one.begin() + 4, one.begin() + 6), ends(one.begin() + 12, one.begin() + 24);
+    if (!seen.insert(which + ends).second) return true;
   }
-  std::sort(packets.begin(), packets.end());
+  return false;
+}
+
+// The packets in any order. `renumbered`: without the identifications that may have changed.
+inline std::vector<std::string> Contents(std::vector<Packet> packets, bool renumbered) {
+  std::vector<std::string> contents;
+  for (Packet& one : packets) {
+    if (renumbered && one.size() >= kIpv4 && (one[0] & 0xf0) == 0x40 && (one[6] & 0x40) != 0) one[4] = one[5] = one[10] = one[11] = 0;
+    if (!one.empty()) contents.emplace_back(one.begin(), one.end());
+  }
+  std::sort(contents.begin(), contents.end());
+  return contents;
+}
+
+inline std::vector<Packet> PacketsOf(const Owned& batch, size_t count) {
+  std::vector<Packet> packets;
+  for (size_t i = 0; i < count; i++) {
+    const auto at = batch.arena.begin() + static_cast<std::ptrdiff_t>(batch.offsets[i]);
+    packets.emplace_back(at, at + static_cast<std::ptrdiff_t>(batch.lengths[i]));
+  }
   return packets;
 }
 
