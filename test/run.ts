@@ -1,6 +1,7 @@
 /** Runs the stages of the whole test suite and prints closing counts. See scripts/test for how to call it. */
 import { existsSync, globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { runSanitized } from './sanitized.ts';
 import { indent, type Order, type Outcome, runCases, runCommand, runTestFiles } from './stage.ts';
 
 interface Stage {
@@ -57,6 +58,7 @@ function files(glob: string, belongs: (file: string) => boolean) {
 const stages: readonly Stage[] = [
   { name: 'check', why: 'types, lint, unused code, architecture, documents', run: () => runCommand('scripts/check') },
   { name: 'unit', why: 'tests beside the code', run: files(unitFiles, (file) => !isCompliance(file) && !isWire(file)) },
+  { name: 'sanitized', why: 'the packet path under AddressSanitizer and UBSan', run: runSanitized },
   { name: 'compliance', why: 'the suite that every transport passes', run: files(unitFiles, isCompliance) },
   { name: 'wire', why: 'protocols over a noisy wire', run: files(`{${unitFiles},test/sim/**/*.test.ts}`, isWire) },
   {

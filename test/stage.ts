@@ -43,19 +43,27 @@ interface Counts {
   readonly skips: string[];
 }
 
-/** No file at all is a failure. */
-export async function runTestFiles(files: readonly string[], { alone, first }: Order): Promise<Outcome> {
+/**
+ * No file at all is a failure.
+ * @param more environment variables for the tests
+ */
+export async function runTestFiles(
+  files: readonly string[],
+  { alone, first }: Order,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   const started = performance.now();
   if (files.length === 0)
     return { pass: 0, failures: [{ name: 'no test file is there', reason: '' }], skips: [], seconds: 0 };
+  const runOne = (file: string) => runTestFile(file, more);
   const shared = files.filter((file) => !alone.includes(file));
   const begin = first.filter((file) => shared.includes(file));
   const all = [
-    ...(await inLanes([...begin, ...shared.filter((file) => !begin.includes(file))], LANES, runTestFile)),
+    ...(await inLanes([...begin, ...shared.filter((file) => !begin.includes(file))], LANES, runOne)),
     ...(await inLanes(
       files.filter((file) => alone.includes(file)),
       1,
-      runTestFile,
+      runOne,
     )),
   ];
   return {
@@ -66,11 +74,11 @@ export async function runTestFiles(files: readonly string[], { alone, first }: O
   };
 }
 
-async function runTestFile(file: string): Promise<Counts> {
+async function runTestFile(file: string, more: Readonly<Record<string, string>>): Promise<Counts> {
   const counts: Counts = { pass: 0, failures: [], skips: [] };
   const began = performance.now();
   await count(
-    run({ files: [`${root}${file}`], concurrency: 1, timeout: FILE_LIMIT_MILLIS, cwd: root, env }),
+    run({ files: [`${root}${file}`], concurrency: 1, timeout: FILE_LIMIT_MILLIS, cwd: root, env: { ...env, ...more } }),
     file,
     counts,
   );
