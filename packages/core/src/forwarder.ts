@@ -61,29 +61,13 @@ export class Forwarder {
     this.#share.begin(now, emptied);
     const groups = this.#enter(batch, now, this.#o.dropped);
     if (groups === undefined) return;
-    try {
-      for (let i = 0; i < batch.count; i++) {
-        if (batch.lengths[i] !== 0) this.#fromDevice(batch, i, groups);
-      }
-      groups.send(batch);
-      this.#sendErrorsToDevice();
-    } finally {
-      this.#depth--;
-    }
+    this.#forAll(batch, groups, true);
   }
 
   handleHandedOver(batch: PacketBatch, now: Instant): void {
     const groups = this.#enter(batch, now, this.#o.dropped);
     if (groups === undefined) return;
-    try {
-      for (let i = 0; i < batch.count; i++) {
-        if (batch.lengths[i] !== 0) this.#fromElsewhere(batch, i, groups);
-      }
-      groups.send(batch);
-      this.#sendErrorsToDevice();
-    } finally {
-      this.#depth--;
-    }
+    this.#forAll(batch, groups, false);
   }
 
   handleLinkPackets(from: AttachedLink, batch: PacketBatch, now: Instant): void {
@@ -100,6 +84,30 @@ export class Forwarder {
     } finally {
       this.#depth--;
     }
+  }
+
+  /** A packet that a fault of our own meets is lost, and those of others are not: the fault is thrown when all is done. */
+  #forAll(batch: PacketBatch, groups: LinkGroups, isFromDevice: boolean): void {
+    let fault: { readonly error: unknown } | undefined;
+    for (let next = 0; next < batch.count; next++) {
+      try {
+        for (; next < batch.count; next++) {
+          if (batch.lengths[next] === 0) continue;
+          if (isFromDevice) this.#fromDevice(batch, next, groups);
+          else this.#fromElsewhere(batch, next, groups);
+        }
+      } catch (error) {
+        drop(batch, next, this.#o.dropped, 'sendFailed');
+        fault ??= { error };
+      }
+    }
+    try {
+      groups.send(batch);
+      this.#sendErrorsToDevice();
+    } finally {
+      this.#depth--;
+    }
+    if (fault !== undefined) throw fault.error;
   }
 
   #enter(batch: PacketBatch, now: Instant, dropped: DropCounts): LinkGroups | undefined {

@@ -127,6 +127,7 @@ export class TunnelCore {
   /**
    * Packets that the device gave: each goes to the link that has its destination. May patch the packets and set their length to 0.
    * `emptied` tells whether the batch left nothing waiting in the device; where something waits for long, links are held to their share.
+   * Throws what went wrong with a packet (a fault of ours), when all others are with their links.
    */
   handleDevicePackets(batch: PacketBatch, now: Instant, emptied = true): void {
     this.#forwarder.handleDevicePackets(batch, now, emptied);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { createPacketBatch, type Instant } from '@culvert/base';
-import { MemoryDevice, nullLogger } from '@culvert/testkit';
+import { createPacketBatch, type Instant, type Logger } from '@culvert/base';
+import { MemoryDevice, nullLogger, RecordingLogger } from '@culvert/testkit';
 import { DevicePump } from './device-pump.ts';
 
 const packet = new Uint8Array(100);
@@ -18,7 +18,7 @@ function oneWritten() {
 }
 
 /** A pump over a device in memory, the sizes of the batches that it read, and its clock. */
-function start() {
+function start(log: Logger = nullLogger, onPackets = () => {}, handleTimeout = () => {}) {
   const device = new MemoryDevice();
   const read: number[] = [];
   const it = { now: 0, reads: 0 };
@@ -30,8 +30,11 @@ function start() {
     },
   });
   const core = {
-    handleDevicePackets: (batch: { count: number }) => void read.push(batch.count),
-    handleTimeout: () => {},
+    handleDevicePackets: (batch: { count: number }) => {
+      onPackets();
+      read.push(batch.count);
+    },
+    handleTimeout,
     pollTimeout: () => undefined,
   };
   const pump = new DevicePump({
@@ -39,7 +42,7 @@ function start() {
     virtio: false,
     core: () => core,
     clock: { now: () => it.now as Instant },
-    log: nullLogger,
+    log,
     onGone: (error) => {
       throw error;
     },
@@ -103,4 +106,37 @@ test('a pump that was closed within the turn looks no more', async () => {
   end.pump.close();
   await null;
   assert.equal(end.it.reads, 0);
+});
+
+test('a fault with a batch is logged with its stack, and the next is read', async () => {
+  const log = new RecordingLogger();
+  let broken = true;
+  using end = start(log, () => {
+    if (broken) throw new Error('broken');
+  });
+  end.device.inject(packet);
+  await turn();
+  broken = false;
+  end.it.now = 5;
+  end.device.inject(packet);
+  await turn();
+  assert.deepEqual(end.read, [1]);
+  assert.match(log.text, /lost a packet from the device stack=Error: broken\n.*device-pump\.test/);
+});
+
+test('a fault at a deadline is tried again, and not at once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const log = new RecordingLogger();
+  let looks = 0;
+  using end = start(log, undefined, () => {
+    looks++;
+    throw new Error('broken');
+  });
+  assert.ok(end);
+  t.mock.timers.tick(1_000);
+  assert.equal(looks, 1);
+  for (let n = 0; n < 999; n++) t.mock.timers.tick(1);
+  assert.equal(looks, 1);
+  t.mock.timers.tick(1);
+  assert.equal(looks, 2);
 });

@@ -11,6 +11,7 @@ import { Join } from '@culvert/cipher';
 import type { PacketDevice, TunnelCore } from '@culvert/core';
 import { shortenTimeSlice } from '@culvert/netio';
 import { EndOfTurn } from './end-of-turn.ts';
+import { FaultLog } from './fault-log.ts';
 
 /** Packets a turn; more stay in the device's queue. */
 const BATCH_SLOTS = 128;
@@ -50,6 +51,7 @@ export interface DevicePumpOptions {
 export class DevicePump {
   readonly #o: DevicePumpOptions;
   readonly #batch: PacketBatch;
+  readonly #faults: FaultLog;
   readonly #answers = new EndOfTurn(() => this.#lookForAnswers());
   /** Most likely one packet waits: the latest read of all that waited found no more. One taken alone tells nothing of what stands behind it. */
   #quiet = true;
@@ -64,6 +66,7 @@ export class DevicePump {
   constructor(options: DevicePumpOptions) {
     this.#o = options;
     this.#readAt = options.clock.now();
+    this.#faults = new FaultLog(options.log, options.clock);
     this.#batch = createPacketBatch(BATCH_SLOTS, BATCH_BYTES, { virtio: options.virtio });
     if (!shortenTimeSlice())
       options.log.debug('the scheduler takes no time slice from us: packets may wait longer here');
@@ -117,7 +120,12 @@ export class DevicePump {
       this.#readAt = now;
       const emptied = alone || hasRoom(batch);
       this.#quiet = !alone && emptied && batch.count === 1;
-      core()?.handleDevicePackets(batch, now, emptied);
+      try {
+        core()?.handleDevicePackets(batch, now, emptied);
+      } catch (error) {
+        // Above is the event loop: what it is given ends the process, with the links of everybody.
+        this.#faults.tell('a packet from the device', error, 'lost');
+      }
       // What was sealed leaves at the end of the turn: sooner without another look. Of what still waits the event loop tells.
       if (emptied) return true;
     }
@@ -125,17 +133,23 @@ export class DevicePump {
   }
 
   #setTimer(): void {
-    const { core, clock, log } = this.#o;
+    const { core, clock } = this.#o;
     const now = clock.now();
-    const wait = Math.min(LONGEST_WAIT, Math.max(0, (core()?.pollTimeout() ?? now + LONGEST_WAIT) - now));
+    this.#wait(Math.min(LONGEST_WAIT, Math.max(0, (core()?.pollTimeout() ?? now + LONGEST_WAIT) - now)));
+  }
+
+  #wait(millis: Millis): void {
     this.#timer = setTimeout(() => {
+      const { core, clock } = this.#o;
       try {
         core()?.handleTimeout(clock.now());
+        this.#setTimer();
       } catch (error) {
-        log.error('the core failed at a deadline', { reason: String(error) });
+        this.#faults.tell("a look at the core's deadlines", error, 'lost');
+        // What failed may be due still.
+        this.#wait(LONGEST_WAIT);
       }
-      this.#setTimer();
-    }, wait);
+    }, millis);
   }
 }
 

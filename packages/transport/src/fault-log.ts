@@ -2,7 +2,10 @@
  * Where a mistake of our own in what handles a peer's bytes is told: with its stack, as it is to be mended, and seldom, as whoever found
  * it can repeat it. Whatever it happened to ends; the process, with all its other links, does not.
  */
-import type { Instant, Logger, Millis, MonotonicClock } from '@culvert/base';
+import type { CloseReason, Instant, Logger, Millis, MonotonicClock } from '@culvert/base';
+
+/** Why what a mistake of our own met ends. */
+export const ourFault: CloseReason = { cause: 'error', detail: "a fault of culvert's own" };
 
 /** One line in so long. */
 const QUIET: Millis = 60_000;
@@ -23,13 +26,13 @@ export class FaultLog {
     return this.#count;
   }
 
-  /** @param what what ends by it */
-  tell(what: string, error: unknown): void {
+  /** @param what what ends by it, or is lost */
+  tell(what: string, error: unknown, effect: 'ended' | 'lost' = 'ended'): void {
     this.#count++;
     const now = this.#clock.now();
     if (this.#count > 1 && now < this.#quietUntil) return;
     this.#quietUntil = (now + QUIET) as Instant;
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#log.error(`a fault of culvert's own ended ${what}`, { stack, faults: this.#count });
+    this.#log.error(`a fault of culvert's own ${effect} ${what}`, { stack, faults: this.#count });
   }
 }

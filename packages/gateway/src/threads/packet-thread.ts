@@ -75,7 +75,12 @@ class PacketThread {
       clientIsolation,
       filter: filterPolicy(filter),
     });
-    this.#handover = new Handover({ core: this.#core, clock: systemClock, neighbours: setup.neighbours });
+    this.#handover = new Handover({
+      core: this.#core,
+      clock: systemClock,
+      log: this.#log,
+      neighbours: setup.neighbours,
+    });
     this.#admission = new ThreadAdmission({
       report,
       numberOf: (link) => this.#number(link.id),

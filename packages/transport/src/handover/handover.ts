@@ -1,8 +1,9 @@
 /** A packet thread's end of the rings to and from the others: packets for links elsewhere leave, those for its own links come in. */
 import type { MessagePort } from 'node:worker_threads';
-import type { MonotonicClock, PacketBatch } from '@culvert/base';
+import type { Logger, MonotonicClock, PacketBatch } from '@culvert/base';
 import type { Handed, TunnelCore } from '@culvert/core';
 import { EndOfTurn } from '../end-of-turn.ts';
+import { FaultLog } from '../fault-log.ts';
 import { RingReader, RingWriter } from './ring.ts';
 
 /** Batches read before other work of the loop gets its turn. */
@@ -24,7 +25,15 @@ export class Handover {
   readonly #neighbours: readonly Neighbour[];
   readonly #writers = new Map<number, RingWriter>();
   readonly #endOfTurn = new EndOfTurn(() => this.#flush());
-  readonly #handOver = (batch: PacketBatch): void => this.#core.handleHandedOver(batch, this.#clock.now());
+  readonly #faults: FaultLog;
+  readonly #handOver = (batch: PacketBatch): void => {
+    try {
+      this.#core.handleHandedOver(batch, this.#clock.now());
+    } catch (error) {
+      // Above is the event loop: what it is given ends the thread, and the gateway with it.
+      this.#faults.tell('a packet from another thread', error, 'lost');
+    }
+  };
   /** Packets that were for other threads. */
   handedOver = 0;
   #closed = false;
@@ -33,8 +42,10 @@ export class Handover {
   constructor(options: {
     readonly core: TunnelCore;
     readonly clock: MonotonicClock;
+    readonly log: Logger;
     readonly neighbours: readonly Neighbour[];
   }) {
+    this.#faults = new FaultLog(options.log, options.clock);
     this.#core = options.core;
     this.#clock = options.clock;
     this.#neighbours = options.neighbours;
