@@ -6,6 +6,7 @@
 import type { PacketBatch } from '@culvert/base';
 import { createDatagramBatch, type DatagramBatch, openRawIp, pathWords, type RawIpSocket } from '@culvert/netio';
 import { EndOfTurn } from './end-of-turn.ts';
+import type { FaultLog } from './fault-log.ts';
 import { type Outbox, resetBatch } from './outbox.ts';
 
 /** A super-packet of the smallest segments that the kernel makes has 1,820. */
@@ -24,19 +25,25 @@ export class RawIpPort {
   readonly #in = createDatagramBatch(IN_SLOTS, IN_BYTES);
   readonly #out = createDatagramBatch(OUT_SLOTS, OUT_BYTES);
   readonly #endOfTurn = new EndOfTurn(() => this.#flush());
-  readonly #onBatch: (batch: DatagramBatch) => void;
+  readonly #faults: FaultLog;
+  readonly #onPackets: (batch: DatagramBatch, first: number) => number;
+  /** Packets that wait with their paths. What stands behind them before anybody appends is of a sender that failed, and has none. */
+  #committed = 0;
   #waitingForRoom = false;
 
   /**
    * Throws NetioError, CULVERT_NETIO_RAW_PERMISSION without CAP_NET_RAW.
    *
-   * @param onBatch gets what was read; the batch is lent
+   * @param onPackets takes packet `first` and those behind it that are handled with it, and returns the index behind them. Where it throws
+   * that one is lost, and it is called for the next. The batch is lent.
    */
   constructor(
     at: { readonly protocol: number; readonly family: 4 | 6; readonly address: string | undefined },
-    onBatch: (batch: DatagramBatch) => void,
+    faults: FaultLog,
+    onPackets: (batch: DatagramBatch, first: number) => number,
   ) {
-    this.#onBatch = onBatch;
+    this.#faults = faults;
+    this.#onPackets = onPackets;
     const { protocol, family, address } = at;
     this.#socket = openRawIp({
       family,
@@ -56,7 +63,8 @@ export class RawIpPort {
 
   /** Where packets for the path with these words are appended, to leave at the end of the turn in the order in which they were. */
   outboxOn(words: Uint32Array): RawIpOutbox {
-    return new RawIpOutbox(this.#out, words, { commit: () => this.#commit(), makeRoom: () => this.#makeRoom() });
+    const port = { commit: (from: number) => this.#commit(from), makeRoom: () => this.#makeRoom() };
+    return new RawIpOutbox(this.#out, words, port);
   }
 
   /** What waits is sent before. */
@@ -70,26 +78,46 @@ export class RawIpPort {
     for (let reads = 0; reads < READS_A_TURN && !this.#socket.closed; reads++) {
       resetBatch(this.#in);
       if (this.#socket.recvBatch(this.#in) === 0) return;
-      this.#onBatch(this.#in);
+      this.#hand(this.#in);
       if (this.#in.count < FULL_READ) return;
     }
   }
 
-  #commit(): void {
+  /** Above here is the event loop: what it is given ends the process, with the links of everybody. */
+  #hand(batch: DatagramBatch): void {
+    for (let next = 0; next < batch.count; next++) {
+      try {
+        while (next < batch.count) next = this.#onPackets(batch, next);
+      } catch (error) {
+        this.#faults.tell('a packet', error, 'lost');
+      }
+    }
+  }
+
+  #commit(from: number): void {
+    this.#out.lengths.fill(0, this.#committed, from);
+    this.#committed = this.#out.count;
     if (!this.#waitingForRoom) this.#endOfTurn.ask();
   }
 
   #makeRoom(): boolean {
     if (!this.#waitingForRoom) this.#flush();
-    return this.#out.count === 0;
+    return this.#committed === 0;
   }
 
   #flush(): void {
+    if (this.#committed === 0 || this.#socket.closed) return;
     const batch = this.#out;
-    if (batch.count === 0 || this.#socket.closed) return;
-    const sent = this.#socket.sendBatch(batch);
+    batch.count = this.#committed;
+    let sent = batch.count;
+    try {
+      sent = this.#socket.sendBatch(batch);
+    } catch (error) {
+      this.#faults.tell('what waited to be sent', error, 'lost');
+    }
     if (sent >= batch.count) {
       resetBatch(batch);
+      this.#committed = 0;
       return;
     }
     // Only descriptors move to the front; the bytes stay where they are.
@@ -97,6 +125,7 @@ export class RawIpPort {
     batch.lengths.copyWithin(0, sent, batch.count);
     batch.paths.copyWithin(0, sent * pathWords, batch.count * pathWords);
     batch.count -= sent;
+    this.#committed = batch.count;
     this.#waitingForRoom = true;
     this.#socket.onWritable(() => {
       this.#waitingForRoom = false;
@@ -105,13 +134,19 @@ export class RawIpPort {
   }
 }
 
+interface Waiting {
+  /** Packets from slot `from` on have their paths. */
+  commit(from: number): void;
+  makeRoom(): boolean;
+}
+
 export class RawIpOutbox implements Outbox {
   readonly batch: PacketBatch;
   readonly #datagrams: DatagramBatch;
   readonly #words: Uint32Array;
-  readonly #port: { commit(): void; makeRoom(): boolean };
+  readonly #port: Waiting;
 
-  constructor(batch: DatagramBatch, words: Uint32Array, port: { commit(): void; makeRoom(): boolean }) {
+  constructor(batch: DatagramBatch, words: Uint32Array, port: Waiting) {
     this.batch = batch;
     this.#datagrams = batch;
     this.#words = words;
@@ -125,7 +160,7 @@ export class RawIpOutbox implements Outbox {
   commit(from: number): void {
     for (let slot = from; slot < this.#datagrams.count; slot++)
       this.#datagrams.paths.set(this.#words, slot * pathWords);
-    this.#port.commit();
+    this.#port.commit(from);
   }
 
   makeRoom(): boolean {

@@ -4,6 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { after, test } from 'node:test';
 import { type DatagramBatch, encodePath } from '@culvert/netio';
 import { enterFreshNamespace, eventually, nullLogger, RecordingLogger } from '@culvert/testkit';
+import { systemClock } from './clock.ts';
+import { FaultLog } from './fault-log.ts';
 import { steeringProgram } from './openvpn/steering.ts';
 import { createDatagrams, UdpPort } from './udp-port.ts';
 
@@ -16,14 +18,18 @@ after(() => {
 
 function openPort(options: Partial<ConstructorParameters<typeof UdpPort>[0]> = {}) {
   const heard: number[] = [];
-  const onBatch = ({ lengths, count }: DatagramBatch) => void heard.push(...lengths.subarray(0, count));
+  const onDatagrams = ({ lengths, count }: DatagramBatch, first: number) => {
+    heard.push(...lengths.subarray(first, count));
+    return count;
+  };
   const port = new UdpPort({
     family: 4,
     address: '127.0.0.1',
     number: 0,
     scratch,
     log: nullLogger,
-    onBatch,
+    faults: new FaultLog(nullLogger, systemClock),
+    onDatagrams,
     ...options,
   });
   open.push(port);
@@ -75,4 +81,70 @@ test('trains that are too long for a path are told of once, and arrive', { skip 
   }
   assert.ok(from.socket.stats.trainFallbacks > 1, 'again and again');
   assert.equal(log.text.match(/a train was too long for its path/g)?.length, 1, log.text);
+});
+
+test('a datagram whose handling fails costs no other of its batch', { skip }, async () => {
+  const log = new RecordingLogger();
+  const faults = new FaultLog(log, systemClock);
+  const heard: number[] = [];
+  const { port } = openPort({
+    faults,
+    onDatagrams: ({ lengths }, first) => {
+      const length = lengths[first] ?? 0;
+      if (length === 66) throw new Error('broken');
+      heard.push(length);
+      return first + 1;
+    },
+  });
+  const { port: from } = openPort();
+  sendTo(port, [65, 66, 66, 67, 66], from);
+  await eventually('all came', () => heard.length === 2 && faults.count === 3);
+  assert.deepEqual(heard, [65, 67]);
+  assert.match(log.text, /lost a datagram stack=Error: broken/);
+});
+
+test('what a sender left behind that failed while it sealed goes to nobody', { skip }, async () => {
+  const [a, b] = [openPort(), openPort()];
+  const { port: from } = openPort();
+  const outbox = ({ port }: typeof a) => {
+    const path = from.pathFrom(encodePath({ remote: port.socket.local }, 4));
+    return UdpPort.outboxFor(() => path);
+  };
+  const append = (to: ReturnType<typeof outbox>, length: number) => {
+    const batch = to.open();
+    assert.ok(batch);
+    batch.offsets[batch.count] = batch.used;
+    batch.lengths[batch.count++] = length;
+    batch.used += length;
+    return batch.count - 1;
+  };
+  const [toA, toB] = [outbox(a), outbox(b)];
+  toA.commit(append(toA, 50));
+  append(toB, 60);
+  toA.commit(append(toA, 70));
+  append(toB, 80);
+  await eventually('both came', () => a.heard.length === 2);
+  toB.commit(append(toB, 90));
+  await eventually('so does the next', () => b.heard.length === 1);
+  assert.deepEqual([a.heard, b.heard], [[50, 70], [90]]);
+});
+
+test('a fault while what waited is sent loses that, and the next leaves', { skip }, async (t) => {
+  const { port, heard } = openPort();
+  const faults = new FaultLog(new RecordingLogger(), systemClock);
+  const { port: from } = openPort({ faults });
+  const send = t.mock.method(
+    from.socket,
+    'sendBatch',
+    () => {
+      throw new Error('broken');
+    },
+    { times: 1 },
+  );
+  sendTo(port, [50], from);
+  await turn();
+  assert.deepEqual([send.mock.callCount(), faults.count], [1, 1]);
+  sendTo(port, [60], from);
+  await eventually('it came', () => heard.length === 1);
+  assert.deepEqual(heard, [60]);
 });

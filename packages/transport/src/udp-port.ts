@@ -12,6 +12,7 @@ import {
   type UdpSocket,
 } from '@culvert/netio';
 import { EndOfTurn } from './end-of-turn.ts';
+import type { FaultLog } from './fault-log.ts';
 import { type Outbox, resetBatch } from './outbox.ts';
 
 /** Datagrams written in one go: several trains. A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
@@ -80,9 +81,12 @@ export class UdpPort {
   readonly #out: DatagramBatch;
   readonly #endOfTurn = new EndOfTurn(() => this.#flush());
   readonly #log: Logger;
-  readonly #onBatch: (batch: DatagramBatch, port: UdpPort) => void;
+  readonly #faults: FaultLog;
+  readonly #onDatagrams: (batch: DatagramBatch, first: number, port: UdpPort) => number;
   /** Paths that were told of last: a handshake asks for its path with each datagram, and the text of the addresses costs microseconds. */
   readonly #recent: (UdpPath | undefined)[] = new Array(RECENT_PATHS).fill(undefined);
+  /** Datagrams that wait with their paths. What stands behind them in the batch is of a sender that failed, and has none. */
+  #committed = 0;
   #segmentation: 'on' | 'off';
   #toldOfFallback = false;
   #waitingForRoom = false;
@@ -99,13 +103,18 @@ export class UdpPort {
     /** The longest datagram that is taken, in bytes; longer ones are counted. @default 2048 */
     readonly slotBytes?: number | undefined;
     readonly log: Logger;
+    readonly faults: FaultLog;
     /** Several sockets of this user have the port; see `UdpOptions.steering`. Reading begins with `start`. */
     readonly steering?: Uint32Array | undefined;
-    /** The batch is lent for the call. */
-    readonly onBatch: (batch: DatagramBatch, port: UdpPort) => void;
+    /**
+     * Takes datagram `first` and those behind it that are handled with it; returns the index behind them. Where it throws that one is lost,
+     * and it is called for the next. The batch is lent for the call.
+     */
+    readonly onDatagrams: (batch: DatagramBatch, first: number, port: UdpPort) => number;
   }) {
     this.number = options.number;
     this.#log = options.log;
+    this.#faults = options.faults;
     this.socket = openUdp({
       family: options.family,
       ...(options.address !== undefined && { address: options.address }),
@@ -120,7 +129,7 @@ export class UdpPort {
     this.#out = createDatagramBatch(OUT_SLOTS, OUT_BYTES);
     this.#segmentation = this.socket.stats.segmentation;
     this.#tellWhatIsMissing();
-    this.#onBatch = options.onBatch;
+    this.#onDatagrams = options.onDatagrams;
     if (options.steering === undefined) this.#read();
   }
 
@@ -139,11 +148,22 @@ export class UdpPort {
       for (let reads = 0; reads < READS_A_TURN && !this.socket.closed; reads++) {
         resetBatch(this.#in);
         if (this.socket.recvBatch(this.#in) === 0) return;
-        this.#onBatch(this.#in, this);
+        this.#hand(this.#in);
         // The socket calls again while something waits.
         if (this.#in.count < FULL_READ) return;
       }
     });
+  }
+
+  /** Above here is the event loop: what it is given ends the process, with the links of everybody. */
+  #hand(batch: DatagramBatch): void {
+    for (let next = 0; next < batch.count; next++) {
+      try {
+        while (next < batch.count) next = this.#onDatagrams(batch, next, this);
+      } catch (error) {
+        this.#faults.tell('a datagram', error, 'lost');
+      }
+    }
   }
 
   /** Whether datagram `i` came on `path`, of this or of another socket. */
@@ -171,7 +191,7 @@ export class UdpPort {
   /** Where data for `path` is appended: with the port that the path belongs to by then. */
   static outboxFor(path: () => UdpPath): Outbox {
     return {
-      open: () => path().port.#out,
+      open: () => path().port.#open(),
       commit: (from) => path().port.#commit(from, path().words),
       makeRoom: () => path().port.#makeRoom(),
     };
@@ -183,7 +203,7 @@ export class UdpPort {
    */
   send(datagram: Uint8Array, path: UdpPath): void {
     if (this.socket.closed || (!this.#fits(datagram) && !this.#makeRoom())) return;
-    const out = this.#out;
+    const out = this.#open();
     const slot = out.count++;
     out.arena.set(datagram, out.used);
     out.offsets[slot] = out.used;
@@ -220,17 +240,23 @@ export class UdpPort {
     this.#log.info('a train was too long for its path, or for the kernel: its datagrams leave one by one', fields);
   }
 
+  #open(): DatagramBatch {
+    this.#out.count = this.#committed;
+    return this.#out;
+  }
+
   #fits({ length }: Uint8Array): boolean {
-    return this.#out.count < OUT_SLOTS && length <= OUT_BYTES - this.#out.used;
+    return this.#committed < OUT_SLOTS && length <= OUT_BYTES - this.#out.used;
   }
 
   #makeRoom(): boolean {
     if (!this.#waitingForRoom) this.#flush();
-    return this.#out.count === 0;
+    return this.#committed === 0;
   }
 
   #commit(from: number, words: Uint32Array): void {
     const { paths, count } = this.#out;
+    this.#committed = count;
     const first = from * pathWords;
     const end = count * pathWords;
     for (let i = 0; i < pathWords; i++) paths[first + i] = words[i] as number;
@@ -242,16 +268,23 @@ export class UdpPort {
   }
 
   #flush(): void {
-    const batch = this.#out;
-    if (batch.count === 0 || this.socket.closed) return;
-    const sent = this.socket.sendBatch(batch);
+    if (this.#committed === 0 || this.socket.closed) return;
+    const batch = this.#open();
+    let sent = batch.count;
+    try {
+      sent = this.socket.sendBatch(batch);
+    } catch (error) {
+      this.#faults.tell('what waited to be sent', error, 'lost');
+    }
     if (this.socket.stats.segmentation !== this.#segmentation) this.#tellSwitchedOff();
     if (!this.#toldOfFallback && this.socket.stats.trainFallbacks !== 0) this.#tellFallback();
     if (sent >= batch.count) {
       resetBatch(batch);
+      this.#committed = 0;
       return;
     }
     keepFrom(batch, sent);
+    this.#committed = batch.count;
     if (this.#waitingForRoom) return;
     this.#waitingForRoom = true;
     this.socket.onWritable(() => {

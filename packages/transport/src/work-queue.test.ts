@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { WorkQueue } from './work-queue.ts';
 
+const onFault = (error: unknown) => assert.ifError(error);
+
 test('work beyond the budget of a turn waits for the next turn', async () => {
   let now = 0;
-  const queue = new WorkQueue({ limit: 100, now: () => now });
+  const queue = new WorkQueue({ limit: 100, now: () => now, onFault });
   const done: number[] = [];
   for (let job = 0; job < 6; job++) {
     queue.push(() => {
@@ -22,7 +24,7 @@ test('work beyond the budget of a turn waits for the next turn', async () => {
 });
 
 test('a full queue drops and counts', async () => {
-  const queue = new WorkQueue({ limit: 2, now: () => 0 });
+  const queue = new WorkQueue({ limit: 2, now: () => 0, onFault });
   const done: number[] = [];
   const taken = Array.from({ length: 5 }, (_, job) => queue.push(() => done.push(job)));
   assert.deepEqual(taken, [true, true, false, false, false]);
@@ -32,7 +34,7 @@ test('a full queue drops and counts', async () => {
 });
 
 test('work that is pushed while the queue runs is not lost', async () => {
-  const queue = new WorkQueue({ limit: 10, now: () => 0 });
+  const queue = new WorkQueue({ limit: 10, now: () => 0, onFault });
   const done: string[] = [];
   queue.push(() => {
     done.push('first');
@@ -41,4 +43,18 @@ test('work that is pushed while the queue runs is not lost', async () => {
   await turn();
   await turn();
   assert.deepEqual(done, ['first', 'second']);
+});
+
+test('a job that throws costs no other, in this turn or the next', async () => {
+  const faults: unknown[] = [];
+  const queue = new WorkQueue({ limit: 10, now: () => 0, onFault: (error) => void faults.push(error) });
+  const done: string[] = [];
+  queue.push(() => {
+    throw 'broken';
+  });
+  queue.push(() => done.push('behind it'));
+  await turn();
+  queue.push(() => done.push('later'));
+  await turn();
+  assert.deepEqual([faults, done], [['broken'], ['behind it', 'later']]);
 });

@@ -9,13 +9,20 @@ export class WorkQueue {
   readonly #jobs: (() => void)[] = [];
   readonly #limit: number;
   readonly #now: () => number;
+  readonly #onFault: (error: unknown) => void;
   #scheduled = false;
   /** Jobs that found the queue full. Their peers send again. */
   dropped = 0;
 
-  constructor(options: { readonly limit: number; readonly now: () => number }) {
+  constructor(options: {
+    readonly limit: number;
+    readonly now: () => number;
+    /** A job threw. Those behind it are done all the same. */
+    onFault(error: unknown): void;
+  }) {
     this.#limit = options.limit;
     this.#now = options.now;
+    this.#onFault = (error) => options.onFault(error);
   }
 
   /** Jobs whose turn has not come. */
@@ -43,9 +50,17 @@ export class WorkQueue {
   #turn(): void {
     const until = this.#now() + TURN_MILLIS;
     let done = 0;
-    while (done < this.#jobs.length && this.#now() < until) this.#jobs[done++]?.();
+    while (done < this.#jobs.length && this.#now() < until) this.#do(this.#jobs[done++]);
     this.#jobs.splice(0, done);
     this.#scheduled = this.#jobs.length > 0;
     if (this.#scheduled) setImmediate(() => this.#turn());
+  }
+
+  #do(job: (() => void) | undefined): void {
+    try {
+      job?.();
+    } catch (error) {
+      this.#onFault(error);
+    }
   }
 }

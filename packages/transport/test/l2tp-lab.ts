@@ -1,5 +1,5 @@
 /** An L2TP/IPsec listener in this process' own network namespace, who knows alice's password, and clients of it. */
-import type { CloseReason } from '@culvert/base';
+import type { CloseReason, Logger } from '@culvert/base';
 import type { Claim, Link, Listener, TransportEvent } from '@culvert/core';
 import { ntPasswordHash, verifyMsChapV2 } from '@culvert/ppp';
 import {
@@ -13,6 +13,7 @@ import {
   ScriptedAdmission,
 } from '@culvert/testkit';
 import { systemClock } from '../src/clock.ts';
+import { FaultLog } from '../src/fault-log.ts';
 import { Ipsec } from '../src/l2tp-ipsec/ipsec.ts';
 import type { L2tpIpsecDialOptions, L2tpIpsecListenOptions } from '../src/l2tp-ipsec/options.ts';
 import type { IpsecPeer } from '../src/l2tp-ipsec/peer.ts';
@@ -25,6 +26,12 @@ import { UdpTap } from './udp-tap.ts';
 const over: CloseReason = { cause: 'shutdown', detail: 'the test is over' };
 export const key = Buffer.from('a key for everyone');
 
+interface Also {
+  readonly onEvent?: (event: TransportEvent) => void;
+  readonly onLink?: (link: Link) => void;
+  readonly log?: Logger;
+}
+
 export class L2tpLab {
   readonly events: TransportEvent[] = [];
   readonly dialEvents: TransportEvent[] = [];
@@ -36,7 +43,8 @@ export class L2tpLab {
   readonly #wires: { close(): unknown }[] = [];
   #listener: Listener | undefined;
 
-  static async open(options: Partial<L2tpIpsecListenOptions> = {}): Promise<L2tpLab> {
+  /** `also` hears what happens before the lab does. */
+  static async open(options: Partial<L2tpIpsecListenOptions> = {}, also: Also = {}): Promise<L2tpLab> {
     const lab = new L2tpLab();
     const { admission } = lab;
     const welcome = admission.answer;
@@ -50,9 +58,15 @@ export class L2tpLab {
     const at = Object.defineProperties(usual, Object.getOwnPropertyDescriptors(options)) as L2tpIpsecListenOptions;
     lab.#listener = await lab.#transport.listen(at, {
       admission: withKeys(admission),
-      onLink: (link) => void lab.accepted.push(hear(link)),
-      onEvent: (event) => void lab.events.push(event),
-      log: nullLogger,
+      onLink: (link) => {
+        also.onLink?.(link);
+        lab.accepted.push(hear(link));
+      },
+      onEvent: (event) => {
+        also.onEvent?.(event);
+        lab.events.push(event);
+      },
+      log: also.log ?? nullLogger,
       signal: lab.#stop.signal,
     });
     return lab;
@@ -131,6 +145,7 @@ export async function rawPeer(
   const { promise, resolve, reject } = Promise.withResolvers<IpsecPeer>();
   const heard: Uint8Array[] = [];
   let numbers = 1_000;
+  const faults = new FaultLog(nullLogger, systemClock);
   const ports = new IpsecPorts({
     family: familyOf(from),
     address: from,
@@ -138,9 +153,10 @@ export async function rawPeer(
     datagrams: createDatagrams(),
     nextId: () => numbers++,
     log: nullLogger,
-    onIke: (batch, port) => ipsec.handleIke(batch, port),
-    onNatTraversal: (batch, port) => ipsec.handleNatTraversal(batch, port),
-    onBareEsp: bare ? (batch) => ipsec.handleBareEsp(batch) : undefined,
+    faults,
+    onIke: (batch, first, port) => ipsec.handleIke(batch, first, port),
+    onNatTraversal: (batch, first, port) => ipsec.handleNatTraversal(batch, first, port),
+    onBareEsp: bare ? (batch, first) => ipsec.handleBareEsp(batch, first) : undefined,
   });
   const ipsec = new Ipsec({
     ike: { presharedKey: () => secret, ports: ports.numbers },
@@ -149,6 +165,7 @@ export async function rawPeer(
     bareOutbox: (path) => ports.bareOutbox(path),
     clock: systemClock,
     log: nullLogger,
+    faults,
     onPeer: resolve,
     onPackets: (_, batch) => void heard.push(...packetsOf(batch)),
     onRekeyed: () => {},

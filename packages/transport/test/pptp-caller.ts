@@ -5,8 +5,9 @@ import { connect, type Socket } from 'node:net';
 import { createPacketBatch, type Path } from '@culvert/base';
 import type { Link } from '@culvert/core';
 import { clientAuth, PppSession } from '@culvert/ppp';
-import { eventually, packetsOf } from '@culvert/testkit';
+import { eventually, nullLogger, packetsOf } from '@culvert/testkit';
 import { systemClock, systemRandom } from '../src/clock.ts';
+import { FaultLog } from '../src/fault-log.ts';
 import { clientConfig } from '../src/ppp/network.ts';
 import { keepaliveOf, sessionSettings } from '../src/ppp/settings.ts';
 import { Call } from '../src/pptp/call.ts';
@@ -34,7 +35,7 @@ export const wanError = (callId: number) => message(14, 40, [12, callId]);
 /** One TCP connection, one raw socket. */
 export class Caller {
   readonly socket: Socket;
-  readonly port = new GrePort(laptop);
+  readonly port = new GrePort(laptop, new FaultLog(nullLogger, systemClock));
   readonly #path: Path;
   readonly #replies: Buffer[] = [];
   readonly #calls: Call[] = [];

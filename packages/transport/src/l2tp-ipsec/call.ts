@@ -7,6 +7,7 @@ import type { CloseReason, Instant, MonotonicClock, PacketBatch } from '@culvert
 import type { Session } from '@culvert/l2tp';
 import type { PppEvent, PppSession } from '@culvert/ppp';
 import { Alarm } from '../alarm.ts';
+import { ourFault } from '../fault-log.ts';
 import type { PppLink } from '../ppp/link.ts';
 import type { Carrier } from './carrier.ts';
 import { DataPath, type Scratch } from './data-path.ts';
@@ -25,6 +26,8 @@ export interface CallOptions {
   onPpp(event: PppEvent): void;
   /** Ends the L2TP session; `handleClosed` follows. */
   hangUp(reason: CloseReason): void;
+  /** A mistake of our own, which ends the call. */
+  onFault(error: unknown): void;
   /** Once: nothing more will come. */
   onOver(reason: CloseReason): void;
 }
@@ -38,15 +41,13 @@ export class Call {
   #reason: CloseReason | undefined;
   #goodbye: NodeJS.Timeout | undefined;
   #controlFrames = false;
+  #failed = false;
   #over = false;
 
   constructor(options: CallOptions) {
     this.#options = options;
     const { session, carrier, settings, clock, scratch, ppp } = options;
-    this.#alarm = new Alarm(clock, (now) => {
-      ppp.handleTimeout(now);
-      this.#drain();
-    });
+    this.#alarm = new Alarm(clock, (now) => this.tell(() => ppp.handleTimeout(now)));
     this.data = new DataPath({
       session,
       carrier,
@@ -64,6 +65,7 @@ export class Call {
       },
       onPackets: (batch) => this.link?.receive(batch),
       onReceived: () => this.#handleHeard(),
+      onFault: (error) => this.fail(error),
     });
   }
 
@@ -73,17 +75,36 @@ export class Call {
 
   /** Something was told to PPP from outside. */
   tell(what: (ppp: PppSession, now: Instant) => void): void {
-    if (this.#over) return;
-    const now = this.#options.clock.now();
-    what(this.#options.ppp, now);
-    this.#drain();
+    if (this.#over || this.#failed) return;
+    try {
+      what(this.#options.ppp, this.#options.clock.now());
+      this.#drain();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Frames of slots `first` to `first + count - 1`. Lent. */
   handleFrames(batch: PacketBatch, first: number, count: number): void {
-    if (this.#over) return;
-    this.data.handleFrames(batch, first, count);
-    this.#handleHeard();
+    if (this.#over || this.#failed) return;
+    try {
+      this.data.handleFrames(batch, first, count);
+      this.#handleHeard();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Above is the event loop, and what it is given ends the process: it ends the call. */
+  fail(error: unknown): void {
+    const { hangUp, onFault } = this.#options;
+    onFault(error);
+    if (this.#failed || this.#over) return;
+    this.#failed = true;
+    this.#reason ??= ourFault;
+    this.#alarm.cancel();
+    this.data.close();
+    hangUp(this.#reason);
   }
 
   /** Says goodbye; `onOver` follows. */
@@ -133,10 +154,14 @@ export class Call {
 
   /** Why PPP was ending when L2TP went: a peer tells its reason there and hangs up, before our PPP has waited for its last answer. */
   #lastWords(): CloseReason | undefined {
-    const { ppp, clock } = this.#options;
-    ppp.carrierLost(clock.now());
-    for (let e = ppp.pollEvent(); e !== undefined; e = ppp.pollEvent()) {
-      if (e.kind === 'down' && e.reason.cause !== 'lost') return e.reason;
+    const { ppp, clock, onFault } = this.#options;
+    try {
+      ppp.carrierLost(clock.now());
+      for (let e = ppp.pollEvent(); e !== undefined; e = ppp.pollEvent()) {
+        if (e.kind === 'down' && e.reason.cause !== 'lost') return e.reason;
+      }
+    } catch (error) {
+      onFault(error);
     }
     return undefined;
   }

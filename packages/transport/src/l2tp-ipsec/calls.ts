@@ -3,11 +3,12 @@
  */
 import { type CloseReason, createPacketBatch, type MonotonicClock, type PacketBatch } from '@culvert/base';
 import { UDP_HEADER_BYTES } from '@culvert/ipsec';
-import { L2tpEndpoint, type PeerFacts, type Session } from '@culvert/l2tp';
+import { L2tpEndpoint, type L2tpEvent, type PeerFacts, type Session } from '@culvert/l2tp';
 import { sourceOf } from '@culvert/wire';
 import { Alarm } from '../alarm.ts';
 import { systemRandom } from '../clock.ts';
 import { EndOfTurn } from '../end-of-turn.ts';
+import { ourFault } from '../fault-log.ts';
 import type { Call } from './call.ts';
 import { Carrier } from './carrier.ts';
 import type { L2tpIpsecDialOptions, L2tpIpsecListenOptions } from './options.ts';
@@ -35,6 +36,8 @@ export interface CallsOptions {
   onRefused?(peer: IpsecPeer, reason: CloseReason): void;
   /** The peer's last call is over, or one that was dialled never came up. */
   onIdle(peer: IpsecPeer, reason: CloseReason): void;
+  /** A mistake of our own, which cost a message or event of L2TP. */
+  onFault(error: unknown): void;
 }
 
 export class Calls {
@@ -66,7 +69,7 @@ export class Calls {
       onFrames: (session, batch, first, count) => this.#calls.get(session)?.call.handleFrames(batch, first, count),
     });
     this.#alarm = new Alarm(options.clock, (now) => {
-      this.#endpoint.handleTimeout(now);
+      this.#guard(() => this.#endpoint.handleTimeout(now));
       this.#drain();
     });
   }
@@ -121,7 +124,7 @@ export class Calls {
 
   /** Ends the session; its call hears of it. */
   hangUp(session: Session, reason: CloseReason): void {
-    this.#endpoint.close(session, reason, this.#options.clock.now());
+    this.#guard(() => this.#endpoint.close(session, reason, this.#options.clock.now()));
     this.#drain();
   }
 
@@ -161,38 +164,62 @@ export class Calls {
   #drain(): void {
     if (this.#closed) return;
     this.#transmit();
-    const { onNote, onRefused } = this.#options;
     for (let e = this.#endpoint.pollEvent(); e !== undefined; e = this.#endpoint.pollEvent()) {
-      switch (e.kind) {
-        case 'session':
-          this.#begin(e.session, carrierIn(e.carrier), e.peer);
-          break;
-        case 'frames':
-          this.#handleHeld(e.session, e.frames);
-          break;
-        case 'closed':
-          this.#end(e.session, carrierIn(e.carrier), e.reason);
-          break;
-        case 'refused':
-          onRefused?.(carrierIn(e.carrier).peer, e.reason);
-          break;
-        case 'note':
-          onNote(carrierIn(e.carrier), e.message, e.fields);
-          break;
-      }
+      const event = e;
+      this.#guard(() => this.#handle(event));
     }
     this.#transmit();
     this.#alarm.set(this.#endpoint.pollTimeout());
   }
 
-  #begin(session: Session, carrier: Carrier, facts: PeerFacts): void {
-    const call = this.#options.createCall(session, carrier, facts);
-    if (call === undefined) {
-      this.#endpoint.close(session, { cause: 'refused', detail: 'there is no room' }, this.#options.clock.now());
-      return;
+  /** Above here is the event loop: what it is given ends the process, with the links of everybody. */
+  #guard(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.#options.onFault(error);
     }
+  }
+
+  #handle(event: L2tpEvent): void {
+    const { onNote, onRefused } = this.#options;
+    switch (event.kind) {
+      case 'session':
+        this.#begin(event.session, carrierIn(event.carrier), event.peer);
+        break;
+      case 'frames':
+        this.#handleHeld(event.session, event.frames);
+        break;
+      case 'closed':
+        this.#end(event.session, carrierIn(event.carrier), event.reason);
+        break;
+      case 'refused':
+        onRefused?.(carrierIn(event.carrier).peer, event.reason);
+        break;
+      case 'note':
+        onNote(carrierIn(event.carrier), event.message, event.fields);
+        break;
+    }
+  }
+
+  #begin(session: Session, carrier: Carrier, facts: PeerFacts): void {
+    const call = this.#create(session, carrier, facts);
+    if (call === undefined) return;
     this.#calls.set(session, { call, peer: carrier.peer });
     call.start();
+  }
+
+  #create(session: Session, carrier: Carrier, facts: PeerFacts): Call | undefined {
+    let why: CloseReason = { cause: 'refused', detail: 'there is no room' };
+    try {
+      const call = this.#options.createCall(session, carrier, facts);
+      if (call !== undefined) return call;
+    } catch (error) {
+      this.#options.onFault(error);
+      why = ourFault;
+    }
+    this.#endpoint.close(session, why, this.#options.clock.now());
+    return undefined;
   }
 
   #handleHeld(session: Session, frames: readonly Uint8Array[]): void {
@@ -211,14 +238,16 @@ export class Calls {
   #end(session: Session, { peer }: Carrier, reason: CloseReason): void {
     const ended = this.#calls.get(session);
     this.#calls.delete(session);
-    ended?.call.handleClosed(reason);
+    this.#guard(() => ended?.call.handleClosed(reason));
     for (const other of this.#calls.values()) if (other.peer === peer) return;
     this.#options.onIdle(peer, reason);
   }
 
   #transmit(): void {
-    for (let t = this.#endpoint.pollTransmit(); t !== undefined; t = this.#endpoint.pollTransmit())
-      carrierIn(t.carrier).sendMessage(t.datagram);
+    for (let t = this.#endpoint.pollTransmit(); t !== undefined; t = this.#endpoint.pollTransmit()) {
+      const { carrier, datagram } = t;
+      this.#guard(() => carrierIn(carrier).sendMessage(datagram));
+    }
   }
 }
 

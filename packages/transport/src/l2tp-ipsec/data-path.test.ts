@@ -5,6 +5,8 @@ import { createPacketBatch } from '@culvert/base';
 import type { SaChain } from '@culvert/ipsec';
 import { encodePath } from '@culvert/netio';
 import { ipv4Packet, nullLogger } from '@culvert/testkit';
+import { systemClock } from '../clock.ts';
+import { FaultLog } from '../fault-log.ts';
 import { createDatagrams, UdpPort } from '../udp-port.ts';
 import { Carrier } from './carrier.ts';
 import { createScratch, DataPath } from './data-path.ts';
@@ -23,14 +25,15 @@ const headers = {
 const ppp = bytes('ff03 0021');
 const packet = ipv4Packet(60, 1);
 
-const onBatch = () => assert.fail('nothing is sent to us');
+const onDatagrams = () => assert.fail('nothing is sent to us');
 const port = new UdpPort({
   family: 4,
   address: '127.0.0.1',
   number: 0,
   scratch: createDatagrams(),
   log: nullLogger,
-  onBatch,
+  faults: new FaultLog(nullLogger, systemClock),
+  onDatagrams,
 });
 after(() => port.close());
 
@@ -58,6 +61,7 @@ function openPath() {
     implementation: undefined,
     onControlFrame: () => assert.fail('a frame of PPP'),
     onRouterMessage: () => assert.fail('a router message'),
+    onFault: (error) => assert.ifError(error),
     onPackets: ({ count }) => {
       packets += count;
     },

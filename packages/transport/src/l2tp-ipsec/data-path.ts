@@ -58,6 +58,8 @@ export interface DataPathOptions {
   onPackets(batch: PacketBatch): void;
   /** Packets came the straight way, as if `handleFrames` had been called. */
   onReceived(): void;
+  /** A mistake of our own in what packets lead to that came the straight way. */
+  onFault(error: unknown): void;
 }
 
 export class DataPath {
@@ -170,8 +172,16 @@ export class DataPath {
     const headers = headersIn(arena, place, session, ports);
     if (headers === undefined) return;
     const batch = join === 0 ? scratch.cut : scratch.joined;
-    this.#receiver = { headers, batch, join, receive: (packets, bytes) => this.#receive(batch, packets, bytes) };
+    this.#receiver = { headers, batch, join, receive: (packets, bytes) => this.#tryReceive(batch, packets, bytes) };
     peer.receiver = this.#receiver;
+  }
+
+  #tryReceive(batch: PacketBatch, packets: number, bytes: number): void {
+    try {
+      this.#receive(batch, packets, bytes);
+    } catch (error) {
+      this.#options.onFault(error);
+    }
   }
 
   /** Inner packets of the straight way. */

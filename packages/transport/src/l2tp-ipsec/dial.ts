@@ -10,6 +10,7 @@ import type { AuthOffer } from '@culvert/ppp';
 import { sourceOf } from '@culvert/wire';
 import { systemClock, systemRandom } from '../clock.ts';
 import { TransportError } from '../errors.ts';
+import { FaultLog } from '../fault-log.ts';
 import { PppClient } from '../ppp/client.ts';
 import { handshakeWindowOf } from '../ppp/settings.ts';
 import { type BareCounts, createBareCounts, createSocketCounts, type SocketCounts } from '../socket-counts.ts';
@@ -59,6 +60,7 @@ class Dialling {
   readonly #to: L2tpIpsecDialOptions;
   readonly #on: DialHandlers;
   readonly #id: number;
+  readonly #faults: FaultLog;
   readonly #client: PppClient;
   readonly #credentials: Credentials | undefined;
   readonly #ports: IpsecPorts;
@@ -77,6 +79,7 @@ class Dialling {
     this.#id = on.nextId();
     const { proof, localAddress: address, remote, trains } = to;
     const { log, datagrams, nextId } = on;
+    this.#faults = new FaultLog(log, systemClock);
     this.#ports = IpsecPorts.open({
       family: familyOf(remote.address),
       address,
@@ -84,9 +87,11 @@ class Dialling {
       trains,
       nextId,
       log,
-      onIke: (batch, port) => this.#ipsec.handleIke(batch, port),
-      onNatTraversal: (batch, port) => this.#ipsec.handleNatTraversal(batch, port),
-      onBareEsp: to.forceEncapsulation === false ? (batch) => this.#ipsec.handleBareEsp(batch) : undefined,
+      faults: this.#faults,
+      onIke: (batch, first, port) => this.#ipsec.handleIke(batch, first, port),
+      onNatTraversal: (batch, first, port) => this.#ipsec.handleNatTraversal(batch, first, port),
+      onBareEsp:
+        to.forceEncapsulation === false ? (batch, first) => this.#ipsec.handleBareEsp(batch, first) : undefined,
     });
     try {
       this.#credentials =
@@ -107,6 +112,7 @@ class Dialling {
       createCall: (session, carrier, facts) => this.#createCall(session, carrier, facts),
       onNote: (_, message, fields) => this.#client.note(message, fields),
       onIdle: (_, reason) => this.#finish(reason),
+      onFault: (error) => this.#faults.tell('a message or event of L2TP', error, 'lost'),
     });
     const { ike, natTraversal } = to.ports ?? usualPorts;
     const path = pathTo(this.#ports.ike, local, { ...remote, port: ike });
@@ -166,6 +172,7 @@ class Dialling {
       bareOutbox: (path) => this.#ports.bareOutbox(path),
       clock: systemClock,
       log: this.#on.log,
+      faults: this.#faults,
       onPeer: (peer) => this.#handlePeer(peer),
       onPackets: (peer, batch) => this.#calls.handlePackets(peer, batch),
       onRekeyed: (peer) => {
@@ -219,6 +226,7 @@ class Dialling {
       ppp: this.#client.createSession(),
       onPpp: (event) => this.#client.handle(event),
       hangUp: (reason) => this.#calls.hangUp(session, reason),
+      onFault: (error) => this.#faults.tell('a call', error),
       onOver: (reason) => this.#finish(reason),
     });
     return this.#call;

@@ -21,6 +21,8 @@ export interface EspReceiverOptions {
   onTraffic(pair: SaPair, bytes: number, moved: UdpPath | undefined): void;
   /** UDP, its selectors checked, that is not for the peer's receiver. Slots of length 0 are none. Lent. */
   onPackets(peer: IpsecPeer, batch: PacketBatch): void;
+  /** A mistake of our own in what this peer sent led to. It is to end. */
+  onFault(peer: IpsecPeer, error: unknown): void;
 }
 
 export class EspReceiver {
@@ -53,7 +55,13 @@ export class EspReceiver {
     const pair = sas.find(spi);
     const peer = pair && peerOf(pair);
     if (pair === undefined || peer === undefined) this.stats.espUnknown += end - first;
-    else this.#open(pair, peer, batch, { first, end, port });
+    else {
+      try {
+        this.#open(pair, peer, batch, { first, end, port });
+      } catch (error) {
+        this.#options.onFault(peer, error);
+      }
+    }
     return end;
   }
 

@@ -20,6 +20,7 @@ import type { DatagramBatch } from '@culvert/netio';
 import { Alarm } from '../alarm.ts';
 import { systemRandom } from '../clock.ts';
 import { EndOfTurn } from '../end-of-turn.ts';
+import { type FaultLog, ourFault } from '../fault-log.ts';
 import type { UdpPort } from '../udp-port.ts';
 import { WorkQueue } from '../work-queue.ts';
 import type { Credentials } from './credentials.ts';
@@ -41,6 +42,8 @@ export interface IpsecOptions extends PeerHandlers, Pick<PeerTableOptions, 'bare
   readonly implementation: 'native' | 'portable' | undefined;
   readonly clock: MonotonicClock;
   readonly log: Logger;
+  /** Above here is the event loop: what it is given ends the process, with the links of everybody. */
+  readonly faults: FaultLog;
 }
 
 export class Ipsec {
@@ -94,9 +97,17 @@ export class Ipsec {
         // Its user may have turned it away just now.
         if (this.#peers.find(peer.chain) === peer) options.onPackets(peer, batch);
       },
+      onFault: (peer, error) => {
+        options.faults.tell('a peer of IPsec', error);
+        this.closePeer(peer, ourFault);
+      },
     });
     this.#alarm = new Alarm(clock, (now) => this.#handleTimeout(now));
-    this.#queue = new WorkQueue({ limit: MOST_WAITING, now: () => clock.now() });
+    this.#queue = new WorkQueue({
+      limit: MOST_WAITING,
+      now: () => clock.now(),
+      onFault: (error) => this.#tellFault(error),
+    });
   }
 
   get stats(): Readonly<Record<string, number>> {
@@ -121,40 +132,34 @@ export class Ipsec {
     return id;
   }
 
-  /** What port 500 read. Lent. */
-  handleIke(batch: DatagramBatch, port: UdpPort): void {
-    for (let slot = 0; slot < batch.count; slot++) this.#queueIke(batch, slot, port);
+  /** Takes what port 500 read in `slot`. Returns the slot behind. Lent. */
+  handleIke(batch: DatagramBatch, slot: number, port: UdpPort): number {
+    if (!this.#closed) this.#queueIke(batch, slot, port);
+    return slot + 1;
   }
 
-  /** What port 4500 read. Lent. */
-  handleNatTraversal(batch: DatagramBatch, port: UdpPort): void {
-    for (let slot = 0; slot < batch.count && !this.#closed; ) {
-      const kind = sortDatagram(batch.view, batch.offsets[slot] ?? 0, batch.lengths[slot] ?? 0);
-      if (kind === 'esp') {
-        slot = this.#receiver.handle(batch, slot, port);
-        continue;
-      }
-      if (kind === 'ike') this.#queueIke(batch, slot, port);
-      else if (kind === 'malformed') this.#malformed++;
-      slot++;
-    }
+  /** Takes what port 4500 read in `slot`, or the run of ESP that begins there. Returns the slot behind. Lent. */
+  handleNatTraversal(batch: DatagramBatch, slot: number, port: UdpPort): number {
+    if (this.#closed) return batch.count;
+    const kind = sortDatagram(batch.view, batch.offsets[slot] ?? 0, batch.lengths[slot] ?? 0);
+    if (kind === 'esp') return this.#receiver.handle(batch, slot, port);
+    if (kind === 'ike') this.#queueIke(batch, slot, port);
+    else if (kind === 'malformed') this.#malformed++;
+    return slot + 1;
   }
 
-  /** What came as IP protocol 50. Lent. */
-  handleBareEsp(batch: DatagramBatch): void {
-    for (let slot = 0; slot < batch.count && !this.#closed; ) {
-      const kind = sortDatagram(batch.view, batch.offsets[slot] ?? 0, batch.lengths[slot] ?? 0);
-      if (kind === 'esp') slot = this.#receiver.handle(batch, slot, nowhereElse);
-      else {
-        this.#malformed++;
-        slot++;
-      }
-    }
+  /** Takes what came as IP protocol 50 in `slot`, or the run of one SA that begins there. Returns the slot behind. Lent. */
+  handleBareEsp(batch: DatagramBatch, slot: number): number {
+    if (this.#closed) return batch.count;
+    const kind = sortDatagram(batch.view, batch.offsets[slot] ?? 0, batch.lengths[slot] ?? 0);
+    if (kind === 'esp') return this.#receiver.handle(batch, slot, nowhereElse);
+    this.#malformed++;
+    return slot + 1;
   }
 
   /** Deletes the peer's SAs, and phase 1 where nothing else needs it. `onGone` is called. */
   closePeer(peer: IpsecPeer, reason: CloseReason): void {
-    this.#peers.close(peer, reason);
+    this.#guard(() => this.#peers.close(peer, reason));
     this.#turn.ask();
   }
 
@@ -178,14 +183,14 @@ export class Ipsec {
     const datagram = batch.arena.slice(at, at + (batch.lengths[slot] ?? 0));
     const path = port.pathOf(batch, slot);
     this.#queue.push(() => {
-      this.#ike.handleDatagram(datagram, path, this.#options.clock.now());
       this.#turn.ask();
+      this.#ike.handleDatagram(datagram, path, this.#options.clock.now());
     });
   }
 
   #handleTimeout(now: Instant): void {
-    this.#ike.handleTimeout(now);
-    this.#sas.handleTimeout(now);
+    this.#guard(() => this.#ike.handleTimeout(now));
+    this.#guard(() => this.#sas.handleTimeout(now));
     this.#drain();
   }
 
@@ -193,8 +198,10 @@ export class Ipsec {
     if (this.#closed) return;
     this.#handleEvents();
     if (this.#closed) return;
-    for (let work = this.#ike.pollWork(); work !== undefined; work = this.#ike.pollWork()) this.#queueWork(work);
-    this.#transmit();
+    this.#guard(() => {
+      for (let work = this.#ike.pollWork(); work !== undefined; work = this.#ike.pollWork()) this.#queueWork(work);
+      this.#transmit();
+    });
     const [a, b] = [this.#ike.pollTimeout(), this.#sas.pollTimeout()];
     this.#alarm.set(a === undefined ? b : b === undefined ? a : (Math.min(a, b) as Instant));
   }
@@ -211,7 +218,16 @@ export class Ipsec {
       this.#turn.ask();
     };
     // Work that is never done would be waited for, and remembered, for ever.
-    if (!this.#queue.push(() => done(this.#do(work)))) done(workDropped);
+    if (!this.#queue.push(() => done(this.#tryTo(work)))) done(workDropped);
+  }
+
+  #tryTo(work: IkeWork): IkeWorkResult {
+    try {
+      return this.#do(work);
+    } catch (error) {
+      this.#tellFault(error);
+      return workDropped;
+    }
   }
 
   #do(work: IkeWork): IkeWorkResult {
@@ -223,12 +239,30 @@ export class Ipsec {
 
   #handleEvents(): void {
     const now = this.#options.clock.now();
-    for (let e = this.#ike.pollEvent(); e !== undefined; e = this.#ike.pollEvent()) this.#peers.handle(e, now);
-    for (let e = this.#sas.pollEvent(); e !== undefined; e = this.#sas.pollEvent()) {
-      if (e.kind === 'worn') this.#ike.renewChild(e.child, now);
-      else if (e.kind === 'surplus') this.#ike.closeChild(e.child);
-      else this.#peers.handleEnded(e.chain);
+    for (let e = this.#ike.pollEvent(); e !== undefined; e = this.#ike.pollEvent()) {
+      const event = e;
+      this.#guard(() => this.#peers.handle(event, now));
     }
+    for (let e = this.#sas.pollEvent(); e !== undefined; e = this.#sas.pollEvent()) {
+      const event = e;
+      this.#guard(() => {
+        if (event.kind === 'worn') this.#ike.renewChild(event.child, now);
+        else if (event.kind === 'surplus') this.#ike.closeChild(event.child);
+        else this.#peers.handleEnded(event.chain);
+      });
+    }
+  }
+
+  #guard(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.#tellFault(error);
+    }
+  }
+
+  #tellFault(error: unknown): void {
+    this.#options.faults.tell('a message or event of IKE', error, 'lost');
   }
 }
 

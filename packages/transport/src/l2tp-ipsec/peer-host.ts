@@ -6,6 +6,7 @@ import type { DatagramBatch } from '@culvert/netio';
 import type { AuthOffer } from '@culvert/ppp';
 import { systemClock } from '../clock.ts';
 import { TransportError } from '../errors.ts';
+import { FaultLog } from '../fault-log.ts';
 import { HandshakeLimit } from '../handshake-limit.ts';
 import { handshakeWindowOf } from '../ppp/settings.ts';
 import { createBareCounts, createSocketCounts } from '../socket-counts.ts';
@@ -64,6 +65,7 @@ export class PeerHost {
   readonly #stats = { handshakesFull: 0, linksFull: 0 };
   readonly #at: L2tpIpsecListenOptions;
   readonly #on: ListenHandlers;
+  readonly #faults: FaultLog;
   readonly #secrets: CurrentSecrets;
   readonly #handshakes: HandshakeLimit;
   readonly #refusals: Refusals;
@@ -79,6 +81,7 @@ export class PeerHost {
   constructor(at: L2tpIpsecListenOptions, on: ListenHandlers) {
     this.#at = at;
     this.#on = on;
+    this.#faults = new FaultLog(on.log, systemClock);
     const { maxHandshakes = DEFAULT_MAX_HANDSHAKES } = at;
     this.#handshakes = new HandshakeLimit(maxHandshakes);
     this.#refusals = new Refusals(on, systemClock);
@@ -107,6 +110,7 @@ export class PeerHost {
         if (known !== undefined) known.refusal = reason;
       },
       onIdle: (peer) => this.#handleIdle(peer),
+      onFault: (error) => this.#faults.tell('a message or event of L2TP', error, 'lost'),
     });
   }
 
@@ -122,6 +126,7 @@ export class PeerHost {
       peers: this.#peers.size,
       calls: this.#calls.size,
       handshakes: this.#handshakes.count,
+      faults: this.#faults.count,
     };
   }
 
@@ -151,9 +156,10 @@ export class PeerHost {
           trains,
           nextId,
           log,
-          onIke: (batch, port) => this.#ipsec.handleIke(batch, port),
-          onNatTraversal: (batch, port) => this.#ipsec.handleNatTraversal(batch, port),
-          onBareEsp: bare ? (batch) => this.#ipsec.handleBareEsp(batch) : undefined,
+          faults: this.#faults,
+          onIke: (batch, first, port) => this.#ipsec.handleIke(batch, first, port),
+          onNatTraversal: (batch, first, port) => this.#ipsec.handleNatTraversal(batch, first, port),
+          onBareEsp: bare ? (batch, first) => this.#ipsec.handleBareEsp(batch, first) : undefined,
         });
         this.#ports.push(opened);
         // Where the kernel chose, all addresses have the same: machines tell the two ports apart by number.
@@ -187,6 +193,7 @@ export class PeerHost {
       bareOutbox: (path) => this.#ports.find((ports) => ports.has(path.port))?.bareOutbox(path),
       clock: systemClock,
       log,
+      faults: this.#faults,
       onPeer: (peer) => this.#handlePeer(peer),
       onPackets: (peer, batch) => this.#calls.handlePackets(peer, batch),
       onRekeyed: (peer) => this.#tellLinks(peer, (id) => this.#on.onEvent({ kind: 'rekeyed', id })),
@@ -270,6 +277,7 @@ export class PeerHost {
         onLink(link);
       },
       hangUp: (reason) => this.#calls.hangUp(session, reason),
+      onFault: (error) => this.#faults.tell('a call', error),
       onOver: (over) => {
         settle();
         known.calls.delete(over);

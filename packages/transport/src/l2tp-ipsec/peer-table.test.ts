@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import type { Instant } from '@culvert/base';
 import { type ChildSa, type IkeEvent, SaDatabase } from '@culvert/ipsec';
 import { enterFreshNamespace, nullLogger, seededRandom } from '@culvert/testkit';
+import { systemClock } from '../clock.ts';
+import { FaultLog } from '../fault-log.ts';
 import { createDatagrams, type UdpPath, UdpPort } from '../udp-port.ts';
 import { PeerTable } from './peer-table.ts';
 import { pathTo } from './ports.ts';
@@ -43,7 +45,8 @@ const established = (path: UdpPath): IkeEvent => ({
 
 test('changes of keys that come to nothing are told of, with both offers, and not without end', { skip }, () => {
   const scratch = createDatagrams();
-  const port = new UdpPort({ family: 4, port: 0, number: 1, scratch, log: nullLogger, onBatch: () => {} });
+  const faults = new FaultLog(nullLogger, systemClock);
+  const port = new UdpPort({ family: 4, port: 0, number: 1, scratch, log: nullLogger, faults, onDatagrams: () => 1 });
   const path = pathTo(port, '127.0.0.1', { address: '127.0.0.1', port: 4_500 });
   const told: unknown[] = [];
   const refused: unknown[] = [];
@@ -81,7 +84,8 @@ test('changes of keys that come to nothing are told of, with both offers, and no
 
 test('of a peer whose ESP cannot come here nothing stays, phase 1 neither', { skip }, () => {
   const scratch = createDatagrams();
-  const port = new UdpPort({ family: 4, port: 0, number: 1, scratch, log: nullLogger, onBatch: () => {} });
+  const faults = new FaultLog(nullLogger, systemClock);
+  const port = new UdpPort({ family: 4, port: 0, number: 1, scratch, log: nullLogger, faults, onDatagrams: () => 1 });
   const path = pathTo(port, '127.0.0.1', { address: '127.0.0.1', port: 500 });
   const done: unknown[] = [];
   const peers = new PeerTable({

@@ -1,6 +1,7 @@
 /** What IKE and ESP come through at one address: UDP 500, UDP 4500 for NAT traversal and ESP, and IP protocol 50 where that is wanted. */
 import type { Logger } from '@culvert/base';
 import { type DatagramBatch, encodePath, NetioError } from '@culvert/netio';
+import type { FaultLog } from '../fault-log.ts';
 import type { Outbox } from '../outbox.ts';
 import { RawIpPort } from '../raw-ip-port.ts';
 import { addBareCounts, addSocketCounts, type BareCounts, type SocketCounts } from '../socket-counts.ts';
@@ -32,12 +33,13 @@ export interface IpsecPortsOptions {
   readonly trains?: boolean | undefined;
   nextId(): number;
   readonly log: Logger;
-  /** Lent. */
-  onIke(batch: DatagramBatch, port: UdpPort): void;
-  /** Lent. */
-  onNatTraversal(batch: DatagramBatch, port: UdpPort): void;
-  /** ESP outside of UDP. Undefined: it is not taken. Lent. */
-  readonly onBareEsp?: ((batch: DatagramBatch) => void) | undefined;
+  readonly faults: FaultLog;
+  /** As `UdpPort`'s `onDatagrams`, of port 500. */
+  onIke(batch: DatagramBatch, first: number, port: UdpPort): number;
+  /** As `UdpPort`'s `onDatagrams`, of port 4500. */
+  onNatTraversal(batch: DatagramBatch, first: number, port: UdpPort): number;
+  /** As `RawIpPort`'s `onPackets`: ESP outside of UDP. Undefined: it is not taken. */
+  readonly onBareEsp?: ((batch: DatagramBatch, first: number) => number) | undefined;
 }
 
 export class IpsecPorts {
@@ -47,7 +49,7 @@ export class IpsecPorts {
 
   /** Throws NetioError. */
   constructor(options: IpsecPortsOptions) {
-    const { family, address, numbers, datagrams: scratch, trains, nextId, log } = options;
+    const { family, address, numbers, datagrams: scratch, trains, nextId, log, faults } = options;
     const { onIke, onNatTraversal, onBareEsp } = options;
     const common = {
       family,
@@ -56,21 +58,22 @@ export class IpsecPorts {
       slotBytes: LONGEST_DATAGRAM,
       trains,
       log,
+      faults,
     } as const;
-    this.ike = new UdpPort({ ...common, port: numbers.ike, number: nextId(), onBatch: onIke });
+    this.ike = new UdpPort({ ...common, port: numbers.ike, number: nextId(), onDatagrams: onIke });
     try {
       this.natTraversal = new UdpPort({
         ...common,
         port: numbers.natTraversal,
         number: nextId(),
-        onBatch: onNatTraversal,
+        onDatagrams: onNatTraversal,
       });
     } catch (error) {
       this.ike.close();
       throw error;
     }
     try {
-      this.#bare = onBareEsp && new RawIpPort({ protocol: ESP_PROTOCOL, family, address }, onBareEsp);
+      this.#bare = onBareEsp && new RawIpPort({ protocol: ESP_PROTOCOL, family, address }, faults, onBareEsp);
     } catch (error) {
       this.close();
       throw error;

@@ -25,6 +25,8 @@ export interface ServerCallOptions {
   onLink(link: Link): void;
   onEvent(event: TransportEvent): void;
   hangUp(reason: CloseReason): void;
+  /** A mistake of our own, which ends the call. */
+  onFault(error: unknown): void;
   /** Once, when nothing of the call is left. */
   onOver(call: ServerCall): void;
 }

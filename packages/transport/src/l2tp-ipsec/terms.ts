@@ -42,6 +42,7 @@ export function bringUp(
     unfragmented: pair === undefined ? 0 : largestWhole(pair, familyOf(peer.path.remote.address), headerBytes(terms)),
     send: (batch) => call.data.send(batch),
     close: (why) => call.close(why),
+    onFault: (error) => call.fail(error),
   });
   return call.link;
 }

@@ -3,9 +3,8 @@ import { connect, type Socket } from 'node:net';
 import type { Logger, Path, Transmit } from '@culvert/base';
 import { type DatagramBatch, encodePath, pathWords } from '@culvert/netio';
 import { ClientSession } from '@culvert/openvpn';
-import { systemClock } from '../clock.ts';
 import { TransportError } from '../errors.ts';
-import { FaultLog } from '../fault-log.ts';
+import type { FaultLog } from '../fault-log.ts';
 import type { Outbox } from '../outbox.ts';
 import { addSocketCounts, createSocketCounts, type SocketCounts } from '../socket-counts.ts';
 import { tcpPath } from '../tcp-server.ts';
@@ -31,16 +30,20 @@ export interface Wire {
   close(): void;
 }
 
+export interface WireOptions {
+  readonly scratch: Scratch;
+  readonly log: Logger;
+  readonly faults: FaultLog;
+  readonly signal: AbortSignal;
+}
+
 /** Resolves when there is something to send on. Rejects with TransportError. */
-export function openWire(
-  to: OpenvpnDialOptions,
-  on: { readonly scratch: Scratch; readonly log: Logger; readonly signal: AbortSignal },
-): Promise<Wire> {
-  return to.protocol === 'udp' ? Promise.resolve(udpWire(to, on.scratch, on.log)) : tcpWire(to, on);
+export function openWire(to: OpenvpnDialOptions, on: WireOptions): Promise<Wire> {
+  return to.protocol === 'udp' ? Promise.resolve(udpWire(to, on)) : tcpWire(to, on);
 }
 
 /** A socket of its own, whose local address the kernel chooses for each datagram, so that a laptop may change networks. */
-function udpWire(to: OpenvpnDialOptions, scratch: Scratch, log: Logger): Wire {
+function udpWire(to: OpenvpnDialOptions, { scratch, log, faults }: WireOptions): Wire {
   const family = to.remote.address.includes(':') ? 6 : 4;
   let peer: Peer | undefined;
   const port: UdpPort = new UdpPort({
@@ -50,9 +53,8 @@ function udpWire(to: OpenvpnDialOptions, scratch: Scratch, log: Logger): Wire {
     slotBytes: maxPacketOf(to.mtu ?? DEFAULT_MTU),
     trains: to.trains,
     log,
-    onBatch: (batch) => {
-      if (peer !== undefined) takeBatch(batch, peer, path);
-    },
+    faults,
+    onDatagrams: (batch, first) => (peer === undefined ? batch.count : take(batch, first, peer, path)),
   });
   const path = port.pathFrom(encodePath({ remote: to.remote }, family));
   return {
@@ -75,24 +77,19 @@ function udpWire(to: OpenvpnDialOptions, scratch: Scratch, log: Logger): Wire {
 const REMOTE_ADDRESS_WORDS = 4;
 const REMOTE_PORT_WORD = 8;
 
-function takeBatch(batch: DatagramBatch, peer: Peer, path: UdpPath): void {
-  for (let i = 0; i < batch.count; ) {
-    const offset = batch.offsets[i] ?? 0;
-    const length = batch.lengths[i] ?? 0;
-    if (length === 0 || !sameRemote(batch, i, path)) {
-      i++;
-      continue;
-    }
-    const peerId = peerIdAt(batch, i);
-    if (peerId === NO_DATA) {
-      peer.handleControl(batch.arena.slice(offset, offset + length), path, controlFollows(batch, i));
-      i++;
-      continue;
-    }
-    const end = endOfRun(batch, i, peerId);
-    peer.handleData(batch, i, end - i);
-    i = end;
+/** Takes datagram `i`, or the run of data that begins with it. Returns the index behind. */
+function take(batch: DatagramBatch, i: number, peer: Peer, path: UdpPath): number {
+  const offset = batch.offsets[i] ?? 0;
+  const length = batch.lengths[i] ?? 0;
+  if (length === 0 || !sameRemote(batch, i, path)) return i + 1;
+  const peerId = peerIdAt(batch, i);
+  if (peerId === NO_DATA) {
+    peer.handleControl(batch.arena.slice(offset, offset + length), path, controlFollows(batch, i));
+    return i + 1;
   }
+  const end = endOfRun(batch, i, peerId);
+  peer.handleData(batch, i, end - i);
+  return end;
 }
 
 function sameRemote(batch: DatagramBatch, i: number, path: UdpPath): boolean {
@@ -103,17 +100,13 @@ function sameRemote(batch: DatagramBatch, i: number, path: UdpPath): boolean {
   return batch.paths[at + REMOTE_PORT_WORD] === path.words[REMOTE_PORT_WORD];
 }
 
-async function tcpWire(
-  to: OpenvpnDialOptions,
-  { scratch, log, signal }: { readonly scratch: Scratch; readonly log: Logger; readonly signal: AbortSignal },
-): Promise<Wire> {
+async function tcpWire(to: OpenvpnDialOptions, { scratch, faults, signal }: WireOptions): Promise<Wire> {
   const socket = await connectTo(to, signal);
   const path = tcpPath(socket, 0);
   if (path === undefined) {
     socket.on('error', () => {}).destroy();
     throw new TransportError('CULVERT_TRANSPORT_UNREACHABLE', 'the server reset the connection');
   }
-  const faults = new FaultLog(log, systemClock);
   let peer: Peer | undefined;
   const port = new StreamPort(socket, path, maxPacketOf(to.mtu ?? DEFAULT_MTU), scratch.stream, {
     onData: (batch) => peer?.handleData(batch, 0, batch.count),

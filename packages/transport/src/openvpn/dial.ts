@@ -4,6 +4,7 @@ import type { Link, TransportEvent } from '@culvert/core';
 import { ClientSession, type CreateDataKey } from '@culvert/openvpn';
 import { systemClock, systemRandom, systemWallClock } from '../clock.ts';
 import { errorOf, TransportError } from '../errors.ts';
+import { FaultLog } from '../fault-log.ts';
 import { openWire, type Wire } from './client-wire.ts';
 import { dataKeysOf, type Said } from './data-keys.ts';
 import { OpenvpnLink } from './link.ts';
@@ -26,8 +27,14 @@ export interface DialHandlers {
 
 export async function dial(to: OpenvpnDialOptions, on: DialHandlers): Promise<Link> {
   if (on.signal.aborted) throw new TransportError('CULVERT_TRANSPORT_STOPPED');
-  const wire = await openWire(to, on);
-  return new Dialling(to, on, wire).link;
+  const faults = new FaultLog(on.log, systemClock);
+  const wire = await openWire(to, { ...on, faults });
+  try {
+    return new Dialling(to, on, wire, faults).link;
+  } catch (error) {
+    wire.close();
+    throw error;
+  }
 }
 
 /** From the first packet to the link, and on to its end. */
@@ -45,7 +52,7 @@ class Dialling {
     this.#peer.close({ cause: 'operator', detail: 'stopped' });
   };
 
-  constructor(to: OpenvpnDialOptions, on: DialHandlers, wire: Wire) {
+  constructor(to: OpenvpnDialOptions, on: DialHandlers, wire: Wire, faults: FaultLog) {
     const { promise, resolve, reject } = Promise.withResolvers<Link>();
     this.link = promise;
     this.#resolve = resolve;
@@ -61,6 +68,7 @@ class Dialling {
       inner: innerBatch(on.scratch, to.join),
       send: (transmit) => wire.send(transmit),
       onEvent: (event) => this.#handle(event),
+      onFault: (error) => faults.tell('a link', error),
       onOver: (reason) => this.#over(reason),
     });
     on.onEvent({ kind: 'attempt', id: this.#id, path: wire.path });
@@ -102,6 +110,7 @@ class Dialling {
       path: () => session.path,
       wire: this.#wire.counts,
       close: (why) => this.#peer.close(why),
+      onFault: (error) => this.#peer.fail(error),
       overhead: overheadOf(peerId),
       protocol: this.#to.protocol,
     });

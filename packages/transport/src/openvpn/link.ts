@@ -22,6 +22,8 @@ export interface LinkOptions {
   /** Counters of the socket, where the link has one of its own. */
   readonly wire?: (() => Readonly<Record<string, number>>) | undefined;
   readonly close: (why: CloseReason) => void;
+  /** A mistake of our own while packets were sealed, which ends the link. */
+  readonly onFault: (error: unknown) => void;
   /** Bytes that sealing adds to a packet. */
   readonly overhead: number;
   readonly protocol: 'udp' | 'tcp';
@@ -81,28 +83,12 @@ export class OpenvpnLink implements Link {
 
   send(batch: PacketBatch): void {
     if (this.#over) return;
-    const { outbox, session, clock, overhead } = this.#options;
-    const droppedBefore = session.stats.droppedOut;
-    const now = clock.now();
-    let first = 0;
-    let out = outbox.open();
-    while (out !== undefined) {
-      const from = out.count;
-      const used = out.used;
-      const next = session.seal(batch, first, out, now);
-      const sealed = out.count - from;
-      this.stats.packetsOut += sealed;
-      this.stats.bytesOut += out.used - used - sealed * overhead;
-      if (sealed > 0) outbox.commit(from);
-      // A packet that not even an empty batch takes is passed over.
-      const passedOver = next === first && from === 0;
-      if (passedOver) this.stats.droppedOut++;
-      first = passedOver ? next + 1 : next;
-      if (first >= batch.count) break;
-      out = outbox.makeRoom() ? outbox.open() : undefined;
+    try {
+      this.#send(batch);
+    } catch (error) {
+      this.stats.droppedOut += batch.count;
+      this.#options.onFault(error);
     }
-    this.stats.droppedOut += session.stats.droppedOut - droppedBefore;
-    this.#drop(batch, first);
   }
 
   onPackets(sink: (batch: PacketBatch) => void): void {
@@ -130,6 +116,31 @@ export class OpenvpnLink implements Link {
   end(why: CloseReason): void {
     this.#over = true;
     this.#resolveClosed(why);
+  }
+
+  #send(batch: PacketBatch): void {
+    const { outbox, session, clock, overhead } = this.#options;
+    const droppedBefore = session.stats.droppedOut;
+    const now = clock.now();
+    let first = 0;
+    let out = outbox.open();
+    while (out !== undefined) {
+      const from = out.count;
+      const used = out.used;
+      const next = session.seal(batch, first, out, now);
+      const sealed = out.count - from;
+      this.stats.packetsOut += sealed;
+      this.stats.bytesOut += out.used - used - sealed * overhead;
+      if (sealed > 0) outbox.commit(from);
+      // A packet that not even an empty batch takes is passed over.
+      const passedOver = next === first && from === 0;
+      if (passedOver) this.stats.droppedOut++;
+      first = passedOver ? next + 1 : next;
+      if (first >= batch.count) break;
+      out = outbox.makeRoom() ? outbox.open() : undefined;
+    }
+    this.stats.droppedOut += session.stats.droppedOut - droppedBefore;
+    this.#drop(batch, first);
   }
 
   #drop(batch: PacketBatch, first: number): void {

@@ -83,7 +83,11 @@ export class PeerHost {
     this.#createDataKey = dataKeysOf(options.cipherImplementation, on.said, on.log);
     this.table = new PeerTable(options.maxLinks ?? DEFAULT_MAX_LINKS, options.shard);
     this.handshakes = new HandshakeLimit(options.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES);
-    this.work = new WorkQueue({ limit: WORK_LIMIT, now: () => this.clock.now() });
+    this.work = new WorkQueue({
+      limit: WORK_LIMIT,
+      now: () => this.clock.now(),
+      onFault: (error) => this.faults.tell('a datagram of a handshake', error, 'lost'),
+    });
   }
 
   /** Makes a peer of a session that proved its return path; undefined when a limit is reached. */
@@ -99,6 +103,15 @@ export class PeerHost {
       this.stats.handshakesFull++;
       return undefined;
     }
+    try {
+      return this.#add(from, settle);
+    } catch (error) {
+      settle();
+      throw error;
+    }
+  }
+
+  #add(from: NewPeer, settle: () => void): ServerPeer {
     const peerId = this.table.takePeerId();
     const session = this.#session(from, peerId);
     const id = this.#on.nextId();
@@ -118,6 +131,7 @@ export class PeerHost {
         this.#on.onLink(link);
       },
       onEvent: (event) => this.#on.onEvent(event),
+      onFault: (error) => this.faults.tell('a link', error),
       onOver: () => {
         settle();
         this.#totals.retire(session.stats);
@@ -126,7 +140,11 @@ export class PeerHost {
       },
     });
     this.table.add(peer, sessionIdOf(from.start));
-    this.#on.onEvent({ kind: 'attempt', id, path: from.path });
+    try {
+      this.#on.onEvent({ kind: 'attempt', id, path: from.path });
+    } catch (error) {
+      peer.peer.fail(error);
+    }
     peer.peer.drain(this.clock.now());
     return peer;
   }

@@ -1,9 +1,13 @@
 /**
  * Joins one session machine to its wire and its alarm: feeds inputs, drains outputs. The same for both roles.
+ *
+ * Above it is the event loop: what that is given ends the process, with the links of everybody. So nothing is thrown from here, and a mistake
+ * of our own ends the session that met it.
  */
 import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path, Transmit } from '@culvert/base';
 import type { ClientSession, ServerSession, SessionEvent } from '@culvert/openvpn';
 import { Alarm } from '../alarm.ts';
+import { ourFault } from '../fault-log.ts';
 import { resetBatch } from '../outbox.ts';
 import type { OpenvpnLink } from './link.ts';
 
@@ -19,6 +23,8 @@ export interface PeerOptions {
   readonly inner: PacketBatch;
   send(transmit: Transmit): void;
   onEvent(event: SessionEvent, now: Instant): void;
+  /** A mistake of our own, which ends the session. */
+  onFault(error: unknown): void;
   /** Once, after the session closed: nothing more will come. */
   onOver(reason: CloseReason): void;
 }
@@ -31,15 +37,13 @@ export class Peer {
   readonly #alarm: Alarm;
   #closing: CloseReason | undefined;
   #goodbye: NodeJS.Timeout | undefined;
+  #failed = false;
   #over = false;
 
   constructor(options: PeerOptions) {
     this.#options = options;
     this.session = options.session;
-    this.#alarm = new Alarm(options.clock, (now) => {
-      this.session.handleTimeout(now);
-      this.drain(now);
-    });
+    this.#alarm = new Alarm(options.clock, (now) => this.#handleTimeout(now));
   }
 
   get over(): boolean {
@@ -49,14 +53,72 @@ export class Peer {
   /** `more`: another of this session was read with it, and is handed over next. */
   handleControl(datagram: Uint8Array, path: Path, more = false): void {
     if (this.#over) return;
-    const now = this.#options.clock.now();
-    this.session.handleDatagram(datagram, path, now, more);
-    this.drain(now);
+    try {
+      const now = this.#options.clock.now();
+      this.session.handleDatagram(datagram, path, now, more);
+      this.#drain(now);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Data datagrams `first` to `first + count` of `batch`. Returns how many were authentic. */
   handleData(batch: PacketBatch, first: number, count: number): number {
-    if (this.#over) return 0;
+    if (this.#over || this.#failed) return 0;
+    try {
+      return this.#open(batch, first, count);
+    } catch (error) {
+      this.fail(error);
+      return 0;
+    }
+  }
+
+  /** Say goodbye; `onOver` follows. */
+  close(reason: CloseReason): void {
+    if (this.#over || this.#closing !== undefined) return;
+    this.#closing = reason;
+    this.#goodbye = setTimeout(() => this.#finish(reason), GOODBYE_MILLIS);
+    try {
+      const now = this.#options.clock.now();
+      this.session.close(reason, now);
+      this.#drain(now);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The wire is gone: end without goodbye. */
+  abandon(reason: CloseReason): void {
+    this.#finish(this.#closing ?? reason);
+  }
+
+  drain(now: Instant): void {
+    try {
+      this.#drain(now);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** A mistake of our own: nobody knows what state the session is in. Its peer is told, where that still works, and nothing else of it is heard. */
+  fail(error: unknown): void {
+    this.#options.onFault(error);
+    const isLast = this.#failed || this.#closing !== undefined;
+    this.#failed = true;
+    if (isLast) this.#finish(this.#closing ?? ourFault);
+    else this.close(ourFault);
+  }
+
+  #handleTimeout(now: Instant): void {
+    try {
+      this.session.handleTimeout(now);
+      this.#drain(now);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #open(batch: PacketBatch, first: number, count: number): number {
     const now = this.#options.clock.now();
     const { inner } = this.#options;
     const { session } = this;
@@ -73,26 +135,11 @@ export class Peer {
     }
     if (this.link !== undefined) this.link.stats.droppedIn += count - authentic;
     // Nothing but what is said moves a deadline closer: the alarm looks again when it rings.
-    if (session.hasOutput) this.drain(now);
+    if (session.hasOutput) this.#drain(now);
     return authentic;
   }
 
-  /** Say goodbye; `onOver` follows. */
-  close(reason: CloseReason): void {
-    if (this.#over || this.#closing !== undefined) return;
-    this.#closing = reason;
-    const now = this.#options.clock.now();
-    this.#goodbye = setTimeout(() => this.#finish(reason), GOODBYE_MILLIS);
-    this.session.close(reason, now);
-    this.drain(now);
-  }
-
-  /** The wire is gone: end without goodbye. */
-  abandon(reason: CloseReason): void {
-    this.#finish(this.#closing ?? reason);
-  }
-
-  drain(now: Instant): void {
+  #drain(now: Instant): void {
     if (this.#over) return;
     let reason: CloseReason | undefined;
     for (let event = this.session.pollEvent(); event !== undefined; event = this.session.pollEvent()) {
@@ -111,8 +158,16 @@ export class Peer {
     this.#over = true;
     clearTimeout(this.#goodbye);
     this.#alarm.cancel();
-    this.session.dispose();
     this.link?.end(reason);
-    this.#options.onOver(reason);
+    try {
+      this.session.dispose();
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+    try {
+      this.#options.onOver(reason);
+    } catch (error) {
+      this.#options.onFault(error);
+    }
   }
 }

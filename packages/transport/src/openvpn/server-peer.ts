@@ -22,6 +22,8 @@ export interface ServerPeerOptions {
   send(transmit: Transmit): void;
   onLink(link: Link): void;
   onEvent(event: TransportEvent): void;
+  /** A mistake of our own, which ends the peer. */
+  onFault(error: unknown): void;
   /** Once, when nothing of the peer is left. */
   onOver(peer: ServerPeer): void;
 }
@@ -58,6 +60,7 @@ export class ServerPeer {
       inner: options.inner,
       send: (transmit) => options.send(transmit),
       onEvent: (event) => this.#handle(event),
+      onFault: (error) => options.onFault(error),
       onOver: (reason) => this.#over(reason),
     });
   }
@@ -84,7 +87,7 @@ export class ServerPeer {
     const { id, session, onEvent } = this.#options;
     switch (event.kind) {
       case 'claim':
-        void this.#decide(event);
+        this.#decide(event).catch((error: unknown) => this.peer.fail(error));
         return;
       case 'up':
         this.#up(event.peerId);
@@ -172,6 +175,7 @@ export class ServerPeer {
       clock,
       path: () => session.path,
       close: (why) => this.peer.close(why),
+      onFault: (error) => this.peer.fail(error),
       overhead: overheadOf(peerId),
       protocol: this.#options.protocol,
     });
@@ -181,16 +185,26 @@ export class ServerPeer {
 
   #over(reason: CloseReason): void {
     this.#asking?.abort();
-    const { id, onEvent, onOver } = this.#options;
-    if (this.peer.link === undefined) {
-      if (this.#refusal === undefined) onEvent({ kind: 'failed', id, path: this.path, reason });
-      else onEvent({ kind: 'refused', id, path: this.path, reason: this.#refusal });
+    try {
+      this.#tellEnd(reason);
+    } finally {
+      // Whoever is told may fail: what the peer held is given back all the same.
+      this.#options.onOver(this);
+      this.#resolveDone();
     }
+  }
+
+  #tellEnd(reason: CloseReason): void {
+    const { id, onEvent } = this.#options;
     const admitted = this.#admitted;
     this.#admitted = undefined;
-    admitted?.release(reason);
-    onOver(this);
-    this.#resolveDone();
+    try {
+      if (this.peer.link !== undefined) return;
+      if (this.#refusal === undefined) onEvent({ kind: 'failed', id, path: this.path, reason });
+      else onEvent({ kind: 'refused', id, path: this.path, reason: this.#refusal });
+    } finally {
+      admitted?.release(reason);
+    }
   }
 }
 

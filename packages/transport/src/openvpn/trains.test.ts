@@ -1,90 +1,13 @@
 /** Trains through real sockets: what goes in joined comes out as the same packets, whatever happens to the link meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Join } from '@culvert/cipher';
-import type { Link, Listener, TransportEvent } from '@culvert/core';
-import {
-  createFakeTlsContext,
-  eventually,
-  type FlowOptions,
-  flowPackets,
-  openRelay,
-  RecordingLogger,
-  ScriptedAdmission,
-  seededRandom,
-} from '@culvert/testkit';
+import type { Link } from '@culvert/core';
+import { eventually, type FlowOptions, flowPackets, openRelay, RecordingLogger } from '@culvert/testkit';
+import { Stage } from '../../test/openvpn-stage.ts';
 import { joined, Received } from '../../test/trains.ts';
+import { systemClock } from '../clock.ts';
+import { FaultLog } from '../fault-log.ts';
 import { createDatagrams, UdpPort } from '../udp-port.ts';
-import type { OpenvpnDialOptions, OpenvpnListenOptions } from './options.ts';
-import { createOpenvpnTransport } from './transport.ts';
-
-const wrap = { kind: 'tls-crypt', key: new Uint8Array(256).map((_, i) => (i * 7) & 0xff) } as const;
-const done = { cause: 'operator', detail: 'done' } as const;
-
-interface Setup {
-  readonly protocol?: 'udp' | 'tcp';
-  readonly listen?: Partial<OpenvpnListenOptions>;
-  readonly dial?: Partial<OpenvpnDialOptions>;
-}
-
-/** A listener on loopback, links to it, and what was told. */
-class Stage implements AsyncDisposable {
-  readonly log = new RecordingLogger();
-  readonly events: TransportEvent[] = [];
-  readonly transport = createOpenvpnTransport();
-  readonly accepted: Link[] = [];
-  readonly admission = new ScriptedAdmission({ keepalive: { interval: 10_000, timeout: 60_000 } });
-  readonly #setup: Setup;
-  readonly #dialled: Link[] = [];
-  #listener: Listener | undefined;
-
-  constructor(setup: Setup = {}) {
-    this.#setup = setup;
-  }
-
-  get listener(): Listener {
-    assert.ok(this.#listener);
-    return this.#listener;
-  }
-
-  async listen(): Promise<this> {
-    const { protocol = 'udp', listen } = this.#setup;
-    const endpoint = { address: '127.0.0.1', port: 0, protocol };
-    this.#listener = await this.transport.listen(
-      { listen: [endpoint], tls: tls('server'), wrap, join: Join.all, renegotiateAfter: 0, ...listen },
-      { ...this.#on, admission: this.admission, onLink: (link) => void this.accepted.push(link) },
-    );
-    return this;
-  }
-
-  /** A link to the listener, or to what stands before it: our end and theirs. */
-  async connect(through = this.listener.endpoints[0]): Promise<[Link, Link]> {
-    const { protocol = 'udp', dial } = this.#setup;
-    assert.ok(through);
-    const before = this.accepted.length;
-    const link = await this.transport.dial(
-      { remote: through, protocol, tls: tls('client'), wrap, join: Join.all, renegotiateAfter: 0, ...dial },
-      this.#on,
-    );
-    this.#dialled.push(link);
-    await eventually('the gateway has the link', () => this.accepted.length > before);
-    return [link, this.accepted[before] as Link];
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#dialled.map((link) => link.close(done)));
-    await this.#listener?.close(done);
-  }
-
-  get #on() {
-    const onEvent = (event: TransportEvent) => void this.events.push(event);
-    return { onEvent, log: this.log, signal: new AbortController().signal };
-  }
-}
-
-function tls(role: 'client' | 'server') {
-  return createFakeTlsContext({ role, random: seededRandom(role === 'client' ? 1 : 2), name: role });
-}
 
 const flow = (o: Partial<FlowOptions>) =>
   flowPackets({ version: 4, protocol: 'tcp', from: 2, to: 1, sourcePort: 1_000, count: 40, size: 1_388, ...o });
@@ -261,7 +184,8 @@ test('a socket that gives trains up says so once, with the reason', async () => 
     number: 0,
     scratch: createDatagrams(),
     log,
-    onBatch: () => {},
+    faults: new FaultLog(log, systemClock),
+    onDatagrams: ({ count }) => count,
   });
   try {
     assert.deepEqual(log.lines, []);

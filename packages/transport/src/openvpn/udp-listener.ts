@@ -42,8 +42,9 @@ export class UdpListener {
       slotBytes: maxPacketOf(options.host.mtu),
       trains: options.host.trains,
       log: options.host.log,
+      faults: options.host.faults,
       steering: options.steering,
-      onBatch: (batch) => this.#take(batch),
+      onDatagrams: (batch, first) => this.#take(batch, first),
     });
   }
 
@@ -56,22 +57,23 @@ export class UdpListener {
     this.port.close();
   }
 
-  #take(batch: DatagramBatch): void {
+  /** Takes datagram `i`, or the run of data that begins with it. Returns the index behind. */
+  #take(batch: DatagramBatch, i: number): number {
+    if (i === 0) this.#begin(batch);
+    const peerId = peerIdAt(batch, i);
+    if (peerId !== NO_DATA) return this.#takeData(batch, i, peerId);
+    const offset = batch.offsets[i] ?? 0;
+    const length = batch.lengths[i] ?? 0;
+    const more = controlFollows(batch, i);
+    if (length > 0) this.#takeControl(batch.arena.slice(offset, offset + length), this.port.pathOf(batch, i), more);
+    return i + 1;
+  }
+
+  /** The next batch was read. */
+  #begin(batch: DatagramBatch): void {
     const { host } = this.#options;
     host.stats.packetsIn += batch.count;
     this.#strangers.begin(batch, host.clock.now());
-    for (let i = 0; i < batch.count; ) {
-      const peerId = peerIdAt(batch, i);
-      if (peerId !== NO_DATA) {
-        i = this.#takeData(batch, i, peerId);
-        continue;
-      }
-      const offset = batch.offsets[i] ?? 0;
-      const length = batch.lengths[i] ?? 0;
-      const more = controlFollows(batch, i);
-      if (length > 0) this.#takeControl(batch.arena.slice(offset, offset + length), this.port.pathOf(batch, i), more);
-      i++;
-    }
   }
 
   /** Hands the run of datagrams from one peer on one path that starts at `first` to that peer. Returns where the run ends. */

@@ -17,6 +17,8 @@ export interface PppLinkOptions {
   readonly wire?: (() => Readonly<Record<string, number>>) | undefined;
   readonly send: (batch: PacketBatch, now: Instant) => void;
   readonly close: (why: CloseReason) => void;
+  /** A mistake of our own while packets were sent, which ends the call. */
+  readonly onFault: (error: unknown) => void;
 }
 
 export class PppLink implements Link {
@@ -64,7 +66,13 @@ export class PppLink implements Link {
   }
 
   send(batch: PacketBatch): void {
-    if (!this.#over) this.#options.send(batch, this.#options.clock.now());
+    if (this.#over) return;
+    try {
+      this.#options.send(batch, this.#options.clock.now());
+    } catch (error) {
+      this.stats.droppedOut += batch.count;
+      this.#options.onFault(error);
+    }
   }
 
   onPackets(sink: (batch: PacketBatch) => void): void {

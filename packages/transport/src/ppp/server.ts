@@ -52,7 +52,12 @@ export class PppServer {
   handle(event: PppEvent): void {
     switch (event.kind) {
       case 'claim':
-        void this.#decide(event);
+        this.#decide(event).catch((error: unknown) => {
+          // Told to the call, which it ends.
+          this.#options.tell(() => {
+            throw error;
+          });
+        });
         return;
       case 'up':
         this.#up(event.terms);

@@ -7,8 +7,9 @@ import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path } from '@c
 import type { PppEvent, PppSession } from '@culvert/ppp';
 import type { ControlConnection } from '@culvert/pptp';
 import { Alarm } from '../alarm.ts';
+import { ourFault } from '../fault-log.ts';
 import type { PppLink } from '../ppp/link.ts';
-import { type CallEvent, ourFault } from './connection.ts';
+import type { CallEvent } from './connection.ts';
 import { DataPath } from './data-path.ts';
 import type { GreCall, GrePort } from './gre-port.ts';
 import type { PptpDialOptions, PptpListenOptions } from './options.ts';
@@ -64,7 +65,7 @@ export class Call implements GreCall {
       try {
         this.#handleTimeout(now);
       } catch (error) {
-        this.#fail(error);
+        this.fail(error);
       }
     });
     this.data = new DataPath({
@@ -126,7 +127,7 @@ export class Call implements GreCall {
       what(this.#options.ppp, now);
       this.#drain(now);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -138,7 +139,7 @@ export class Call implements GreCall {
       this.data.handleBatch(batch, first, count, now);
       this.#afterPackets(now);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -152,11 +153,9 @@ export class Call implements GreCall {
   close(reason: CloseReason): void {
     if (this.#over || this.#reason !== undefined) return;
     this.#reason = reason;
-    const { ppp, clock, onDown } = this.#options;
-    const now = clock.now();
+    const { clock, onDown } = this.#options;
     this.#goodbye = setTimeout(() => onDown(reason, clock.now()), GOODBYE_MILLIS);
-    ppp.close(reason, now);
-    this.#drain(now);
+    this.tell((ppp, now) => ppp.close(reason, now));
   }
 
   /** The control connection has ended the call, for this reason where PPP has no better one. */
@@ -175,7 +174,7 @@ export class Call implements GreCall {
   }
 
   /** Above is the event loop, and what it is given ends the process: it ends the call. */
-  #fail(error: unknown): void {
+  fail(error: unknown): void {
     const { clock, onDown, onFault } = this.#options;
     onFault(error);
     if (this.#failed) return;

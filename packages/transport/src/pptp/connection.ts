@@ -8,15 +8,13 @@ import type { Socket } from 'node:net';
 import type { CloseReason, Instant, MonotonicClock } from '@culvert/base';
 import type { ControlConnection, ControlEvent } from '@culvert/pptp';
 import { Alarm } from '../alarm.ts';
+import { ourFault } from '../fault-log.ts';
 import type { Call } from './call.ts';
 
 /** For the peer to take our last message and to close its side of the TCP connection. */
 const LINGER_MILLIS = 1_000;
 /** A peer that lets so many bytes of ours lie is none. */
 const MOST_UNREAD = 65_536;
-
-/** Why what a mistake of our own met ends. */
-export const ourFault: CloseReason = { cause: 'error', detail: "a fault of culvert's own" };
 
 export type CallEvent = Extract<ControlEvent, { kind: 'call' }>;
 
@@ -66,15 +64,12 @@ export class Connection {
     }
     const { control, clock } = this.#options;
     const now = clock.now();
-    control.close(reason, now);
-    this.#drain(now);
+    this.#take(() => control.close(reason, now), now);
   }
 
   /** PPP of this call has said goodbye: the rest of the call ends, and with the last one the connection. */
   closeCall(callId: number, reason: CloseReason, now: Instant): void {
-    if (this.#over) return;
-    this.#options.control.closeCall(callId, reason, now);
-    this.#drain(now);
+    this.#take(() => this.#options.control.closeCall(callId, reason, now), now);
   }
 
   /** Tells the machine of something that came from outside. Above here is the event loop: what is thrown there ends the process. */

@@ -30,7 +30,7 @@ export interface DialHandlers {
 export async function dial(to: PptpDialOptions, on: DialHandlers): Promise<Link> {
   checkIpv4(to.remote.address);
   checkIpv4(to.localAddress);
-  const release = on.gre.hold();
+  const release = on.gre.hold(on.log);
   let socket: Socket | undefined;
   try {
     socket = await openConnection(to, on.signal);
@@ -57,7 +57,7 @@ function startCall(
   socket: Socket,
   { id, path, callId }: { readonly id: number; readonly path: Path; readonly callId: number },
 ): Promise<Link> {
-  const release = on.gre.hold();
+  const release = on.gre.hold(on.log);
   const principal: Principal = { user: to.remote.address, groups: [], certificate: undefined, proofs: ['password'] };
   const faults = new FaultLog(on.log, systemClock);
   const onFault = (error: unknown): void => faults.tell('a call', error);

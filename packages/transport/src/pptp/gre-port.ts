@@ -8,6 +8,7 @@ import type { PacketBatch, Path } from '@culvert/base';
 import { type DatagramBatch, encodePath, pathWords, type RawIpSocket } from '@culvert/netio';
 import { CallTable, callIdOf, GRE_PROTOCOL, isGre } from '@culvert/pptp';
 import { systemRandom } from '../clock.ts';
+import type { FaultLog } from '../fault-log.ts';
 import { type RawIpOutbox, RawIpPort } from '../raw-ip-port.ts';
 
 /** Words of a path record: where the addresses lie (IPv4 has one word of four). */
@@ -31,8 +32,9 @@ export class GrePort {
   readonly #port: RawIpPort;
 
   /** Throws NetioError, CULVERT_NETIO_RAW_PERMISSION without CAP_NET_RAW. */
-  constructor(address: string | undefined) {
-    this.#port = new RawIpPort({ protocol: GRE_PROTOCOL, family: 4, address }, (batch) => this.#hand(batch));
+  constructor(address: string | undefined, faults: FaultLog) {
+    const at = { protocol: GRE_PROTOCOL, family: 4, address } as const;
+    this.#port = new RawIpPort(at, faults, (batch, first) => this.#hand(batch, first));
   }
 
   get socketStats(): RawIpSocket['stats'] {
@@ -61,31 +63,30 @@ export class GrePort {
     this.#port.close();
   }
 
-  /** Cuts the batch into runs of one call. */
-  #hand(batch: DatagramBatch): void {
-    this.stats.packetsIn += batch.count;
-    let run: GreCall | undefined;
-    let first = 0;
-    for (let slot = 0; slot < batch.count; slot++) {
-      const call = this.#callOf(batch, slot);
-      if (call === run) continue;
-      run?.handlePackets(batch, first, slot - first);
-      run = call;
-      first = slot;
+  /** Hands the run of packets of one call that begins with `first` to it. Returns the index behind. */
+  #hand(batch: DatagramBatch, first: number): number {
+    if (first === 0) this.stats.packetsIn += batch.count;
+    const call = this.#callOf(batch, first);
+    let end = first + 1;
+    if (call === undefined) {
+      if (isGreAt(batch, first)) this.stats.strange++;
+      else this.stats.malformed++;
+      return end;
     }
-    run?.handlePackets(batch, first, batch.count - first);
+    while (end < batch.count && this.#callOf(batch, end) === call) end++;
+    call.handlePackets(batch, first, end - first);
+    return end;
   }
 
   #callOf(batch: DatagramBatch, slot: number): GreCall | undefined {
-    const { view, offsets, lengths, paths } = batch;
-    const [at = 0, length = 0] = [offsets[slot], lengths[slot]];
-    if (!isGre(view, at, length)) {
-      this.stats.malformed++;
-      return undefined;
-    }
+    if (!isGreAt(batch, slot)) return undefined;
+    const { view, offsets, paths } = batch;
     const path = slot * pathWords;
-    const call = this.#calls.find(callIdOf(view, at), paths[path + REMOTE] ?? 0, paths[path + LOCAL] ?? 0);
-    if (call === undefined) this.stats.strange++;
-    return call;
+    const callId = callIdOf(view, offsets[slot] ?? 0);
+    return this.#calls.find(callId, paths[path + REMOTE] ?? 0, paths[path + LOCAL] ?? 0);
   }
+}
+
+function isGreAt({ view, offsets, lengths }: DatagramBatch, slot: number): boolean {
+  return isGre(view, offsets[slot] ?? 0, lengths[slot] ?? 0);
 }

@@ -105,7 +105,7 @@ class ConnectionHost {
   }
 
   async open({ address, port }: PptpListenAddress): Promise<void> {
-    const gre = new GrePort(address);
+    const gre = new GrePort(address, this.#faults);
     this.#ports.push(gre);
     const server = new TcpServer({
       address: address ?? '0.0.0.0',

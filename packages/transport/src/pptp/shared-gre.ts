@@ -1,3 +1,6 @@
+import type { Logger } from '@culvert/base';
+import { systemClock } from '../clock.ts';
+import { FaultLog } from '../fault-log.ts';
 import { GrePort } from './gre-port.ts';
 
 /**
@@ -15,8 +18,8 @@ export class SharedGre {
   }
 
   /** Opens it where it is not. The function lets go; calling it again does nothing. Throws NetioError without CAP_NET_RAW. */
-  hold(): () => void {
-    this.#port ??= new GrePort(undefined);
+  hold(log: Logger): () => void {
+    this.#port ??= new GrePort(undefined, new FaultLog(log, systemClock));
     this.#holders++;
     let held = true;
     return () => {

@@ -38,6 +38,7 @@ export function bringUp(
     unfragmented: OUTER_MTU - IPV4_HEADER - data.overhead,
     send: (batch, now) => call.send(batch, now),
     close: (why) => call.close(why),
+    onFault: (error) => call.fail(error),
   });
   return call.link;
 }
