@@ -5,6 +5,7 @@ import type { Instant } from '@culvert/base';
 import { forge } from '../test/forged-packets.ts';
 import { batchOf, Office, type StubLink } from '../test/office.ts';
 import { FairShare, PATIENCE, ShareUse } from './fair-share.ts';
+import { Handed } from './index.ts';
 
 const server = '192.168.10.5';
 const everything = { filter: { rules: [{ action: 'allow', direction: 'fromOffice' }], default: 'allow' } } as const;
@@ -53,6 +54,20 @@ describe('when the device holds more than we can carry', () => {
     const { office, links } = overload({ links: 4, flood: 0.25, rounds: 400 });
     const out = links.map((link) => office.core.view(link)?.counters.packetsOut ?? 0);
     assert.ok(Math.min(...out) > Math.max(...out) * 0.9, String(out));
+  });
+
+  test('what another thread hands over arrives once the own queue is silent', () => {
+    const { office, links } = overload({ links: 2, flood: 0.9, rounds: 60 });
+    const [link] = links as [StubLink];
+    const before = office.core.view(link)?.counters.packetsOut ?? 0;
+    const packet = forge({ from: server, to: addressOf(0) });
+    for (let i = 0; i < 1_000; i++) {
+      office.pass(10);
+      const batch = batchOf([packet]);
+      batch.tags[0] = Handed.fromDevice;
+      office.core.handleHandedOver(batch, office.now);
+    }
+    assert.equal((office.core.view(link)?.counters.packetsOut ?? 0) - before, 1_000);
   });
 
   test('the packets that pass stay in order', () => {

@@ -67,6 +67,11 @@ export class FairShare {
     this.#round++;
   }
 
+  /** Packets came another way than by the queue. One that was not read for `PATIENCE` holds nothing: rounds go on without it. */
+  beginAside(now: Instant): void {
+    if (now - this.#now > PATIENCE) this.begin(now, true);
+  }
+
   /** Whether a packet of `bytes` in this batch is within the share of the link that has `use`. */
   admits(use: ShareUse, bytes: number, isTrain: boolean): boolean {
     if (use !== this.#last) {

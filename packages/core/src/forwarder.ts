@@ -65,6 +65,7 @@ export class Forwarder {
   }
 
   handleHandedOver(batch: PacketBatch, now: Instant): void {
+    this.#share.beginAside(now);
     const groups = this.#enter(batch, now, this.#o.dropped);
     if (groups === undefined) return;
     this.#forAll(batch, groups, false);
