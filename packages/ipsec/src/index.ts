@@ -15,6 +15,7 @@ export { TunnelSelectors } from './esp/tunnel-selectors.ts';
 export { subjectOf } from './ike/certificate-names.ts';
 export { createKeyAgreement, groupNumbers, type IkeGroup, type KeyAgreement, publicValueBytes } from './ike/groups.ts';
 export { digest, hashBytes, type IkeHash, prf } from './ike/prf.ts';
+export { fullSecret, type KeyPairKind, keyPairKind, publicKeyOf, publicValueOf } from './ike/public-keys.ts';
 export type { Lifetimes } from './ike/v1/attributes.ts';
 export type { IkeCipher } from './ike/v1/cbc.ts';
 export { type Identification, IdentityType } from './ike/v1/identification.ts';
@@ -30,7 +31,7 @@ export type {
   OwnCertificate,
 } from './ike/v1/machine/face.ts';
 export { workDropped } from './ike/v1/machine/face.ts';
-export { exchangeKeys } from './ike/v1/machine/key-exchange.ts';
+export { exchangeKeys, type KeyExchange, type KeyExchangeResult } from './ike/v1/machine/key-exchange.ts';
 export { type NatFlavour, natDetectionHash } from './ike/v1/nat-detection.ts';
 export { type NoneChosen, sideBySide } from './ike/v1/offers.ts';
 export {

@@ -66,7 +66,7 @@ export function publicValueBytes(group: IkeGroup): number {
 type ModpGroup = keyof typeof modpGroups;
 
 /** Exponents by the larger estimate of RFC 3526, section 8, and for the two old groups by RFC 2409's strength, in whole words. */
-const modpGroups = {
+export const modpGroups = {
   modp1024: { name: undefined, exponentBytes: 32 },
   modp1536: { name: 'modp5', exponentBytes: 32 },
   modp2048: { name: 'modp14', exponentBytes: 40 },
@@ -74,11 +74,14 @@ const modpGroups = {
   modp4096: { name: 'modp16', exponentBytes: 64 },
 } as const;
 
-const curves = {
-  ecp256: { name: 'prime256v1', bytes: 32, topByte: 0xff },
-  ecp384: { name: 'secp384r1', bytes: 48, topByte: 0xff },
-  ecp521: { name: 'secp521r1', bytes: 66, topByte: 0x01 },
+export const curves = {
+  ecp256: { name: 'prime256v1', bytes: 32, topByte: 0xff, oid: [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07] },
+  ecp384: { name: 'secp384r1', bytes: 48, topByte: 0xff, oid: [0x2b, 0x81, 0x04, 0x00, 0x22] },
+  ecp521: { name: 'secp521r1', bytes: 66, topByte: 0x01, oid: [0x2b, 0x81, 0x04, 0x00, 0x23] },
 } as const;
+
+/** AlgorithmIdentifier of its keys (RFC 8410, section 3). */
+export const X25519: Uint8Array = sequence(objectIdentifier(0x2b, 0x65, 0x6e));
 
 const GENERATOR = Uint8Array.of(2);
 const UNCOMPRESSED = 4;
@@ -89,7 +92,7 @@ const MODP1024 =
   'ef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6f44c42e9a637ed6b0bff5cb6f406b7ed' +
   'ee386bfb5a899fa5ae9f24117c4b1fe649286651ece65381ffffffffffffffff';
 
-function primeOf(group: ModpGroup): Uint8Array {
+export function primeOf(group: ModpGroup): Uint8Array {
   const { name } = modpGroups[group];
   return Uint8Array.from(name === undefined ? Buffer.from(MODP1024, 'hex') : getDiffieHellman(name).getPrime());
 }
@@ -108,20 +111,22 @@ function modp(group: ModpGroup, random: RandomSource): KeyAgreement {
   if (exponent.every((byte, n) => byte === 0 || n === exponent.length - 1)) throw new RangeError('not random');
   const privateKey = pkcs8(algorithm, integer(exponent));
   const agree = (peerValue: Uint8Array): Uint8Array => {
-    checkModp(group, prime, peerValue);
-    return leftPadded(diffieHellman({ privateKey, publicKey: spki(algorithm, integer(peerValue)) }), prime.length);
+    return leftPadded(diffieHellman({ privateKey, publicKey: modpKeyOf(group, peerValue) }), prime.length);
   };
   // The end of a SubjectPublicKeyInfo is the value as an INTEGER, without zeros in front.
   const encoded = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   return { group, publicValue: integerAtEnd(encoded, prime.length), agree };
 }
 
-function checkModp(group: string, prime: Uint8Array, value: Uint8Array): void {
+/** A peer's public value, checked. Throws WireError. */
+export function modpKeyOf(group: ModpGroup, value: Uint8Array): KeyObject {
+  const prime = primeOf(group);
   if (value.length !== prime.length) throw wrongLength(group, value.length);
   const y = BigInt(`0x${toHex(value)}`);
   if (y <= 1n || y >= BigInt(`0x${toHex(prime)}`) - 1n) {
     throw new WireError('CULVERT_WIRE_VALUE', `${group}: public value out of range`);
   }
+  return spki(dhKeyAgreement(prime), integer(value));
 }
 
 function ecp(group: IkeGroup, curve: (typeof curves)[keyof typeof curves], random: RandomSource): KeyAgreement {
@@ -156,12 +161,11 @@ function scalar(curve: (typeof curves)[keyof typeof curves], random: RandomSourc
 
 /** The one curve of its kind here: RFC 8031 for IKEv2, and by the same number what strongSwan and libreswan do in IKEv1. */
 function curve25519(random: RandomSource): KeyAgreement {
-  const algorithm = sequence(objectIdentifier(0x2b, 0x65, 0x6e));
-  const privateKey = pkcs8(algorithm, octetString(random.bytes(32)));
+  const privateKey = pkcs8(X25519, octetString(random.bytes(32)));
   const agree = (peerValue: Uint8Array): Uint8Array => {
     if (peerValue.length !== 32) throw wrongLength('curve25519', peerValue.length);
     try {
-      return Uint8Array.from(diffieHellman({ privateKey, publicKey: spki(algorithm, peerValue) }));
+      return Uint8Array.from(diffieHellman({ privateKey, publicKey: spki(X25519, peerValue) }));
     } catch (cause) {
       throw new WireError('CULVERT_WIRE_VALUE', 'curve25519: public value of small order', { cause });
     }
@@ -177,12 +181,12 @@ function pkcs8(algorithm: Uint8Array, key: Uint8Array): KeyObject {
 }
 
 /** SubjectPublicKeyInfo (RFC 5280, section 4.1). */
-function spki(algorithm: Uint8Array, key: Uint8Array): KeyObject {
+export function spki(algorithm: Uint8Array, key: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.from(sequence(algorithm, bitString(key))), format: 'der', type: 'spki' });
 }
 
 /** The INTEGER that ends `der`, filled up to `length`: found by trying lengths from the longest, which it has but for one value in 256. */
-function integerAtEnd(der: Uint8Array, length: number): Uint8Array {
+export function integerAtEnd(der: Uint8Array, length: number): Uint8Array {
   for (let bytes = length; bytes > 0; bytes--) {
     const value = der.subarray(der.length - bytes);
     const encoded = integer(value);
@@ -192,13 +196,13 @@ function integerAtEnd(der: Uint8Array, length: number): Uint8Array {
   throw new TypeError('no INTEGER at the end');
 }
 
-function leftPadded(bytes: Uint8Array, length: number): Uint8Array {
+export function leftPadded(bytes: Uint8Array, length: number): Uint8Array {
   const out = new Uint8Array(length);
   out.set(bytes, length - bytes.length);
   return out;
 }
 
-function wrongLength(group: string, length: number): WireError {
+export function wrongLength(group: string, length: number): WireError {
   return new WireError('CULVERT_WIRE_LENGTH', `${group}: public value of ${length} bytes`);
 }
 

@@ -25,6 +25,7 @@ import type { UdpPort } from '../udp-port.ts';
 import { WorkQueue } from '../work-queue.ts';
 import type { Credentials } from './credentials.ts';
 import { EspReceiver, type EspSource } from './esp-receiver.ts';
+import { KeyExchanges } from './key-exchanges.ts';
 import type { IpsecPeer } from './peer.ts';
 import { type PeerHandlers, PeerTable, type PeerTableOptions, pathIn } from './peer-table.ts';
 
@@ -53,6 +54,7 @@ export class Ipsec {
   readonly #receiver: EspReceiver;
   readonly #alarm: Alarm;
   readonly #queue: WorkQueue;
+  readonly #exchanges: KeyExchanges;
   readonly #turn = new EndOfTurn(() => this.#drain());
   readonly #peers: PeerTable;
   #malformed = 0;
@@ -103,11 +105,9 @@ export class Ipsec {
       },
     });
     this.#alarm = new Alarm(clock, (now) => this.#handleTimeout(now));
-    this.#queue = new WorkQueue({
-      limit: MOST_WAITING,
-      now: () => clock.now(),
-      onFault: (error) => this.#tellFault(error),
-    });
+    const onFault = (error: unknown) => this.#tellFault(error);
+    this.#queue = new WorkQueue({ limit: MOST_WAITING, now: () => clock.now(), onFault });
+    this.#exchanges = new KeyExchanges({ limit: MOST_WAITING, onFault });
   }
 
   get stats(): Readonly<Record<string, number>> {
@@ -121,7 +121,7 @@ export class Ipsec {
       ikeUnauthenticated: unauthenticated,
       ikeRefused: refused,
       ikeTooMany: tooMany,
-      ikeDropped: this.#dropped + this.#queue.dropped,
+      ikeDropped: this.#dropped + this.#queue.dropped + this.#exchanges.dropped,
     };
   }
 
@@ -171,6 +171,7 @@ export class Ipsec {
     this.#closed = true;
     this.#alarm.cancel();
     this.#queue.clear();
+    this.#exchanges.clear();
     this.#sas.close();
   }
 
@@ -214,11 +215,17 @@ export class Ipsec {
 
   #queueWork(work: IkeWork): void {
     const done = (result: IkeWorkResult) => {
+      if (this.#closed) return;
       this.#ike.handleWorkDone(work.id, result, this.#options.clock.now());
       this.#turn.ask();
     };
+    // What strangers can ask for is done elsewhere. An initiator's exchange has two steps by one private value, and there are few.
+    const isAside = work.kind === 'key-exchange' && work.request.once === true;
+    const isTaken = isAside
+      ? this.#exchanges.push(work.request, done)
+      : this.#queue.push(() => done(this.#tryTo(work)));
     // Work that is never done would be waited for, and remembered, for ever.
-    if (!this.#queue.push(() => done(this.#tryTo(work)))) done(workDropped);
+    if (!isTaken) done(workDropped);
   }
 
   #tryTo(work: IkeWork): IkeWorkResult {

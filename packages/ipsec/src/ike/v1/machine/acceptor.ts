@@ -75,6 +75,15 @@ export class Acceptor {
     else this.#answerAgain(known, digest, path);
   }
 
+  /** Whether its sender, who came back with our cookie, may have a key exchange and a place now. A peer that means it asks again. */
+  admits({ source, offer }: FirstMessage, now: Instant): boolean {
+    const { halfOpen, exchangeBudget } = this.#context;
+    const { group } = offer.choice.suite;
+    if (!exchangeBudget.allows(source, group, now) || !halfOpen.makeRoom(source, now)) return false;
+    exchangeBudget.take(source, group, now);
+    return true;
+  }
+
   #answer(message: Message, digest: string, key: string, path: Path, now: Instant): void {
     const offer = this.#read(message, digest, path.remote.address);
     if ('code' in offer) {

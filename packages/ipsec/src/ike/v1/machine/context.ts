@@ -18,6 +18,7 @@ import {
 import { HalfOpen } from './half-open.ts';
 import type { IkeSa } from './ike-sa.ts';
 import type { KeyExchange, KeyExchangeResult } from './key-exchange.ts';
+import { KeyExchangeBudget } from './key-exchange-budget.ts';
 import { join } from './keys.ts';
 
 const NON_ESP_MARKER = new Uint8Array(4);
@@ -42,6 +43,7 @@ export class Context {
   readonly events: IkeEvent[] = [];
   readonly work: IkeWork[] = [];
   readonly halfOpen: HalfOpen;
+  readonly exchangeBudget: KeyExchangeBudget;
   readonly children: Children;
   readonly stats = {
     malformed: 0,
@@ -68,6 +70,7 @@ export class Context {
     this.deadPeerDetection = { ...defaultDeadPeerDetection, ...options.deadPeerDetection };
     this.ports = options.ports ?? { ike: 500, natTraversal: 4500 };
     this.halfOpen = new HalfOpen(this.limits);
+    this.exchangeBudget = new KeyExchangeBudget(this.limits);
     this.children = new Children(this);
   }
 

@@ -255,7 +255,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     const first = this.#acceptor.first.get(key);
     if (first === undefined || first.source !== path.remote.address || (message.flags & Flag.encrypted) !== 0)
       return undefined;
-    if (!this.#hasRoom(first.source, now) || !this.#context.halfOpen.makeRoom(first.source, now)) {
+    if (!this.#hasRoom(first.source, now) || !this.#acceptor.admits(first, now)) {
       this.#context.stats.tooMany++;
       return undefined;
     }

@@ -46,13 +46,24 @@ export interface IkeLimits {
   readonly halfOpen: number;
   /** Of one source address: many clients may sit behind one NAT. Its own oldest makes room once it is some seconds old. @default 32 */
   readonly halfOpenPerSource: number;
+  /** Work of key exchanges that peers may cause at once after a quiet while, in milliseconds of one core (`exchangeCost`). @default 2000 */
+  readonly exchangeBurst: number;
+  /** What comes back of it each second. @default 500 */
+  readonly exchangesPerSecond: number;
+  /** Of one source address: an office of 60 behind one NAT comes back at once, whatever group it takes. @default 250 */
+  readonly exchangeBurstPerSource: number;
+  /** @default 50 */
+  readonly exchangesPerSecondPerSource: number;
   /** Phase 1 SAs, those that stand and those under way; more are refused. @default 16_384 */
   readonly ikeSas: number;
   /** Of one source address. @default 512 */
   readonly ikeSasPerSource: number;
   /** Quick modes under way in one phase 1. @default 8 */
   readonly quickModes: number;
-  /** Messages that fail to decrypt or to authenticate in one negotiation, before it is given up. @default 8 */
+  /**
+   * Messages that fail to decrypt or to authenticate in one negotiation. More are not looked at; what we began is given up, and what others
+   * began keeps its place until its time is up, so that failing makes no room for the next. @default 8
+   */
   readonly failures: number;
   /** Time for a negotiation from its first message. @default 30_000 */
   readonly negotiation: Millis;
@@ -129,7 +140,7 @@ export interface ConnectOptions {
 
 /** Slow, pure: may run on another thread. Hand its result to `handleWorkDone`. */
 export type IkeWork =
-  /** `exchangeKeys(request)`; done with its result. */
+  /** `exchangeKeys(request)`, or of what is asked for `once` the same with another private value; done with its result. */
   | { readonly kind: 'key-exchange'; readonly id: number; readonly request: KeyExchange }
   /** `signHash(method, key, hash)`; done with its result. */
   | { readonly kind: 'sign'; readonly id: number; readonly method: SignatureMethod; readonly hash: Uint8Array }
@@ -237,6 +248,10 @@ export const defaultLimits: IkeLimits = {
   unprovenPerSource: 64,
   halfOpen: 512,
   halfOpenPerSource: 32,
+  exchangeBurst: 2000,
+  exchangesPerSecond: 500,
+  exchangeBurstPerSource: 250,
+  exchangesPerSecondPerSource: 50,
   ikeSas: 16_384,
   ikeSasPerSource: 512,
   quickModes: 8,

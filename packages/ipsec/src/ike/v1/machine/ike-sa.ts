@@ -334,7 +334,7 @@ export class IkeSa {
     }
     // Our cookie proves this one address, and the key was chosen by it. Another port is a NAT's (RFC 3947, section 4).
     const elsewhere = path.remote.address !== this.source;
-    if (this.mainMode === undefined || this.working || message.messageId !== 0 || elsewhere) {
+    if (this.mainMode === undefined || this.working || message.messageId !== 0 || elsewhere || this.#isDeaf) {
       this.context.stats.unknown++;
       return;
     }
@@ -371,7 +371,12 @@ export class IkeSa {
 
   countFailure(): void {
     this.#failures++;
-    if (this.#failures >= this.context.limits.failures && !this.established) this.fail();
+    if (this.role === 'initiator' && this.#isDeaf) this.fail();
+  }
+
+  /** Too much of what it got was not of its peer. A responder's place is kept: each that is free costs another key exchange. */
+  get #isDeaf(): boolean {
+    return this.#failures >= this.context.limits.failures && !this.established;
   }
 
   #answerAgain(path: Path): void {

@@ -10,6 +10,8 @@ export interface KeyExchange {
   readonly seed: Uint8Array;
   /** Of the KE payload. Absent: our public value alone is wanted. */
   readonly peerValue?: Uint8Array | undefined;
+  /** The seed is of this exchange alone, so that the private value may as well come from elsewhere. */
+  readonly once?: boolean | undefined;
 }
 
 export interface KeyExchangeResult {

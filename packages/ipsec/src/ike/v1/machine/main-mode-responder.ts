@@ -87,7 +87,7 @@ export class MainModeResponder implements MainMode {
       sa.keys = keys;
       this.suspect('timeout', `the peer stopped after the key exchange: ${whyStopped(sa, signs)}`);
     };
-    const request = { group: suite.group, seed, peerValue: initiatorPublic };
+    const request = { group: suite.group, seed, peerValue: initiatorPublic, once: true };
     sa.context.exchangeKeys(request, send, (detail) => sa.giveWay(detail));
   }
 

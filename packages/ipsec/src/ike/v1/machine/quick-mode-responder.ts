@@ -125,6 +125,13 @@ export class QuickModeResponder implements QuickMode {
       this.#answer(request, undefined, now);
       return;
     }
+    const { exchangeBudget } = sa.context;
+    if (!exchangeBudget.allows(sa.source, group, now)) {
+      sa.context.stats.tooMany++;
+      this.#giveWay('too many key exchanges in a short time');
+      return;
+    }
+    exchangeBudget.take(sa.source, group, now);
     this.#state = 'working';
     const seed = drawSeed(sa.context.options.random);
     const answer = (result: KeyExchangeResult | undefined, at: Instant) => {
@@ -133,7 +140,7 @@ export class QuickModeResponder implements QuickMode {
         return this.#refuse('protocol', NotifyType.invalidKey, 'the key exchange value is no member of the group');
       this.#answer(request, result, at);
     };
-    const exchange = { group, seed, peerValue: request.peerValue };
+    const exchange = { group, seed, peerValue: request.peerValue, once: true };
     sa.context.exchangeKeys(exchange, answer, (detail) => this.#giveWay(detail));
   }
 
