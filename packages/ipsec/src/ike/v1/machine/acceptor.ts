@@ -92,7 +92,6 @@ export class Acceptor {
     }
     const first = { key, offer, source: path.remote.address, at: now, resends: 0 };
     this.first.add(first);
-    this.#context.schedule(this.first.nextExpiry());
     this.#reply(first, path);
   }
 

@@ -3,6 +3,7 @@ import type { Instant, Path } from '@culvert/base';
 import { type ChildSa, coversTraffic, isSameTraffic } from '../../../child-sa.ts';
 import { type Lifetimes, shorterOf } from '../attributes.ts';
 import type { Context } from './context.ts';
+import { Deadlines } from './deadlines.ts';
 import { type ChildId, type ChildRequest, type IkeLifetimes, type IkeSaId, later } from './face.ts';
 import { sameRemote } from './same.ts';
 
@@ -93,6 +94,7 @@ export interface NewChild {
 
 export class Children {
   readonly #context: Context;
+  readonly #deadlines = new Deadlines<Child>();
   readonly #all = new Map<ChildId, Child>();
   readonly #late: { readonly child: Child; readonly until: Instant }[] = [];
   readonly #byIkeSa = new Groups<IkeSaId>();
@@ -139,7 +141,7 @@ export class Children {
     };
     this.#all.set(child.id, child);
     this.#byIkeSa.add(child.ikeSa, child);
-    this.#context.schedule(nextOf(child));
+    this.#schedule(child);
     const { sa, path, peerOriginal, replaces } = from;
     this.#context.emit({ kind: 'child-created', ikeSa: from.ikeSa, child: child.id, sa, path, peerOriginal, replaces });
     return child;
@@ -195,7 +197,7 @@ export class Children {
   /** Once packets come by it; soon also without, since the peer may have none to send. */
   readyByTraffic(child: Child, now: Instant): void {
     child.readyAt = later(now, SETTLE);
-    this.#context.schedule(child.readyAt);
+    this.#schedule(child);
   }
 
   /** `by`, in its time: the initiator deletes what it replaced. */
@@ -203,11 +205,12 @@ export class Children {
     const child = this.#all.get(id);
     if (child === undefined) return;
     child.retireAt = later(now, OVERLAP);
-    this.#context.schedule(child.retireAt);
+    this.#schedule(child);
   }
 
   delete(child: Child, by: 'peer' | 'us' | 'expiry'): void {
     if (!this.#all.delete(child.id)) return;
+    this.#deadlines.delete(child);
     this.#byIkeSa.delete(child.ikeSa, child);
     for (const id of child.former) this.#byFormer.delete(id, child);
     this.#context.options.releaseSpi?.(child.sa.inbound.spi);
@@ -233,7 +236,7 @@ export class Children {
       this.#byIkeSa.add(to, child);
       child.former.push(from);
       child.notBefore = now;
-      this.#context.schedule(nextOf(child));
+      this.#schedule(child);
       this.#byFormer.add(from, child);
       const oldest = child.former.length > MOST_FORMER ? child.former.shift() : undefined;
       if (oldest !== undefined) this.#byFormer.delete(oldest, child);
@@ -253,23 +256,42 @@ export class Children {
     }
   }
 
-  /** Calls back for each that wants new keys, and for each that is to be deleted. Returns the next deadline. */
+  /** Its sequence numbers run out. */
+  wear(child: Child): void {
+    child.worn = true;
+    this.#schedule(child);
+  }
+
+  /** The one that was to take its place came to nothing. */
+  keep(id: ChildId): void {
+    const child = this.#all.get(id);
+    if (child === undefined) return;
+    child.rekeying = false;
+    this.#schedule(child);
+  }
+
+  get nextDeadline(): Instant | undefined {
+    return this.#deadlines.next;
+  }
+
+  /** Calls back for each that wants new keys, and for each that is to be deleted. */
   handleTimeout(
     now: Instant,
     rekey: (child: Child) => void,
     retire: (child: Child, by: 'us' | 'expiry') => void,
-  ): Instant | undefined {
-    let next: Instant | undefined;
-    for (const child of [...this.#all.values()]) {
+  ): void {
+    for (const child of this.#deadlines.take(now)) {
+      if (!this.#all.has(child.id)) continue;
       if (child.readyAt !== undefined && now >= child.readyAt) this.ready(child);
       if (now >= child.hardAt || (!child.ready && now >= child.confirmBy)) retire(child, 'expiry');
       else if (child.retireAt !== undefined && now >= child.retireAt) retire(child, 'us');
       else if (wantsKeys(child, now)) rekey(child);
-      if (!this.#all.has(child.id)) continue;
-      const at = nextOf(child);
-      if (next === undefined || at < next) next = at;
+      if (this.#all.has(child.id)) this.#schedule(child);
     }
-    return next;
+  }
+
+  #schedule(child: Child): void {
+    this.#deadlines.set(child, nextOf(child));
   }
 }
 

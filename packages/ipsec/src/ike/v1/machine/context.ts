@@ -2,6 +2,7 @@
 import type { Instant, Path, Transmit } from '@culvert/base';
 import type { Authentication } from '../phase1-proposal.ts';
 import { Children } from './children.ts';
+import { Deadlines } from './deadlines.ts';
 import {
   type DeadPeerDetection,
   defaultDeadPeerDetection,
@@ -57,7 +58,8 @@ export class Context {
   };
   /** Closed since the endpoint looked last. */
   readonly ended: IkeSa[] = [];
-  next: Instant | undefined;
+  /** Of phase 1 SAs. */
+  readonly deadlines: Deadlines<IkeSa> = new Deadlines();
   readonly #waiting = new Map<number, { readonly done: Done<Result>; readonly dropped: (detail: string) => void }>();
   #lastId = 0;
   #warnedAt = Number.NEGATIVE_INFINITY;
@@ -150,7 +152,9 @@ export class Context {
     return ((a << 16) | (b << 8) | c) / 0x100_0000;
   }
 
-  schedule(at: Instant | undefined): void {
-    if (at !== undefined && (this.next === undefined || at < this.next)) this.next = at;
+  /** Its deadline may have come nearer. */
+  schedule(sa: IkeSa | undefined): void {
+    const at = sa?.deadline();
+    if (sa !== undefined && at !== undefined) this.deadlines.set(sa, at);
   }
 }

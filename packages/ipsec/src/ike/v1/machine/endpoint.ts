@@ -91,7 +91,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   createChild(ikeSa: IkeSaId, request: ChildRequest, now: Instant): void {
     const sa = this.#sas.get(ikeSa);
     if (sa?.established) sa.quickModes.start(request, undefined, now);
-    this.#context.schedule(sa?.deadline());
+    this.#context.schedule(sa);
   }
 
   handleDatagram(datagram: Uint8Array, path: Path, now: Instant): void {
@@ -131,6 +131,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
       found.hears &&= samePath(found.path, path);
       found.path = path;
       sa?.heard(path, now);
+      this.#context.schedule(sa);
     }
     children.ready(found);
     found.received += bytes;
@@ -149,7 +150,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   renewChild(child: ChildId, now: Instant): void {
     const found = this.#context.children.get(child);
     if (found === undefined) return;
-    found.worn = true;
+    this.#context.children.wear(found);
     if (wantsKeys(found, now)) this.#rekey(found, now);
   }
 
@@ -171,12 +172,13 @@ export class IkeEndpoint implements Machine<IkeEvent> {
 
   handleTimeout(now: Instant): void {
     this.#acceptor.first.expire(now);
-    for (const sa of [...this.#sas.values()]) {
+    const due = this.#context.deadlines.take(now);
+    for (const sa of due) {
       if ((sa.deadline() ?? now) > now) continue;
       sa.handleTimeout(now);
       if (!sa.closed && sa.life.softAt !== undefined && now >= sa.life.softAt) this.#renew(sa, now);
     }
-    const next = this.#context.children.handleTimeout(
+    this.#context.children.handleTimeout(
       now,
       (child) => this.#rekey(child, now),
       (child, by) => this.#retire(child, by),
@@ -184,10 +186,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     this.#sweep();
     for (const id of this.#connects.keys())
       if (!this.#sas.get(id) && !this.#hasChildToRenew(id)) this.#connects.delete(id);
-    this.#context.next = undefined;
-    this.#context.schedule(next);
-    this.#context.schedule(this.#acceptor.first.nextExpiry());
-    for (const sa of this.#sas.values()) this.#context.schedule(sa.deadline());
+    for (const sa of due) this.#context.schedule(sa);
   }
 
   // Out.
@@ -205,8 +204,10 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   }
 
   pollTimeout(): Instant | undefined {
-    const { firstMessages, ikeSas, children } = this.sizes;
-    return firstMessages + ikeSas + children === 0 ? undefined : this.#context.next;
+    const { deadlines, children } = this.#context;
+    const all = [deadlines.next, children.nextDeadline, this.#acceptor.first.nextExpiry()];
+    const next = Math.min(...all.map((at) => at ?? Number.POSITIVE_INFINITY));
+    return next === Number.POSITIVE_INFINITY ? undefined : (next as Instant);
   }
 
   // Details.
@@ -235,7 +236,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
       this.#adopt(sa);
     } finally {
       sa.wear(now);
-      this.#context.schedule(sa.deadline());
+      this.#context.schedule(sa);
       this.#sweep();
     }
   }
@@ -303,7 +304,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     this.#keep(sa);
     this.#connects.set(id, connect);
     sa.mainMode = new MainModeInitiator(sa, connect, firstContact, now);
-    this.#context.schedule(sa.deadline());
+    this.#context.schedule(sa);
     return sa;
   }
 
@@ -315,7 +316,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
       sa.beginLife(now);
       const method = keys.suite.authentication === 'pre-shared-key' ? 'pre-shared-key' : 'certificate';
       this.#announce(sa, { authentication: method, suite: keys.suite, certificates }, now);
-      this.#context.schedule(sa.deadline());
+      this.#context.schedule(sa);
     };
   }
 
@@ -353,7 +354,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
       if (this.#connects.has(sa.id)) continue;
       this.#connects.set(sa.id, connect);
       sa.life.takeOver(this.#context.draw(), now);
-      this.#context.schedule(sa.life.softAt);
+      this.#context.schedule(sa);
     }
   }
 
@@ -381,7 +382,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     if (!sa.established) return;
     child.rekeying = true;
     sa.quickModes.start(child.request, child.id, now);
-    this.#context.schedule(sa.deadline());
+    this.#context.schedule(sa);
   }
 
   /** Its peer deleted phase 1 and nothing else: new keys need another one. */
@@ -400,6 +401,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
   #sweep(): void {
     for (let sa = this.#context.ended.pop(); sa !== undefined; sa = this.#context.ended.pop()) {
       this.#sas.delete(sa);
+      this.#context.deadlines.delete(sa);
       if (!this.#hasChildToRenew(sa.id)) this.#connects.delete(sa.id);
     }
   }

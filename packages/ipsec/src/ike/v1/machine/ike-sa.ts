@@ -187,7 +187,7 @@ export class IkeSa {
     const datagram = encodeMessage(header, payloads[0]?.type ?? 0, rest);
     this.#last.answer(datagram);
     this.#retransmission = kind === 'request' ? new Retransmission(datagram, this.path, now) : undefined;
-    this.context.schedule(this.#retransmission?.at);
+    this.context.schedule(this);
     this.transmit(datagram);
   }
 

@@ -132,8 +132,7 @@ export class QuickModeInitiator implements QuickMode {
   #comeToNothing(): void {
     const { options, children } = this.#sa.context;
     options.releaseSpi?.(this.#spi);
-    const old = this.#replaces === undefined ? undefined : children.get(this.#replaces);
-    if (old !== undefined) old.rekeying = false;
+    if (this.#replaces !== undefined) children.keep(this.#replaces);
   }
 
   #ask(publicValue: Uint8Array | undefined, now: Instant): void {
@@ -154,7 +153,7 @@ export class QuickModeInitiator implements QuickMode {
     this.#state = 'asked';
     this.#retransmission = new Retransmission(datagram, sa.path, now);
     this.deadline = this.#retransmission.at;
-    sa.context.schedule(this.deadline);
+    sa.context.schedule(sa);
     this.#send(datagram);
   }
 

@@ -220,7 +220,7 @@ export class QuickModeResponder implements QuickMode {
     this.#state = 'answered';
     this.#retransmission = new Retransmission(this.#reply.datagram, path, now);
     this.deadline = this.#retransmission.at;
-    context.schedule(this.deadline);
+    context.schedule(sa);
     this.#sendReply();
   }
 

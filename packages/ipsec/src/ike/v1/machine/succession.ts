@@ -71,7 +71,10 @@ export class Succession {
     }
     const { sas, orphans } = estate;
     this.#adopt(sa, [...new Set([...sas.map(({ id }) => id), ...orphans.map(({ ikeSa }) => ikeSa)])], now);
-    for (const other of sas) other.life.supersede(now);
+    for (const other of sas) {
+      other.life.supersede(now);
+      this.#context.schedule(other);
+    }
   }
 
   #adopt(sa: IkeSa, from: readonly IkeSaId[], now: Instant): void {
