@@ -130,6 +130,24 @@ test('outgoing calls, further calls and calls before the tunnel is up are refuse
   assert.equal(early.heard.at(-1)?.kind, 0);
 });
 
+test('a call that is refused is told so with a session id of ours that no call has, as the CDN of RFC 2661 must have', () => {
+  const end = new End({ sessionsPerTunnel: 1 });
+  const lac = new ScriptedLac(end);
+  lac.call(clients.windows, 7, 9);
+  for (const refused of [
+    message(7, avp(14, u16(20)), avp(15, u32(1))),
+    clients.windows.icrq(10),
+    message(10, avp(14, u16(11)), avp(99, '00')),
+  ]) {
+    lac.say(refused);
+    const { kind, avps } = lac.heard.at(-1) ?? assert.fail();
+    assert.equal(kind, 14);
+    const id = Number.parseInt(avps.get(14) ?? '', 16);
+    assert.ok(id > 0 && id !== lac.serverSession, `${id}`);
+  }
+  assert.equal(end.sessions.length, 1);
+});
+
 test('a mandatory attribute that nobody knows ends its session or tunnel, with error 8', () => {
   const end = new End();
   const lac = new ScriptedLac(end);

@@ -33,7 +33,7 @@ export class LacTunnel extends Tunnel {
   protected override handleOwn(message: ControlMessage): boolean {
     if (message.kind === 'SCCRP' && this.stage === 'starting') this.#connect(message);
     else if (message.kind === 'ICRP' && this.session?.stage === 'asked') this.#connectCall(this.session, message);
-    else if (message.kind === 'ICRQ') this.disconnect(message.assignedSessionId, 0, CallResult.permanent);
+    else if (message.kind === 'ICRQ') this.refuseCall(message.assignedSessionId, CallResult.permanent);
     else return false;
     return true;
   }

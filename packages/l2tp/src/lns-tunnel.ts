@@ -37,7 +37,7 @@ export class LnsTunnel extends Tunnel {
 
   #take({ assignedSessionId, callSerialNumber = 0 }: MessageOf<'ICRQ'>): void {
     if (this.sessions.size >= this.context.sessionsPerTunnel) {
-      this.disconnect(assignedSessionId, 0, CallResult.temporary);
+      this.refuseCall(assignedSessionId, CallResult.temporary);
       return;
     }
     const session = this.addSession(callSerialNumber);

@@ -135,7 +135,7 @@ export abstract class Tunnel {
   /** Ends a session with CDN. */
   closeSession(session: Session, result: number, reason: CloseReason, problem?: Problem): void {
     if (session.stage === 'closed') return;
-    if (session.stage !== 'waiting') this.disconnect(session.peerId, session.localId, result, problem);
+    if (session.stage !== 'waiting') this.#disconnect(session.peerId, session.localId, result, problem);
     this.endSession(session, reason);
   }
 
@@ -230,9 +230,9 @@ export abstract class Tunnel {
     this.context.emit({ kind: 'session', session, carrier: this.carrier, peer: this.#peer });
   }
 
-  protected disconnect(peerId: number, localId: number, result: number, problem?: Problem): void {
-    const resultCode = { result, error: problem?.error ?? 0, message: problem?.text ?? '' };
-    this.say({ kind: 'CDN', resultCode, ...(localId === 0 ? {} : { assignedSessionId: localId }) }, peerId);
+  /** Refuses a call that has no session here. Its CDN needs an id of ours all the same (section 6.12): one that nobody has. */
+  protected refuseCall(peerId: number, result: number, problem?: Problem): void {
+    this.#disconnect(peerId, freeId(this.context.random, this.sessions), result, problem);
   }
 
   protected endSession(session: Session, reason: CloseReason): void {
@@ -277,7 +277,7 @@ export abstract class Tunnel {
     } else if (this.session !== undefined) {
       this.closeSession(this.session, CallResult.generalError, reason, problem);
     } else if (message?.kind === 'ICRQ' || message?.kind === 'OCRQ') {
-      this.disconnect(message.assignedSessionId, 0, CallResult.generalError, problem);
+      this.refuseCall(message.assignedSessionId, CallResult.generalError, problem);
     }
   }
 
@@ -288,7 +288,7 @@ export abstract class Tunnel {
     else if (message.kind === 'WEN' || message.kind === 'SLI') this.context.stats.passedOver++;
     else if (message.kind === 'OCRQ') {
       const problem = { error: 0, text: 'outgoing calls are not offered' };
-      this.disconnect(message.assignedSessionId, 0, CallResult.permanent, problem);
+      this.refuseCall(message.assignedSessionId, CallResult.permanent, problem);
     } else if (!this.handleOwn(message)) {
       this.context.stats.unexpected++;
       if (this.#unexpected++ < MOST_NOTED)
@@ -310,6 +310,11 @@ export abstract class Tunnel {
     const session = this.session ?? theirs;
     if (session === undefined) this.context.stats.unexpected++;
     else this.endSession(session, { cause: 'peer', detail: `the peer hung up: ${callText(resultCode)}` });
+  }
+
+  #disconnect(peerId: number, assignedSessionId: number, result: number, problem?: Problem): void {
+    const resultCode = { result, error: problem?.error ?? 0, message: problem?.text ?? '' };
+    this.say({ kind: 'CDN', resultCode, assignedSessionId }, peerId);
   }
 
   #broken(problem: Problem): void {
