@@ -112,6 +112,18 @@ test('forced encapsulation makes the peer take itself for the one behind NAT', (
   assertJoined(a, b);
 });
 
+test('who forces encapsulation as initiator seems to be behind NAT itself, never the server', () => {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host({ ...client, forceEncapsulation: true }), bed.host(server)];
+  bed.connect(a, b);
+  assert.ok(bed.until(joined(a, b), 5000));
+  assert.deepEqual([b.one('established').localBehindNat, b.one('established').remoteBehindNat], [false, true]);
+  assert.deepEqual([a.one('established').localBehindNat, a.one('established').remoteBehindNat], [false, false]);
+  assert.ok(b.one('child-created').sa.udpEncapsulated && a.one('child-created').sa.udpEncapsulated);
+  bed.run(61_000);
+  assert.equal(bed.sent.filter(({ datagram }) => datagram.length === 1).length, 0, 'nobody keeps a NAT open');
+});
+
 test('two clients behind one NAT have a phase 1 each, with the same inner ports', () => {
   const bed = new IkeBed();
   const b = bed.host(server);

@@ -105,8 +105,9 @@ export function ownIdentityBody(sa: IkeSa, suite: Phase1Suite): Uint8Array {
 
 export function natPayloadsOf(sa: IkeSa, suite: Phase1Suite): Payload[] {
   if (sa.nat === undefined) return [];
-  const force = sa.context.options.forceEncapsulation === true;
-  return natDetection({ suite, cookies: [sa.initiatorCookie, sa.responderCookie], dialect: sa.nat }, sa.path, force);
+  const client = sa.role === 'initiator' ? 'local' : 'remote';
+  const wrong = sa.context.options.forceEncapsulation === true ? client : undefined;
+  return natDetection({ suite, cookies: [sa.initiatorCookie, sa.responderCookie], dialect: sa.nat }, sa.path, wrong);
 }
 
 export function findNat(sa: IkeSa, suite: Phase1Suite, list: readonly Payload[], path: Path): void {

@@ -15,16 +15,21 @@ export interface NatContext {
 }
 
 /**
- * Our two. With `force` the first one, for the peer's end, is wrong: it then takes itself to be behind a NAT and encapsulates in UDP.
- * Were ours the wrong one, Windows would refuse a server that seems to be behind NAT.
+ * Our two. To make the peer encapsulate in UDP where there is no NAT, the one of the client's end is wrong, whoever of us that is: a client
+ * behind NAT is what every server is used to, while Windows refuses a server that seems to be behind one, and takes itself for such a server.
+ *
+ * @param wrong which one; undefined: none
  */
-export function natDetection(context: NatContext, path: Path, force: boolean): Payload[] {
+export function natDetection(context: NatContext, path: Path, wrong: 'local' | 'remote' | undefined): Payload[] {
   const type = natPayloads[context.dialect].detection;
-  const theirs = hashOf(context, path.remote);
-  if (force) theirs[0] = (theirs[0] ?? 0) ^ 0xff;
+  const bodyOf = (end: 'local' | 'remote') => {
+    const body = hashOf(context, path[end]);
+    if (end === wrong) body[0] = (body[0] ?? 0) ^ 0xff;
+    return body;
+  };
   return [
-    { type, body: theirs },
-    { type, body: hashOf(context, path.local) },
+    { type, body: bodyOf('remote') },
+    { type, body: bodyOf('local') },
   ];
 }
 
