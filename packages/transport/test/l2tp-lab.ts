@@ -11,6 +11,7 @@ import {
   packetsOf,
   type Relay,
   ScriptedAdmission,
+  type WireOptions,
 } from '@culvert/testkit';
 import { systemClock } from '../src/clock.ts';
 import { FaultLog } from '../src/fault-log.ts';
@@ -101,8 +102,10 @@ export class L2tpLab {
   }
 
   /** Two wires to the ports, which give their diallers one address as a NAT does; and what to dial with through them. */
-  async wires(): Promise<{ readonly relays: readonly Relay[]; readonly through: Partial<L2tpIpsecDialOptions> }> {
-    const relays = await Promise.all(this.listener.endpoints.map((endpoint) => openRelay('udp', endpoint)));
+  async wires(
+    noise?: WireOptions,
+  ): Promise<{ readonly relays: readonly Relay[]; readonly through: Partial<L2tpIpsecDialOptions> }> {
+    const relays = await Promise.all(this.listener.endpoints.map((endpoint) => openRelay('udp', endpoint, noise)));
     this.#wires.push(...relays);
     return { relays, through: throughPorts(relays.map(({ endpoint }) => endpoint.port)) };
   }
