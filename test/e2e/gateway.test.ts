@@ -68,7 +68,7 @@ async function endWithinASecond(
     const client = await office.connect(office.host(label), user);
     await end(user);
     const ended = performance.now();
-    await gateway.waitFor(new RegExp(`session ended .*${user}.*${why}`), 10_000);
+    await gateway.waitFor(new RegExp(`session ended .*${user}.*${why}`));
     seconds.push((performance.now() - ended) / 1_000);
     const { code } = await client.exited;
     assert.equal(code, 5, client.output);
@@ -86,7 +86,7 @@ test('SIGTERM ends it cleanly and leaves the host as it was', async (t) => {
   assert.deepEqual(await gateway.stop('SIGTERM'), { code: 0, signal: null });
   assert.equal(await networkOf(office.host('gateway')), before);
   await office.startGateway();
-  await reaches(office.host('laptop'), officeAddress.ipv4, 30_000);
+  await reaches(office.host('laptop'), officeAddress.ipv4);
   assert.equal(client.end, undefined, 'the client came back by itself');
 });
 

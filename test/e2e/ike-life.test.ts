@@ -228,8 +228,8 @@ for (const who of ['ours', 'charon', 'both'] as const) {
 test('new keys of phase 2 under traffic, by whoever called', { skip }, async (t) => {
   if (!isPossible(t)) return;
   const [called, calling] = (await beds([
-    [{ child: 'rekey_time = 0' }, { lifetimes: { phase2Seconds: 4 } }],
-    [{ child: 'rekey_time = 2s\nrand_time = 0s\nlife_time = 8s' }],
+    [{ child: 'rekey_time = 0' }, { lifetimes: { phase2Seconds: 8 } }],
+    [{ child: 'rekey_time = 2s\nrand_time = 0s\nlife_time = 20s' }],
   ])) as [Bed, Bed];
   await inBoth(called, calling, async (end) => {
     const first = await carries(end);
@@ -242,8 +242,8 @@ test('new keys of phase 2 under traffic, by whoever called', { skip }, async (t)
 test('new keys of phase 1 under traffic, by whoever called: children live on', { skip }, async (t) => {
   if (!isPossible(t)) return;
   const [called, calling] = (await beds([
-    [{ options: 'reauth_time = 0\nrekey_time = 0' }, { lifetimes: { phase1Seconds: 4 } }],
-    [{ options: 'reauth_time = 3s\nrand_time = 0s\nover_time = 5s' }],
+    [{ options: 'reauth_time = 0\nrekey_time = 0' }, { lifetimes: { phase1Seconds: 8 } }],
+    [{ options: 'reauth_time = 3s\nrand_time = 0s\nover_time = 20s' }],
   ])) as [Bed, Bed];
   await inBoth(called, calling, async (end) => {
     const first = await carries(end);

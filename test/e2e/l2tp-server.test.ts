@@ -195,8 +195,8 @@ test('new keys of both phases under traffic', async (t) => {
   if (!isPossible(t)) return;
   await lab.serve();
   await prepare(lab.client, {
-    options: 'reauth_time = 4s\nrand_time = 0s\nover_time = 6s',
-    child: 'rekey_time = 3s\nrand_time = 0s\nlife_time = 10s',
+    options: 'reauth_time = 4s\nrand_time = 0s\nover_time = 20s',
+    child: 'rekey_time = 3s\nrand_time = 0s\nlife_time = 20s',
   });
   await call(lab.client);
   await pings(lab.client, [gateway[0]], { count: 300, interval: 0.02 });

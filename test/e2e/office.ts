@@ -114,7 +114,7 @@ export class Office implements AsyncDisposable {
   /** The same, and the link is up and carries. */
   async connect(host: TestHost, user: string, how: ClientOptions = {}): Promise<HostProcess> {
     const child = await this.startClient(host, user, how);
-    await child.waitFor(/tunnel is up/, 30_000);
+    await child.waitFor(/tunnel is up/);
     await reaches(host, officeAddress.ipv4);
     return child;
   }
@@ -184,7 +184,7 @@ ${more}
 `;
 }
 
-export async function reaches(from: TestHost, address: string, within = 10_000): Promise<void> {
+export async function reaches(from: TestHost, address: string, within = 60_000): Promise<void> {
   await eventually(`${from.label} reaches ${address}`, () => answers(from, address), within);
 }
 

@@ -16,7 +16,7 @@ after(() => lab?.[Symbol.asyncDispose]());
 
 /** From our end. pppd may be up a moment after us: what comes to it before is dropped. */
 async function answers(address: string): Promise<void> {
-  await reaches(lab.ours, address, 30_000);
+  await reaches(lab.ours, address);
   await lab.ours.exec('ping', ['-c3', '-i.1', address]);
 }
 
@@ -85,7 +85,7 @@ test('a link comes up and holds where one GRE packet in ten is lost', async (t) 
     let client: HostProcess | undefined;
     const dial = async () => {
       client = lab.dial({ ipv6: false });
-      return await saidOf<Up>(client, 'up', 60_000);
+      return await saidOf<Up>(client, 'up');
     };
     const { ipv4 } = await inLoss(dial, async () => await client?.stop());
     await put(lab.server, ipv4?.address ?? '', FEW_BYTES / 10);

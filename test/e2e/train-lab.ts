@@ -12,7 +12,7 @@ import { buildWorld, office, type World } from '../interop/world.ts';
 import type { Echo, Transfer } from './traffic.ts';
 
 const PORT = 7_000;
-const UP_MILLIS = 30_000;
+const UP_MILLIS = 90_000;
 /** For what is done in seconds on a machine that does nothing else. */
 const TRAFFIC_MILLIS = 180_000;
 const root = fileURLToPath(new URL('../..', import.meta.url));

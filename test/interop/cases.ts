@@ -29,8 +29,8 @@ export interface Case {
   run(stage: Stage): Promise<string>;
 }
 
-const UP_WITHIN: Millis = 30_000;
-const REFUSED_WITHIN: Millis = 40_000;
+const UP_WITHIN: Millis = 90_000;
+const REFUSED_WITHIN: Millis = 90_000;
 /** Beside others on two cores. */
 const TRANSFER_WITHIN: Millis = 180_000;
 const TRANSFER_PORT = 7000;
@@ -116,7 +116,7 @@ async function connect(stage: Stage, changes: Partial<Scenario> = {}): Promise<{
   return { server, client };
 }
 
-async function reachOffice(from: TestHost, address: string, within: Millis = 10_000): Promise<void> {
+async function reachOffice(from: TestHost, address: string, within: Millis = 60_000): Promise<void> {
   const ping = async () => (await from.spawn('ping', ['-c', '1', '-W', '1', address]).exited).code === 0;
   await eventually(`an answer from ${address}`, ping, within);
 }
@@ -204,14 +204,11 @@ async function isRefused(stage: Stage, misdeed: Misdeed, changes: Partial<Scenar
 }
 
 async function loggedReason(who: string, end: End, reason: RegExp): Promise<string> {
-  const line = await eventually(
-    `${who} logs ${reason}`,
-    () =>
-      end
-        .log()
-        .split('\n')
-        .find((line) => reason.test(line)),
-    5_000,
+  const line = await eventually(`${who} logs ${reason}`, () =>
+    end
+      .log()
+      .split('\n')
+      .find((line) => reason.test(line)),
   );
   return line.replace(/^\S+ \S+ /, '').slice(0, 160);
 }

@@ -75,7 +75,7 @@ forget() {
 # initiate NAME...: all at once; fails when one does, and says what each said
 initiate() {
   for name; do
-    { swanctl --initiate --child "$name" --timeout 25 >"/run/initiate.$name" 2>&1 || touch "/run/failed.$name"; } &
+    { swanctl --initiate --child "$name" --timeout 60 >"/run/initiate.$name" 2>&1 || touch "/run/failed.$name"; } &
   done
   wait
   worst=0

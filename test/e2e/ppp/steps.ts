@@ -16,7 +16,7 @@ export interface Up {
   readonly remote: { readonly address: string };
 }
 
-export async function saidOf<T>(end: HostProcess, word: string, within = 30_000): Promise<T> {
+export async function saidOf<T>(end: HostProcess, word: string, within = 120_000): Promise<T> {
   const [, text = ''] = await end.waitFor(new RegExp(`^${word} (.*)$`, 'm'), within);
   return JSON.parse(text) as T;
 }
@@ -24,7 +24,7 @@ export async function saidOf<T>(end: HostProcess, word: string, within = 30_000)
 /** What our end says of this many links; it may be told that one is up a moment after its peer is. */
 export async function upsOf(end: HostProcess, count: number): Promise<readonly Up[]> {
   const ups = () => [...end.output.matchAll(/^up (.*)$/gm)].map(([, text = '']) => JSON.parse(text) as Up);
-  await eventually(`${count} links are up at our end`, () => ups().length >= count, 30_000);
+  await eventually(`${count} links are up at our end`, () => ups().length >= count);
   return ups();
 }
 

@@ -19,7 +19,7 @@ const launch = fileURLToPath(new URL('./launch.pl', import.meta.url));
 const WITHOUT_AVX =
   'glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-XSAVE,-XSAVEC,-ERMS,-AVX_Fast_Unaligned_Load';
 /** A guest boots in 1.5 s on a quiet machine. */
-const BOOT: Millis = 40_000;
+const BOOT: Millis = 120_000;
 const MEMORY = '128M';
 
 export interface GuestOptions {
@@ -105,7 +105,7 @@ export class Guest {
   }
 
   /** Runs a shell command inside; its output. Fails with it when the command does. */
-  async exec(command: string, within: Millis = 60_000): Promise<string> {
+  async exec(command: string, within: Millis = 120_000): Promise<string> {
     const n = this.#commands++;
     writeFileSync(join(this.folder, `command.${n}`), `${command}\n`);
     this.process.write(`run ${n}\n`);
@@ -125,7 +125,7 @@ export class Guest {
   }
 
   /** Lets its programs take leave of their peers, then ends it. */
-  async end(within: Millis = 15_000): Promise<void> {
+  async end(within: Millis = 60_000): Promise<void> {
     if (this.process.end !== undefined) return;
     this.process.write('end\n');
     await this.process.waitFor(/^GUEST END/m, within);

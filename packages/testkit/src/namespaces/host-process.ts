@@ -7,6 +7,9 @@ import { eventually, inTime } from '../eventually.ts';
 /** Output beyond this is forgotten from its beginning. */
 const OUTPUT_LIMIT = 8 * 1024 * 1024;
 
+/** A program that takes a second to start took thirty on a machine that others wanted too. What does not fail never waits so long. */
+const PATIENCE: Millis = 120_000;
+
 /** Characters of output that a failure shows. */
 const LAST_WORDS = 4_000;
 
@@ -73,7 +76,7 @@ export class HostProcess {
   }
 
   /** Waits until its output matches, and returns the match; fails with the output when the deadline or the process ends first. */
-  async waitFor(pattern: RegExp | string, within: Millis = 30_000): Promise<RegExpMatchArray> {
+  async waitFor(pattern: RegExp | string, within: Millis = PATIENCE): Promise<RegExpMatchArray> {
     const expression =
       typeof pattern === 'string' ? new RegExp(pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')) : pattern;
     const probe = () => {
@@ -89,7 +92,7 @@ export class HostProcess {
   }
 
   /** Its end; fails when it ends otherwise than with exit code 0. */
-  async succeeded(within: Millis = 60_000): Promise<this> {
+  async succeeded(within: Millis = PATIENCE): Promise<this> {
     const { code, signal } = await inTime(this.command, this.exited, within).catch((error) => {
       this.signal('SIGKILL');
       throw this.#failure(String(error));

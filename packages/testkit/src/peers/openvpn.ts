@@ -30,7 +30,7 @@ export class OpenvpnPeer {
   }
 
   /** Waits for the link to be up; a server is up when it listens. */
-  async up(within: Millis = 20_000): Promise<void> {
+  async up(within: Millis = 60_000): Promise<void> {
     await this.process.waitFor(UP, within);
   }
 

@@ -40,7 +40,7 @@ test('without a NAT packets go as IP protocol 50, through changes of keys too', 
   const { socket, heard } = listenIn();
   using _ = socket;
   await using lab = await L2tpLab.open({ forceEncapsulation: false });
-  const client = await lab.dial({ forceEncapsulation: false, lifetimes: { phase2Seconds: 1 } });
+  const client = await lab.dial({ forceEncapsulation: false, lifetimes: { phase2Seconds: 3 } });
   assert.equal(client.link.facts['nat'], 'no');
   assert.ok((client.link.unfragmented ?? 0) > 1_400);
   while (lab.events.filter(({ kind }) => kind === 'rekeyed').length < 2) await carry(lab, client);

@@ -34,7 +34,7 @@ class Bed implements TransportBed<L2tpIpsecListenOptions, L2tpIpsecDialOptions> 
   #cut = false;
 
   constructor({ rekeyAfter, links }: Wishes) {
-    const lifetimes = rekeyAfter === undefined ? {} : { phase2Seconds: rekeyAfter / 1_000 };
+    const lifetimes = rekeyAfter === undefined ? {} : { phase2Seconds: (4 * rekeyAfter) / 1_000 };
     // Both ends of many links are one thread, which their key exchanges keep from answering in a second.
     const settings = links === undefined ? { keepalive } : {};
     const presharedKeys = [{ network: undefined, key }];

@@ -20,7 +20,7 @@ for (const forceEncapsulation of [true, false]) {
   test(`a call over IPv6, ESP ${forceEncapsulation ? 'in UDP' : 'as protocol 50'}`, { skip }, async () => {
     await using lab = await L2tpLab.open({ listen: [{ address: gateway }], forceEncapsulation });
     const to = { remote: { address: gateway }, localAddress: laptop, forceEncapsulation };
-    const client = await lab.dial({ ...to, lifetimes: { phase2Seconds: 1 } });
+    const client = await lab.dial({ ...to, lifetimes: { phase2Seconds: 3 } });
     assert.equal(client.link.facts['nat'], forceEncapsulation ? 'yes' : 'no');
     assert.equal(lab.peerOf(client).link.path.remote.address, laptop);
     assert.ok((client.link.unfragmented ?? 0) > 1_380 && (client.link.unfragmented ?? 0) < 1_410);

@@ -36,7 +36,7 @@ test('algorithms that were chosen by hand are those of the call, with forward se
     phase1: [{ cipher: 'aes-cbc', keyBytes: 24, hash: 'sha2-384', group: 'modp3072' }],
     esp: [{ encryption: 'aes-cbc', keyBytes: 24, integrity: 'hmac-sha2-512-256' }],
     forwardSecrecy: 'ecp256',
-    lifetimes: { phase2Seconds: 1 },
+    lifetimes: { phase2Seconds: 3 },
   });
   await carry(lab, client);
   const { ike, esp } = client.link.facts;
@@ -46,12 +46,13 @@ test('algorithms that were chosen by hand are those of the call, with forward se
 });
 
 test('keys of both phases change under traffic and no packet is lost', { skip }, async () => {
-  const lifetimes = { phase1Seconds: 2, phase2Seconds: 1 };
+  // New ones are due a tenth of a life before its end: a busy machine needs some of that.
+  const lifetimes = { phase1Seconds: 5, phase2Seconds: 4 };
   await using lab = await L2tpLab.open();
   const client = await lab.dial({ lifetimes });
   const theirs = lab.peerOf(client);
   const changed = () => lab.events.filter(({ kind }) => kind === 'rekeyed').length;
-  while (changed() < 4 || (lab.listener.stats['ikeEstablished'] ?? 0) < 3) {
+  while (changed() < 2 || (lab.listener.stats['ikeEstablished'] ?? 0) < 2) {
     const before = theirs.packets.length;
     client.link.send(batchOf(Array.from({ length: 16 }, (_, n) => ipv4Packet(500, n))));
     await eventually('all arrive', () => theirs.packets.length === before + 16);
