@@ -254,6 +254,7 @@ for (const [whose, connection, lifetimes, least] of [
 ] as const) {
   test(`new keys under traffic, by ${whose}`, async (t) => {
     if (!isPossible(t)) return;
+    await lab.server.exec('patience 6 60');
     await serve(connection);
     const client = lab.dial({ lifetimes });
     const { ipv4 } = await saidOf<Up>(client, 'up');

@@ -105,6 +105,7 @@ test('new keys under traffic, with ESP as IP protocol 50', async (t) => {
   if (!labIsPossible(t, programs)) return;
   gateway.configure('presharedKey: psk, forceEncapsulation: false');
   const run = await gateway.start(t);
+  await lab.client.exec('patience 6 60');
   await prepare(lab.client, { child: 'rekey_time = 3s\nrand_time = 0s\nlife_time = 20s' }, key);
   await call(lab.client, password);
   assert.equal((await gateway.session()).facts['nat'], 'no');
@@ -115,7 +116,7 @@ test('new keys under traffic, with ESP as IP protocol 50', async (t) => {
       const told = await gateway.ask('session', 'explain', 'alice');
       return (told.match(/\tnew keys\t/g) ?? []).length >= 2;
     },
-    60_000,
+    180_000,
   );
   await pings(lab.client, inner);
   await hangUp(lab.client);
