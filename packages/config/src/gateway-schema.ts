@@ -176,8 +176,12 @@ export const gatewaySchema = z.strictObject({
   }),
   keepalive: z
     .strictObject({
-      interval: duration('1s', '10m').prefault('10s').describe('Send a sign of life after so long a silence'),
-      timeout: duration('2s', '1h').prefault('60s').describe('Give the peer up after so long a silence'),
+      interval: duration('1s', '10m')
+        .prefault('10s')
+        .describe('Send a sign of life after so long a silence. PPTP and L2TP ask instead, every 5s at most'),
+      timeout: duration('2s', '1h')
+        .prefault('60s')
+        .describe('Give the peer up after so long a silence; of PPTP and L2TP after four intervals at least'),
     })
     .prefault({}),
   limits: limitsSection.prefault({}),

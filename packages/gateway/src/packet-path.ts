@@ -6,7 +6,6 @@ import {
   createOpenvpnTransport,
   createPptpTransport,
   joinFor,
-  type L2tpIpsecListenOptions,
   type OpenvpnListenOptions,
   systemClock,
   tellMissingOffloads,
@@ -17,6 +16,7 @@ import type { Listening } from './gateway.ts';
 import type { GatewayTls, ReadText } from './gateway-tls.ts';
 import { IpsecKeys } from './ipsec-keys.ts';
 import { OneThread } from './one-thread.ts';
+import { l2tpIpsecOptions, type PppListening, pptpOptions, trainsOf } from './ppp-listening.ts';
 import type { TlsSetup } from './threads/messages.ts';
 import { PacketThreads } from './threads/packet-threads.ts';
 
@@ -24,7 +24,10 @@ export interface PacketPath {
   readonly deviceName: string;
   readonly carrier: Carrier;
   readonly transports: readonly Listening[];
-  /** What the gateway's own TLS context took is taken wherever handshakes are made, and IPsec's keys are read anew. Throws as they do. */
+  /**
+   * What the gateway's own TLS context took is taken wherever handshakes are made, IPsec's keys are read anew, and new PPP sessions have the new
+   * keepalive. Throws as they do.
+   */
   reload(config: GatewayConfig): void;
   /** A new list of TLS's. */
   setCrl(pem: string): void;
@@ -58,57 +61,35 @@ function openOneThread(options: PacketPathOptions): PacketPath {
   const carrier = new OneThread({ ...options, device, virtio: device.vnetHeader, clock: systemClock });
   const transport = createOpenvpnTransport();
   const listenOptions = { ...openvpnOptions(config, read), tls, join: joinFor(device) };
+  let inForce = config;
+  const ppp = { config: () => inForce, join: joinFor(device) };
   return {
     deviceName: device.name,
     carrier,
     transports: [
       { transport: transport.name, listen: (on) => transport.listen(listenOptions, on) },
-      ...pptpListening(config, joinFor(device)),
-      ...(keys === undefined ? [] : [l2tpIpsecListening(config, keys, joinFor(device))]),
+      ...pptpListening(ppp),
+      ...(keys === undefined ? [] : [l2tpIpsecListening(ppp, keys)]),
     ],
-    reload: (changed) => keys?.reload(changed.transports.l2tpIpsec, read),
+    reload: (changed) => {
+      keys?.reload(changed.transports.l2tpIpsec, read);
+      inForce = changed;
+    },
     setCrl: () => {},
     setIpsecCrl: (pem) => keys?.setCrl(pem),
     close: () => device.close(),
   };
 }
 
-function pptpListening({ transports: { pptp }, limits }: GatewayConfig, join: number): Listening[] {
-  if (!pptp.enabled) return [];
+function pptpListening(at: PppListening): Listening[] {
+  if (!at.config().transports.pptp.enabled) return [];
   const transport = createPptpTransport();
-  const { strengths, stateful } = pptp;
-  const listen = pptp.listen.map(({ address, port }) => ({ address, port }));
-  const options = { listen, strengths, stateful, join, maxLinks: limits.links };
-  return [{ transport: transport.name, listen: (on) => transport.listen(options, on) }];
+  return [{ transport: transport.name, listen: (on) => transport.listen(pptpOptions(at), on) }];
 }
 
-function l2tpIpsecListening(
-  { transports: { l2tpIpsec }, limits, network }: GatewayConfig,
-  keys: IpsecKeys,
-  join: number,
-): Listening {
+function l2tpIpsecListening(at: PppListening, keys: IpsecKeys): Listening {
   const transport = createL2tpIpsecTransport();
-  const options: L2tpIpsecListenOptions = {
-    listen: l2tpIpsec.listen.map(({ address }) => ({ address })),
-    forceEncapsulation: l2tpIpsec.forceEncapsulation,
-    weak: l2tpIpsec.acceptWeak,
-    truncatedSha256: l2tpIpsec.truncatedSha256,
-    authentication: l2tpIpsec.authentication,
-    join,
-    ...trainsOf(network),
-    maxLinks: limits.links,
-    // Read for each new peer: a reload exchanges them.
-    get presharedKeys() {
-      return keys.presharedKeys;
-    },
-    get tunnelSecret() {
-      return keys.tunnelSecret;
-    },
-    get certificate() {
-      return keys.certificate;
-    },
-  };
-  return { transport: transport.name, listen: (on) => transport.listen(options, on) };
+  return { transport: transport.name, listen: (on) => transport.listen(l2tpIpsecOptions({ ...at, keys }), on) };
 }
 
 async function openThreads(options: PacketPathOptions): Promise<PacketPath> {
@@ -167,11 +148,6 @@ function openvpnOptions(config: GatewayConfig, read: ReadText): Omit<OpenvpnList
     ...trainsOf(config.network),
     maxLinks: config.limits.links,
   };
-}
-
-/** Sockets use them wherever they are not ruled out. */
-function trainsOf({ offload }: GatewayConfig['network']): { readonly trains?: boolean } {
-  return offload ? {} : { trains: false };
 }
 
 function serverWrap(
