@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CloseReason, Instant, Logger, PacketBatch } from '@culvert/base';
 import type { Link, LinkConfig } from '@culvert/core';
+import { TransportError } from '@culvert/transport';
 import { Backoff } from './backoff.ts';
+import { dialError } from './dial-error.ts';
 import { ClientError } from './errors.ts';
 import type { Candidate } from './profile.ts';
 import type { TunnelConfig } from './pushed-config.ts';
@@ -176,6 +178,24 @@ test('a server that says no is not asked again', async () => {
   const bench = new Bench([refused, new FakeLink()], { servers: ['192.0.2.1', '192.0.2.2'] });
   await assert.rejects(bench.run(), { code: 'CULVERT_CLIENT_REFUSED', exitCode: 5 });
   assert.equal(bench.story.filter((line) => line.startsWith('dial')).length, 1);
+});
+
+test('a server that fell silent, or said goodbye, before it let us in is asked again, by the first try and later ones', async () => {
+  const unheard = (['lost', 'peer'] as const).map((cause) => {
+    const reason = { cause, detail: 'the server did not judge our answer' };
+    return dialError(new TransportError('CULVERT_TRANSPORT_UNREACHABLE', reason.detail, { reason }));
+  });
+  const [first, second] = [new FakeLink(), new FakeLink()];
+  const bench = new Bench([...unheard, first, ...unheard, second]);
+  let up = bench.up;
+  const ended = bench.run();
+  await up;
+  up = bench.up;
+  await first.close({ cause: 'lost', detail: 'silence' });
+  await up;
+  assert.equal(bench.tunnel.status.links, 2);
+  bench.stop.abort();
+  await ended;
 });
 
 test('a server that is not the one named ends the first try, when no other server is right', async () => {

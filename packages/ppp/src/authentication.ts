@@ -10,7 +10,8 @@ import type { AuthOffer, PppVerdict } from './face.ts';
 type Event =
   | { readonly kind: 'claim'; readonly id: number; readonly claim: AuthClaim }
   | { readonly kind: 'succeeded' }
-  | { readonly kind: 'failed'; readonly reason: string };
+  /** `unanswered`: nobody judged anything. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly unanswered: boolean };
 
 export class Authentication {
   readonly method: string;
@@ -75,7 +76,7 @@ export class Authentication {
       this.#waiting = event.id;
       return event;
     }
-    if (event.kind === 'failed') return { kind: 'failed', reason: event.reason };
+    if (event.kind === 'failed') return { kind: 'failed', reason: event.reason, unanswered: event.unanswered === true };
     this.#identity = event.identity;
     this.#material = event.material;
     return { kind: 'succeeded' };

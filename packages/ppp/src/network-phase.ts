@@ -60,6 +60,14 @@ interface Layer {
   status: 'waiting' | 'begun' | 'open' | 'gone';
 }
 
+/** Why a protocol will not be open. */
+interface Gone {
+  /** Undefined: the peer ended it. */
+  readonly reason: string | undefined;
+  /** Nobody said so: our requests stayed without an answer. */
+  readonly unanswered: boolean;
+}
+
 export class NetworkPhase {
   readonly ccp: CcpPolicy | undefined;
   readonly #options: NetworkPhaseOptions;
@@ -234,10 +242,10 @@ export class NetworkPhase {
         this.#note(event.reason, layer);
         layer.control.close(now);
         this.#collectTransmits(layer);
-        this.#handleGone(layer, event.reason, now);
+        this.#handleGone(layer, { reason: event.reason, unanswered: false }, now);
         return;
       case 'finished':
-        this.#handleGone(layer, undefined, now);
+        this.#handleGone(layer, { reason: `the peer does not answer ${layer.policy.name}`, unanswered: true }, now);
         return;
       case 'terminated':
         // A peer that ends it before it is open does not want it (Windows: CCP, for it has IPsec).
@@ -245,7 +253,7 @@ export class NetworkPhase {
         this.#note('the peer ends it', layer);
         layer.control.close(now);
         this.#collectTransmits(layer);
-        this.#handleGone(layer, undefined, now);
+        this.#handleGone(layer, { reason: undefined, unanswered: false }, now);
         return;
     }
   }
@@ -259,16 +267,17 @@ export class NetworkPhase {
     this.#events.push({ kind: 'encryption-reset' });
   }
 
-  #handleGone(layer: Layer, reason: string | undefined, now: Instant): void {
+  /** Silence is no refusal: what was lost on the way may come through the next time. */
+  #handleGone(layer: Layer, { reason, unanswered }: Gone, now: Instant): void {
     if (layer.status === 'gone') return;
     layer.status = 'gone';
     const isRequired = this.#isCcp(layer) && this.#options.mppe?.need === 'required';
     if (isRequired) {
-      this.#fail('refused', `encryption is required: ${reason ?? 'the peer has none'}`);
+      this.#fail(unanswered ? 'lost' : 'refused', `encryption is required: ${reason ?? 'the peer has none'}`);
       return;
     }
     if (this.#networkLayers.every(({ status }) => status === 'gone')) {
-      this.#fail('protocol', reason ?? 'no network protocol in common');
+      this.#fail(unanswered ? 'lost' : 'protocol', reason ?? 'no network protocol in common');
       return;
     }
     this.#handleSettled(layer, now);

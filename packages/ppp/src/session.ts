@@ -18,7 +18,7 @@ import { Outlet } from './outlet.ts';
 import { PppProtocol } from './protocol.ts';
 import { handshakeWindowOf, lcpOptionsOf } from './session-options.ts';
 import { goodbyes, lateness, noProof } from './session-words.ts';
-import type { Goodbye } from './terminate.ts';
+import { type Goodbye, isRefusal } from './terminate.ts';
 
 // Chosen by us.
 /** Before it has shown itself a peer may begin LCP anew so often. */
@@ -219,7 +219,9 @@ export class PppSession {
         this.#committed = true;
         this.#out.tell(event);
       } else if (event.kind === 'failed') {
-        this.#terminate({ cause: 'refused', detail: event.reason }, goodbyes.refused, now);
+        const { reason: detail, unanswered } = event;
+        if (unanswered) this.#terminate(this.#because({ cause: 'lost', detail }), goodbyes.lost, now);
+        else this.#terminate({ cause: 'refused', detail }, goodbyes.refused, now);
       } else if (this.#phase === 'authenticate') this.#beginNetwork(now);
     }
   }
@@ -314,8 +316,9 @@ export class PppSession {
 
   #handleGoodbye(goodbye: Goodbye, now: Instant): void {
     this.#goodbye ??= goodbye;
-    const refused = this.#phase === 'authenticate' && this.#options.role === 'client';
-    const cause: CloseCause = refused || goodbye.windowsError === 691 ? 'refused' : 'peer';
+    // A server that restarts says goodbye too, at any time: only words of a refusal are one.
+    const isAnswer = this.#phase === 'authenticate' && this.#options.role === 'client';
+    const cause: CloseCause = isRefusal(goodbye, isAnswer) ? 'refused' : 'peer';
     const said = goodbye.text === '' ? 'the peer said goodbye' : `the peer said goodbye: ${goodbye.text}`;
     this.#terminate(this.#because({ cause, detail: said }), '', now);
   }

@@ -37,6 +37,17 @@ const windowsErrors: Readonly<Record<number, string>> = {
   919: 'the remote computer refused to authenticate itself',
 };
 
+/** Those that say no to this account or to what it showed; the same again would be told the same. */
+const refusals: ReadonlySet<number> = new Set([646, 647, 648, 649, 691, 919]);
+/** What pppd says, and what we do. */
+const REFUSAL_TEXT = /authentication failed/i;
+
+/** Whether the peer will not have us. @param isAnswer it comes while we authenticate ourselves: its words count too */
+export function isRefusal({ text, windowsError }: Goodbye, isAnswer: boolean): boolean {
+  if (windowsError !== undefined) return refusals.has(windowsError);
+  return isAnswer && REFUSAL_TEXT.test(text);
+}
+
 /** Never throws: any bytes are some goodbye. */
 export function decodeGoodbye(body: Uint8Array): Goodbye {
   if (body.length === WINDOWS_BYTES && number(body.subarray(4)) === WINDOWS_MARK) {

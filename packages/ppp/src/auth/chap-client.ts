@@ -66,7 +66,7 @@ export class ChapClient implements AuthMachine {
   handleTimeout(now: Instant): void {
     if (this.#exchange.handleTimeout(now)) return;
     const reason = this.#answer === undefined ? 'the server sent no challenge' : 'the server did not judge our answer';
-    this.#exchange.tell({ kind: 'failed', reason });
+    this.#exchange.tell({ kind: 'failed', reason, unanswered: true });
   }
   dispose(): void {
     this.#exchange.settle();

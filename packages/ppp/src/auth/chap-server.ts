@@ -65,8 +65,8 @@ export class ChapServer implements AuthMachine {
   }
   handleTimeout(now: Instant): void {
     if (this.#exchange.handleTimeout(now) || this.#done) return;
-    const reason = this.#judged === undefined ? 'the peer did not answer our challenge' : 'the peer did not try again';
-    this.#finish({ kind: 'failed', reason });
+    if (this.#judged !== undefined) this.#finish({ kind: 'failed', reason: 'the peer did not try again' });
+    else this.#finish({ kind: 'failed', reason: 'the peer did not answer our challenge', unanswered: true });
   }
   handleVerdict(claim: number, verdict: AuthVerdict, now: Instant): void {
     const waiting = this.#waiting;

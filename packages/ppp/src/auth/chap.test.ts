@@ -92,8 +92,8 @@ for (const algorithm of algorithms) {
 
   test(`${algorithm}: silence ends both`, () => {
     const { client, server, ends } = authenticate(newClient(algorithm), newServer(algorithm), admission, { drop: 1 });
-    assert.deepEqual(client, [{ kind: 'failed', reason: 'the server sent no challenge' }]);
-    assert.deepEqual(server, [{ kind: 'failed', reason: 'the peer did not answer our challenge' }]);
+    assert.deepEqual(client, [{ kind: 'failed', reason: 'the server sent no challenge', unanswered: true }]);
+    assert.deepEqual(server, [{ kind: 'failed', reason: 'the peer did not answer our challenge', unanswered: true }]);
     assert.equal(ends[1].sent.length, 10);
   });
 
@@ -173,7 +173,9 @@ for (const algorithm of algorithms) {
       assert.deepEqual(sentBy(client), [response]);
     }
     client.handleTimeout(client.pollTimeout() as Instant);
-    assert.deepEqual(eventsOf(client), [{ kind: 'failed', reason: 'the server did not judge our answer' }]);
+    assert.deepEqual(eventsOf(client), [
+      { kind: 'failed', reason: 'the server did not judge our answer', unanswered: true },
+    ]);
   });
 
   test(`${algorithm}: a challenge that goes out again is another one, and the response to the one before is late`, () => {

@@ -83,7 +83,7 @@ export class EapClient implements AuthMachine {
   handleTimeout(now: Instant): void {
     if (this.#exchange.handleTimeout(now)) return;
     if (this.#succeeded) this.#isOpen = false;
-    else this.#fail('the server stopped talking EAP');
+    else this.#exchange.tell({ kind: 'failed', reason: 'the server stopped talking EAP', unanswered: true });
   }
   dispose(): void {
     this.#method?.dispose?.();

@@ -58,7 +58,7 @@ export class EapServer implements AuthMachine {
   }
   handleTimeout(now: Instant): void {
     if (this.#exchange.handleTimeout(now) || this.#final !== undefined) return;
-    this.#fail({ kind: 'failed', reason: 'the peer stopped answering EAP' });
+    this.#fail({ kind: 'failed', reason: 'the peer stopped answering EAP', unanswered: true });
   }
   handleVerdict(claim: number, verdict: AuthVerdict, now: Instant): void {
     if (!this.#isWaiting || claim !== this.#claims || this.#method === undefined) return;

@@ -33,7 +33,13 @@ export type AuthEvent =
   /** A server: its peer is `identity`. A client: the server let us in as `identity`. */
   | { readonly kind: 'succeeded'; readonly identity: string; readonly material: AuthMaterial | undefined }
   /** The last event of this machine. `reason` is a sentence for people. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly detail?: AuthRefusal | undefined };
+  | {
+      readonly kind: 'failed';
+      readonly reason: string;
+      readonly detail?: AuthRefusal | undefined;
+      /** Nobody answered in time, so nobody refused anything either: another try may do. @default false */
+      readonly unanswered?: boolean;
+    };
 
 /** What a peer shows of itself. */
 export type AuthClaim =

@@ -44,8 +44,10 @@ for (const seed of [1, 2, 3, 5, 8]) {
 
 test('silence ends both, and each is told of it once', () => {
   const result = authenticate(new PapClient(alice), new PapServer(), admission, { drop: 1 });
-  assert.deepEqual(result.client, [{ kind: 'failed', reason: 'the server did not answer to name and password' }]);
-  assert.deepEqual(result.server, [{ kind: 'failed', reason: 'the peer sent no password' }]);
+  assert.deepEqual(result.client, [
+    { kind: 'failed', reason: 'the server did not answer to name and password', unanswered: true },
+  ]);
+  assert.deepEqual(result.server, [{ kind: 'failed', reason: 'the peer sent no password', unanswered: true }]);
   assert.equal(result.ends[0].sent.length, 10);
 });
 

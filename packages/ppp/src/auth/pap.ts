@@ -56,7 +56,7 @@ export class PapClient implements AuthMachine {
   handleTimeout(now: Instant): void {
     if (this.#exchange.handleTimeout(now)) return;
     this.#finish();
-    this.#exchange.tell({ kind: 'failed', reason: 'the server did not answer to name and password' });
+    this.#exchange.tell({ kind: 'failed', reason: 'the server did not answer to name and password', unanswered: true });
   }
   dispose(): void {
     this.#finish();
@@ -104,7 +104,7 @@ export class PapServer implements AuthMachine {
   }
   handleTimeout(now: Instant): void {
     if (!this.#exchange.handleTimeout(now))
-      this.#exchange.tell({ kind: 'failed', reason: 'the peer sent no password' });
+      this.#exchange.tell({ kind: 'failed', reason: 'the peer sent no password', unanswered: true });
   }
   handleVerdict(claim: number, verdict: AuthVerdict, now: Instant): void {
     const waiting = this.#waiting;
