@@ -81,10 +81,9 @@ test('a link comes up and holds where one GRE packet in ten is lost', async (t) 
   if (!labIsPossible(t, labPrograms)) return;
   await withPptpd('require-mppe-128', async () => {
     const heal = await lab.loseOneInTen();
-    // IPv4 alone, so that the link is not up before it has an address of that version.
     let client: HostProcess | undefined;
     const dial = async () => {
-      client = lab.dial({ ipv6: false });
+      client = lab.dial();
       return await saidOf<Up>(client, 'up');
     };
     const { ipv4 } = await inLoss(dial, async () => await client?.stop());
@@ -98,7 +97,7 @@ test('a link comes up and holds where one GRE packet in ten is lost', async (t) 
 test('stateful MPPE, where one GRE packet in ten is lost too', async (t) => {
   if (!labIsPossible(t, labPrograms)) return;
   await withPptpd('require-mppe-128\nmppe-stateful', async () => {
-    const { ipv4, facts } = await saidOf<Up>(lab.dial({ stateful: 'preferred', ipv6: false }), 'up');
+    const { ipv4, facts } = await saidOf<Up>(lab.dial({ stateful: 'preferred' }), 'up');
     assert.equal(facts['encryption'], 'MPPE-128 stateful');
     await answers(inner.local);
     await transfer(lab.server, ipv4?.address ?? '', FEW_BYTES);
@@ -112,7 +111,7 @@ test('stateful MPPE, where one GRE packet in ten is lost too', async (t) => {
 test('everything arrives where one GRE packet in ten comes late, and nothing is taken for lost', async (t) => {
   if (!labIsPossible(t, labPrograms)) return;
   await withPptpd('require-mppe-128', async () => {
-    const { ipv4 } = await saidOf<Up>(lab.dial({ ipv6: false }), 'up');
+    const { ipv4 } = await saidOf<Up>(lab.dial(), 'up');
     await answers(inner.local);
     const heal = await lab.reorder();
     await pings(lab.server, [ipv4?.address ?? ''], { count: 30, interval: 0.01 });

@@ -108,12 +108,16 @@ export class NetworkPhase {
     return this.#layers.get(protocol)?.status === 'open';
   }
 
-  /** Data may flow: encryption is settled, and so are the network protocols, or one is and the other had its time. */
+  /**
+   * Data may flow: encryption is settled, and so are the network protocols, or one is and the other had its time. A client with IPv6 alone
+   * goes on waiting: as yet it has no address but a link-local one, and few servers have more.
+   */
   get isReady(): boolean {
     const network = this.#networkLayers;
     if (!this.#isSettled(PppProtocol.ccp) || !network.some(({ status }) => status === 'open')) return false;
     const allSettled = network.every(({ status }) => status === 'open' || status === 'gone');
-    return allSettled || this.#waited;
+    const hasAddress = this.#options.role === 'server' || this.isOpen(PppProtocol.ipcp);
+    return allSettled || (this.#waited && hasAddress);
   }
 
   // In: what happened.

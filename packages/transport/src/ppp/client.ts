@@ -10,9 +10,9 @@ import { errorOf } from '../errors.ts';
 import type { PppLink } from './link.ts';
 import { clientConfig } from './network.ts';
 import type { PppDialOptions } from './options.ts';
-import { keepaliveOf, sessionSettings } from './settings.ts';
+import { handshakeWindowOf, keepaliveOf, sessionSettings } from './settings.ts';
 
-/** A server that gives IPv6 addresses tells them by then; without an answer the link comes up without. */
+/** A server that gives IPv6 addresses tells them by then; without an answer the link comes up without, if it has one of IPv4. */
 const ROUTER_MILLIS = 3_000;
 
 export interface PppClientOptions {
@@ -37,7 +37,10 @@ export class PppClient {
   readonly #reject: (error: Error) => void;
   readonly #stop = (): void => this.#options.stop({ cause: 'operator', detail: 'stopped' });
   #link: PppLink | undefined;
+  #terms: PppTerms | undefined;
   #waiting: NodeJS.Timeout | undefined;
+  /** No router told anything in time. */
+  #isLate = false;
 
   constructor(options: PppClientOptions) {
     const { promise, resolve, reject } = Promise.withResolvers<Link>();
@@ -80,8 +83,9 @@ export class PppClient {
         this.#up(event.terms);
         return;
       case 'changed':
+        this.#terms = event.terms;
         this.#link?.update(this.#configOf(event.terms));
-        if (event.terms.ipv6?.global !== undefined) this.#tellUp();
+        this.#tellWhenConfigured();
         return;
       case 'note':
         this.note(event.message, event.fields);
@@ -107,8 +111,24 @@ export class PppClient {
   #up(terms: PppTerms): void {
     this.#link = this.#options.createLink(terms, this.#configOf(terms));
     if (this.#link === undefined) return;
-    if (terms.ipv6 === undefined || terms.ipv6.global !== undefined) this.#tellUp();
-    else this.#waiting = setTimeout(() => this.#tellUp(), ROUTER_MILLIS);
+    this.#terms = terms;
+    this.#waiting = setTimeout(() => this.#handleLateRouter(), ROUTER_MILLIS);
+    this.#tellWhenConfigured();
+  }
+
+  #handleLateRouter(): void {
+    const { stop, to } = this.#options;
+    this.#isLate = true;
+    const none: CloseReason = { cause: 'lost', detail: 'the server told no address in time' };
+    this.#waiting = setTimeout(() => stop(none), handshakeWindowOf(to));
+    this.#tellWhenConfigured();
+  }
+
+  /** A link without an address is of no use to anybody: the first one may be a router's, which comes in its own time. */
+  #tellWhenConfigured(): void {
+    const { ipv4, ipv6 } = this.#terms ?? {};
+    if (ipv4 === undefined && ipv6?.global === undefined) return;
+    if (ipv6 === undefined || ipv6.global !== undefined || this.#isLate) this.#tellUp();
   }
 
   #tellUp(): void {
