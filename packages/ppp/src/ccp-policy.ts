@@ -4,8 +4,8 @@
  *   option   | 18 | 6 | supported bits 4 |       H stateless, M 56 bits, S 128, L 40, D obsolete, C MPPC (compression)
  *
  * Each end asks for what it wants to receive. We ask for all strengths that are allowed, and the peer naks all but one; pppd ends the link
- * over one that it has not. Peers that offer several, or none with H alone, get a Nak with the exact one (Windows and RRAS open on PPTP
- * with H and C).
+ * over one that it has not. RRAS rejects the option instead, so each is then asked for alone, the best first. Peers that offer several, or
+ * none with H alone, get a Nak with the exact one (Windows and RRAS open on PPTP with H and C).
  */
 import { number, word } from './bytes.ts';
 import type { ConfigOption } from './packet.ts';
@@ -64,6 +64,8 @@ export class CcpPolicy implements OptionPolicy {
   #stateNaks = 0;
   /** The strengths that we ask for, the best first, and the rest of it; undefined: we ask for nothing. */
   #ask: { readonly strengths: readonly MppeStrength[]; readonly stateless: boolean } | undefined;
+  /** Those to be asked for alone, should the peer reject what we ask for now. */
+  #alone: readonly MppeStrength[] = [];
 
   constructor(wish: MppeWish) {
     if (wish.strengths.length === 0) throw new RangeError('MPPE needs a strength');
@@ -80,7 +82,9 @@ export class CcpPolicy implements OptionPolicy {
   reset(): void {
     this.#insisted = false;
     this.#stateNaks = 0;
-    this.#ask = { strengths: this.#wish.strengths, stateless: this.#wish.stateful !== 'preferred' };
+    const { strengths, stateful } = this.#wish;
+    this.#ask = { strengths, stateless: stateful !== 'preferred' };
+    this.#alone = strengths.length > 1 ? strengths : [];
   }
 
   request(): ConfigOption[] {
@@ -88,10 +92,11 @@ export class CcpPolicy implements OptionPolicy {
   }
 
   judge(options: readonly ConfigOption[], mayNak: boolean): Judgement {
-    const rejected = options.filter(({ type, data }) => type !== MPPE || data.length !== 4);
-    const mppe = options.find(({ type, data }) => type === MPPE && data.length === 4);
-    const offer = mppe === undefined ? 0 : number(mppe.data);
-    const offered = this.#accepted(offer);
+    const rejected = options.filter((option) => !isMppe(option));
+    const listed = options.filter(isMppe);
+    const offer = listed.reduce((bits, { data }) => bits | number(data), 0);
+    // Listed more than once, as it must not be (RFC 1661, section 6), it may say two things: an Ack would say yes to both.
+    const offered = listed.length > 1 ? undefined : this.#accepted(offer);
     // Where state is preferred, a peer that asks to receive without is asked for it as long as it may be.
     const prefersOther =
       this.#wish.stateful === 'preferred' && offered?.stateless === true && mayNak && !this.#insisted;
@@ -100,12 +105,12 @@ export class CcpPolicy implements OptionPolicy {
     const required = this.#wish.need === 'required';
     const nakked: ConfigOption[] = [];
     if (terms === undefined) {
-      if (mppe !== undefined && isCompressionAlone) rejected.push(mppe);
-      else if (mayNak && (mppe !== undefined || required)) {
+      if (listed.length > 0 && isCompressionAlone) rejected.push(...listed);
+      else if (mayNak && (listed.length > 0 || required)) {
         nakked.push(encodeMppe([this.#betterThan(offer)], !prefersOther));
         this.#insisted = prefersOther;
       } else if (required) return { kind: 'impossible', reason: 'the peer refuses what is allowed' };
-      else if (mppe !== undefined) rejected.push(mppe);
+      else rejected.push(...listed);
     }
     const judgement = sumUp(rejected, nakked);
     if (judgement.kind === 'ack') this.send = terms;
@@ -113,7 +118,7 @@ export class CcpPolicy implements OptionPolicy {
   }
 
   handleNak(options: readonly ConfigOption[]): string | undefined {
-    const mppe = options.find(({ type, data }) => type === MPPE && data.length === 4);
+    const mppe = options.find(isMppe);
     if (mppe === undefined) return undefined;
     const bits = number(mppe.data);
     const wish = this.#accepted(bits);
@@ -128,6 +133,12 @@ export class CcpPolicy implements OptionPolicy {
   }
 
   handleReject(): string | undefined {
+    const [next, ...rest] = this.#alone;
+    if (this.#ask !== undefined && next !== undefined) {
+      this.#alone = rest;
+      this.#ask = { strengths: [next], stateless: this.#ask.stateless };
+      return undefined;
+    }
     if (this.#wish.need === 'required') return 'the peer has none';
     this.#ask = undefined;
     return undefined;
@@ -135,7 +146,7 @@ export class CcpPolicy implements OptionPolicy {
 
   describe(options: readonly ConfigOption[]): string {
     return options
-      .map(({ type, data }) => (type === MPPE && data.length === 4 ? describeMppe(number(data)) : `option ${type}`))
+      .map((option) => (isMppe(option) ? describeMppe(number(option.data)) : `option ${option.type}`))
       .join(', ');
   }
 
@@ -156,6 +167,10 @@ export class CcpPolicy implements OptionPolicy {
     const { strengths } = this.#wish;
     return strengths.find((one) => (bits & strengthBits[one]) !== 0) ?? strengths[0] ?? 128;
   }
+}
+
+function isMppe({ type, data }: ConfigOption): boolean {
+  return type === MPPE && data.length === 4;
 }
 
 function encodeMppe(strengths: readonly MppeStrength[], stateless: boolean): ConfigOption {

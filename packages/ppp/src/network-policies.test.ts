@@ -97,6 +97,33 @@ test('MPPE: a Nak is followed as far as it is allowed, a Reject is the end of wh
   assert.equal(asks(free), '');
 });
 
+test('MPPE: a peer that rejects several strengths is asked for each alone, the best first', () => {
+  const policy = new CcpPolicy({ need: 'required', strengths: [128, 56, 40], stateful: false });
+  assert.equal(asks(policy), '1206010000e0');
+  for (const alone of ['120601000040', '120601000080', '120601000020']) {
+    assert.equal(policy.handleReject(), undefined);
+    assert.equal(asks(policy), alone);
+  }
+  assert.match(policy.handleReject() ?? '', /has none/);
+  policy.reset();
+  assert.equal(asks(policy), '1206010000e0');
+  const free = new CcpPolicy({ need: 'optional', strengths: [128, 40], stateful: false });
+  for (const next of ['120601000040', '120601000020', '']) {
+    assert.equal(free.handleReject(), undefined);
+    assert.equal(asks(free), next);
+  }
+});
+
+test('MPPE: what is listed twice is nakked, as an Ack would say yes to both', () => {
+  for (const offer of ['120601000040120601000020', '120601000040120600000040', '120601000040120601000040']) {
+    const policy = new CcpPolicy({ need: 'required', strengths: [128, 40], stateful: true });
+    assert.equal(judge(policy, offer), 'nak 120601000040', offer);
+    assert.match(judge(policy, offer, false), /^impossible/);
+    assert.equal(judge(new CcpPolicy(optional), offer, false), `reject ${offer}`);
+    assert.equal(policy.send, undefined);
+  }
+});
+
 test('MPPE: a peer that would rather have state is asked again for none, but not for ever', () => {
   for (const wish of [required, optional]) {
     const policy = new CcpPolicy(wish);

@@ -104,6 +104,23 @@ test('RRAS: EAP, callback and multilink are put right, its MRU taken, H and C an
   assert.ok(peer.isOpen(CCP) && peer.isOpen(IPCP));
 });
 
+for (const strengths of [
+  [128, 40],
+  [128, 56, 40],
+] as const) {
+  test(`RRAS and Windows reject a mix of ${strengths.join(', ')} bits, and get 128`, () => {
+    const several: MppeWish = { need: 'required', strengths, stateful: false };
+    const asClient = meet(scripts.rras, { mppe: several });
+    assert.equal(asClient.up?.mppe.receive?.strength, 128);
+    assert.ok(asClient.peer.isOpen(CCP) && asClient.peer.isOpen(IPCP));
+    const ccp = { asks: ['120601000001'], takes: scripts.rras.networks[CCP]?.takes ?? {} };
+    for (const networks of [scripts.windowsClient.networks, { ...scripts.windowsClient.networks, [CCP]: ccp }]) {
+      const { up } = meet({ ...scripts.windowsClient, networks }, { mppe: several });
+      assert.deepEqual([up?.mppe.send?.strength, up?.mppe.receive?.strength], [128, 128]);
+    }
+  });
+}
+
 test('macOS: EAP first is nakked, ACSP is rejected, no name server in our request', () => {
   const { peer, up } = meet(scripts.macos, { auth: [serverOffer(0xc227, undefined), serverOffer()] });
   assert.equal(up?.ipv4?.peer, '10.99.0.7');
