@@ -108,6 +108,8 @@ export class DataPath {
     this.#opensWithState = !receive.stateless;
     this.#sealing = this.#createKey(send, framing);
     this.#opening = this.#createKey(receive, framing);
+    // With state the gap has to stay one, for it to be seen.
+    this.#goPast(this.#place.passed - (this.#opensWithState ? 1 : 0));
   }
 
   /** Seals the packets of `batch`; what the port does not take is dropped and counted. */
@@ -284,15 +286,20 @@ export class DataPath {
       const ahead = this.#place.aheadOf(countOf(arena, at), lost);
       // With state the gap has to stay one, for it to be seen.
       const before = this.#opensWithState ? ahead - 2 : ahead - 1;
-      if (this.#opening === undefined || before <= 0) return;
-      if (!this.#place.spend(before, this.#now)) {
-        this.#loseKey();
-        return;
-      }
-      this.#keyChanges += before;
-      for (let left = before; left > 0; left -= mostSkipped) this.#opening.skip(Math.min(left, mostSkipped));
+      this.#goPast(before);
       return;
     }
+  }
+
+  /** The key goes past so many packets, as far as the link may spend that. */
+  #goPast(packets: number): void {
+    if (this.#opening === undefined || packets <= 0) return;
+    if (!this.#place.spend(packets, this.#now)) {
+      this.#loseKey();
+      return;
+    }
+    this.#keyChanges += packets;
+    for (let left = packets; left > 0; left -= mostSkipped) this.#opening.skip(Math.min(left, mostSkipped));
   }
 
   /** Nothing more is decrypted. */
@@ -306,7 +313,7 @@ export class DataPath {
     const { inner, settings } = this.#options;
     for (let at = first; at < end; ) {
       if (this.#opening === undefined) {
-        this.stats.droppedIn += end - at;
+        this.#pass(batch, at, end);
         return;
       }
       inner.count = 0;
@@ -326,6 +333,12 @@ export class DataPath {
         this.#give(inner);
       } else if (this.#place.missed(taken - waiting, this.#now)) this.#loseKey();
     }
+  }
+
+  /** There is no key yet, or no longer. */
+  #pass({ arena, offsets }: PacketBatch, first: number, end: number): void {
+    this.stats.droppedIn += end - first;
+    for (let at = first; at < end; at++) this.#place.pass(countOf(arena, offsets[at] ?? 0));
   }
 
   #give(inner: PacketBatch): void {

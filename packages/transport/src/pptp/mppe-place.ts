@@ -21,6 +21,9 @@ const MISSED_FOR: Millis = 10_000;
 export class MppePlace {
   #count = COUNTS - 1;
   #lost = 0;
+  /** Packets that may have been encrypted ones, since the last that `pass` took. */
+  #gap = 0;
+  #passed = 0;
   #missed = 0;
   #missedSince = 0 as Instant;
   #isLost = false;
@@ -31,7 +34,28 @@ export class MppePlace {
   lostSince(lost: number): number {
     const more = lost - this.#lost;
     this.#lost = lost;
+    this.#gap += more;
     return more;
+  }
+
+  /** How many packets the peer has encrypted, up to the last one that `pass` took. */
+  get passed(): number {
+    return this.#passed;
+  }
+
+  /**
+   * An encrypted frame with `count` came while there is no key: the peer may be up long before us. Where fewer packets are missing than it
+   * says it is forged or damaged, and one that is missing.
+   */
+  pass(count: number): void {
+    const ahead = this.aheadOf(count, this.#gap);
+    if (ahead === 0 || ahead > this.#gap + 1) {
+      this.#gap++;
+      return;
+    }
+    this.#passed += ahead;
+    this.#count = count;
+    this.#gap = 0;
   }
 
   /** `frames` more, up to the one with `count`, could be decrypted. */
