@@ -166,6 +166,8 @@ export interface Link {
   /** Where the peer's packets go. The batch is lent for the call. Set once, before the event loop turns. */
   onPackets(sink: (batch: PacketBatch) => void): void;
   update(config: LinkConfig): void;
+  /** Whom to tell when the peer has changed `config`, as PPP's may: addresses come late, and go. Set once. @default that never happens */
+  onReconfigured?(tell: () => void): void;
   /** Say goodbye and end. Resolves when nothing is left; later calls return the same promise. */
   close(why: CloseReason): Promise<void>;
   readonly closed: Promise<CloseReason>;

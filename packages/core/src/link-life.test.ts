@@ -8,7 +8,7 @@ import type { FilterPolicy } from './filter-policy.ts';
 
 const server = '192.168.10.5';
 const [alice, bob] = ['10.8.0.2', '10.8.0.3'];
-const [_alice6, _bob6] = ['fd00::2', 'fd00::3'];
+const [alice6, server6] = ['fd00::2', 'fd10::5'];
 const everything: FilterPolicy = { rules: [{ action: 'allow', direction: 'fromOffice' }], default: 'allow' };
 
 describe('links', () => {
@@ -62,6 +62,31 @@ describe('links', () => {
     assert.throws(() => office.core.refresh(other), { code: 'CULVERT_CORE_ADDRESS_TAKEN' });
     office.send(forge({ from: server, to: bob }));
     assert.equal(other.received().length, 1, 'what it had before it still has');
+  });
+
+  test('what the peer changes itself counts at once: it hears, and is heard, by what it has now', () => {
+    const office = new Office({ filter: everything });
+    const link = office.connect({ ipv6: undefined });
+    const ipv6 = { address: alice6, prefix: 64, gateway: 'fd00::1' };
+    const both = () => {
+      link.bring(forge({ from: alice, to: server }), forge({ from: alice6, to: server6 }));
+      office.send(forge({ from: server, to: alice }), forge({ from: server6, to: alice6 }));
+      return [office.delivered().length, link.received().length];
+    };
+    assert.deepEqual(both(), [1, 1]);
+    link.reconfigure({ ipv6 });
+    assert.deepEqual(both(), [2, 2]);
+    link.reconfigure({ ipv4: undefined });
+    assert.deepEqual(both(), [1, 1]);
+    assert.equal(link.closedWhy, undefined);
+  });
+
+  test('a link that takes an address that another one has is ended', () => {
+    const office = new Office({ filter: everything });
+    const [link, other] = [office.connect(), office.connect()];
+    link.reconfigure({ ipv4: other.config.ipv4 });
+    assert.equal(link.closedWhy?.cause, 'error');
+    assert.equal(other.closedWhy, undefined);
   });
 
   test('closeLinks closes those that are chosen, once', () => {

@@ -14,6 +14,7 @@ import type { Link } from './contracts.ts';
 import { createDropCounts, type DropCounts, type LinkCounters } from './counters.ts';
 import type { PacketDevice } from './device.ts';
 import type { ElsewhereLink } from './elsewhere.ts';
+import { CoreError } from './errors.ts';
 import type { FilterPolicy } from './filter-policy.ts';
 import { CompiledPolicy } from './filter-rules.ts';
 import { defaultFlowTimeouts, FlowClock, type FlowTimeouts } from './flow-timeouts.ts';
@@ -100,6 +101,7 @@ export class TunnelCore {
     this.#configure(entry);
     if (this.#options.role === 'client') this.#forwarder.uplink = entry;
     link.onPackets((batch) => this.#forwarder.handleLinkPackets(entry, batch, this.#options.now()));
+    link.onReconfigured?.(() => this.#handleReconfigured(entry));
     const gone = () => this.#detach(entry);
     link.closed.then(gone, gone);
   }
@@ -192,6 +194,15 @@ export class TunnelCore {
   #compile(policy: FilterPolicy | undefined): CompiledPolicy | undefined {
     if (policy === undefined && this.#options.role === 'client') return undefined;
     return new CompiledPolicy(policy ?? { rules: [] });
+  }
+
+  #handleReconfigured(entry: AttachedLink): void {
+    try {
+      this.refresh(entry.link);
+    } catch (error) {
+      if (!(error instanceof CoreError)) throw error;
+      this.#close(entry, { cause: 'error', detail: error.message });
+    }
   }
 
   #configure(entry: AttachedLink): void {

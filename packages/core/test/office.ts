@@ -82,6 +82,7 @@ export class StubLink implements Link {
   onSend: ((batch: PacketBatch) => void) | undefined;
   #received: Uint8Array[] = [];
   #sink: ((batch: PacketBatch) => void) | undefined;
+  #onReconfigured: (() => void) | undefined;
   #end: (why: CloseReason) => void;
 
   constructor(id: number, changes: Partial<LinkConfig>, groups: readonly string[], since: Instant) {
@@ -118,6 +119,16 @@ export class StubLink implements Link {
 
   update(config: LinkConfig): void {
     this.config = config;
+  }
+
+  onReconfigured(tell: () => void): void {
+    this.#onReconfigured = tell;
+  }
+
+  /** The peer changes its configuration. */
+  reconfigure(changes: Partial<LinkConfig>): void {
+    this.config = { ...this.config, ...changes };
+    this.#onReconfigured?.();
   }
 
   async close(why: CloseReason): Promise<void> {

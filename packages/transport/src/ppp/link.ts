@@ -35,6 +35,7 @@ export class PppLink implements Link {
   #config: LinkConfig;
   #path: Path;
   #sink: ((batch: PacketBatch) => void) | undefined;
+  #onReconfigured: (() => void) | undefined;
   #over = false;
 
   constructor(options: PppLinkOptions) {
@@ -82,6 +83,16 @@ export class PppLink implements Link {
   /** A PPP peer cannot be told anything new: what changes is what the core holds it to. */
   update(config: LinkConfig): void {
     this.#config = config;
+  }
+
+  onReconfigured(tell: () => void): void {
+    this.#onReconfigured = tell;
+  }
+
+  /** The two ends have agreed on other addresses. Called by the driver. */
+  reconfigure(config: LinkConfig): void {
+    this.#config = config;
+    this.#onReconfigured?.();
   }
 
   close(why: CloseReason): Promise<void> {

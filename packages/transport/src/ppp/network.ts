@@ -25,12 +25,19 @@ export function networkFor({ ipv4, ipv6, dns }: LinkConfig): NetworkConfig {
   };
 }
 
-/** A link's configuration now that its peer is up: with the address that it makes of its network. */
-export function peerConfig(config: LinkConfig, { ipv6: agreed, mtu }: PppTerms): LinkConfig {
-  const { ipv6 } = config;
-  const changed = { ...config, mtu: Math.min(config.mtu, mtu) };
-  if (ipv6?.ownNetwork === undefined || agreed === undefined) return changed;
-  return { ...changed, ipv6: { ...ipv6, address: withInterfaceId(ipv6.address, interfaceId(agreed.peer)) } };
+/**
+ * A link's configuration, by what is agreed now: with the address that the peer makes of its network, and without the IP version whose
+ * protocol is not open, of which it may not be sent anything (RFC 1332, section 2.1; RFC 5072, section 2).
+ */
+export function peerConfig(config: LinkConfig, { ipv4, ipv6: agreed, mtu }: PppTerms): LinkConfig {
+  const ipv6 = agreed && config.ipv6;
+  const own = agreed && ipv6?.ownNetwork !== undefined && withInterfaceId(ipv6.address, interfaceId(agreed.peer));
+  return {
+    ...config,
+    ipv4: ipv4 && config.ipv4,
+    ipv6: ipv6 && own ? { ...ipv6, address: own } : ipv6,
+    mtu: Math.min(config.mtu, mtu),
+  };
 }
 
 /** A client's configuration, from what the server told and what its own profile says. */

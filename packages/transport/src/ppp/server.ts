@@ -4,7 +4,7 @@
  * Leaves what carries the session, and its end, to the transport.
  */
 import type { CloseReason, Endpoint, Instant, Path } from '@culvert/base';
-import type { Admission, Link, TransportEvent, TransportName } from '@culvert/core';
+import type { Admission, Link, LinkConfig, TransportEvent, TransportName } from '@culvert/core';
 import { type AuthOffer, type MppeWish, type PppEvent, PppSession, type PppTerms } from '@culvert/ppp';
 import type { PppLink, PppLinkOptions } from './link.ts';
 import { peerConfig } from './network.ts';
@@ -37,7 +37,9 @@ export interface PppServerOptions {
 export class PppServer {
   readonly #options: PppServerOptions;
   readonly #verdicts: Verdicts;
-  #linked = false;
+  #link: PppLink | undefined;
+  /** What admission gave it, all of which the peer need not have agreed on. */
+  #given: LinkConfig | undefined;
 
   constructor(options: PppServerOptions) {
     this.#options = options;
@@ -68,6 +70,8 @@ export class PppServer {
         return;
       }
       case 'changed':
+        if (this.#given !== undefined) this.#link?.reconfigure(peerConfig(this.#given, event.terms));
+        return;
       case 'encryption-reset':
       case 'down':
         return;
@@ -79,7 +83,7 @@ export class PppServer {
     const { id, onEvent } = this.#options;
     const { refusal } = this.#verdicts;
     const path = this.#options.path();
-    if (!this.#linked) {
+    if (this.#link === undefined) {
       if (refusal === undefined) onEvent({ kind: 'failed', id, path, reason });
       else onEvent({ kind: 'refused', id, path, reason: refusal });
     }
@@ -95,10 +99,9 @@ export class PppServer {
     const { id, createLink, onLink } = this.#options;
     const { admitted } = this.#verdicts;
     if (admitted === undefined) throw new Error('a peer came up without admission');
-    const { principal } = admitted;
-    const link = createLink(terms, { id, principal, config: peerConfig(admitted.config, terms) });
-    if (link === undefined) return;
-    this.#linked = true;
-    onLink(link);
+    const { principal, config } = admitted;
+    this.#given = config;
+    this.#link = createLink(terms, { id, principal, config: peerConfig(config, terms) });
+    if (this.#link !== undefined) onLink(this.#link);
   }
 }
