@@ -9,7 +9,7 @@ export const usualRetry: Retry = { timeout: undefined, first: undefined, most: u
 
 /** What the profile wants beside what the server tells. */
 export function profileNetworkOf({ routes, redirect, dns }: VpnNetwork): ProfileNetwork {
-  return { routes, redirect, dns, blockIpv6: false };
+  return { routes, redirect, dns, blockIpv6: false, mtuIsLimit: true };
 }
 
 /** What of the server's words is taken. Its own address and its name servers are reached through the tunnel, as no route of its says. */

@@ -102,6 +102,8 @@ export interface ProfileNetwork {
   readonly dns: { readonly servers: readonly string[]; readonly search: readonly string[] };
   /** No IPv6, neither through the tunnel nor past it. */
   readonly blockIpv6: boolean;
+  /** The MTU that the server tells is all that it takes, and nothing below cuts what is larger. @default false: it is advice */
+  readonly mtuIsLimit?: boolean;
 }
 
 /** Files that a profile names, by their paths in it. Throws ClientError CULVERT_CLIENT_PROFILE for what cannot be read. */

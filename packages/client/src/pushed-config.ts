@@ -37,6 +37,8 @@ const MAX_SEARCH = 32;
 const SHORTEST_PREFIX = { 4: 8, 6: 32 } as const;
 /** IPv6 needs 1,280 (RFC 8200, section 5); IPv4 has worked with 576 since RFC 791. */
 const LEAST_MTU = { 4: 576, 6: 1280 } as const;
+/** What a link of IPv4 may be made for (RFC 791, section 3.2). */
+const LEAST_LINK_MTU = 68;
 const MOST_MTU = 9000;
 
 /** Never the other end of a tunnel: this host, the link, groups. */
@@ -57,8 +59,10 @@ export function readPushedConfig(
 ): ReadConfig {
   const notes: string[] = [];
   const ipv4 = innerAddress(pushed.ipv4);
-  const ipv6 = host.ipv6 ? innerAddress(pushed.ipv6) : undefined;
-  if (pushed.ipv6 !== undefined && ipv6 === undefined) notes.push('this host has no IPv6: the tunnel has none either');
+  const isTooSmall = profile.mtuIsLimit === true && pushed.mtu < LEAST_MTU[6];
+  const ipv6 = host.ipv6 && !isTooSmall ? innerAddress(pushed.ipv6) : undefined;
+  if (pushed.ipv6 !== undefined && !host.ipv6) notes.push('this host has no IPv6: the tunnel has none either');
+  else if (pushed.ipv6 !== undefined && isTooSmall) notes.push(`an MTU of ${pushed.mtu} is too small for IPv6`);
   const addresses = [ipv4, ipv6].filter((address) => address !== undefined);
   if (addresses.length === 0) throw new ClientError('CULVERT_CLIENT_PUSHED', 'no address for this host');
   const has = { 4: ipv4 !== undefined, 6: ipv6 !== undefined };
@@ -66,7 +70,7 @@ export function readPushedConfig(
   return {
     config: {
       addresses,
-      mtu: readMtu(pushed.mtu, has[6], notes),
+      mtu: readMtu(pushed.mtu, profile.mtuIsLimit === true ? LEAST_LINK_MTU : LEAST_MTU[has[6] ? 6 : 4], notes),
       routes: routes.inside,
       bypass: profile.routes.filter(({ gateway }) => gateway === 'net').map(({ network }) => network),
       redirect: readRedirect(pushed, profile, has, host.ipv6, routes.all),
@@ -92,8 +96,7 @@ function innerAddress(inner: InnerAddress | undefined): string | undefined {
   return `${inner.address}/${inner.prefix}`;
 }
 
-function readMtu(mtu: number, ipv6: boolean, notes: string[]): number {
-  const least = LEAST_MTU[ipv6 ? 6 : 4];
+function readMtu(mtu: number, least: number, notes: string[]): number {
   const used = Math.min(MOST_MTU, Math.max(least, Math.trunc(mtu) || least));
   if (used !== mtu) notes.push(`the server told an MTU of ${mtu}; ${used} is used`);
   return used;

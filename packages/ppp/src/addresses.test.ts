@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hex } from '../test/hex.ts';
-import { Pair } from '../test/pair.ts';
+import { mppe128, Pair } from '../test/pair.ts';
 
 test('a client is not up with a link-local address alone while IPCP goes on', () => {
   const pair = new Pair();
@@ -19,4 +19,22 @@ test('a client is not up with a link-local address alone while IPCP goes on', ()
   assert.equal(first?.terms.ipv4?.local, '10.99.0.7');
   assert.ok(pair.clientTerms?.ipv6?.global);
   assert.deepEqual(pair.reasons(), [undefined, undefined]);
+});
+
+test('a link whose packets are too small for IPv6 has none, and says so', () => {
+  for (const [mru, mppe, has] of [
+    [1_284, mppe128, true],
+    [1_283, mppe128, false],
+    [1_280, undefined, true],
+    [1_279, undefined, false],
+  ] as const) {
+    const pair = new Pair({ mru, mppe }, { mru, mppe }).open().run();
+    assert.equal(pair.clientTerms?.ipv4?.local, '10.99.0.7');
+    assert.equal(pair.clientTerms.ipv6 !== undefined, has, `MRU ${mru}`);
+    assert.equal(pair.serverTerms?.ipv6 !== undefined, has, `MRU ${mru}`);
+    for (const side of [0, 1] as const) {
+      const notes = pair.events(side, 'note').filter(({ message }) => /no IPv6/.test(message));
+      assert.equal(notes.length, has ? 0 : 1);
+    }
+  }
 });

@@ -17,8 +17,10 @@ import { ROUTER_LIFETIME, RouterAdvertiser } from './router/advertiser.ts';
 import { AddressConfiguration, type HostConfig } from './router/host.ts';
 import { type Advertisement, linkLocal } from './router/message.ts';
 import { startKeysOf } from './start-keys.ts';
-import { describeTerms } from './terms.ts';
+import { describeTerms, innerMtu } from './terms.ts';
 
+/** IPv6 does not work on a link that takes less (RFC 8200, section 5). */
+const LEAST_MTU_6 = 1_280;
 /** Hosts make an interface identifier of the other half (RFC 4862, section 5.5.3 d). */
 const PREFIX_BITS = 64;
 // The RFC's defaults, in seconds (RFC 4861, section 6.2.1). They end with the link in any case.
@@ -85,9 +87,10 @@ export class NetworkPlan {
     this.#lcp = lcp;
     this.#authentication = authentication;
     this.#ipcp = options.role === 'server' ? serverIpcp(this.#network?.ipv4) : clientIpcp(options.ipv4);
-    this.#ipv6cp = this.#createIpv6cp();
+    const mtu = innerMtu(lcp, options.mtu, hasKey && mppe !== undefined);
+    this.#ipv6cp = this.#createIpv6cp(mtu);
     if (this.#ipcp === undefined && this.#ipv6cp === undefined) {
-      return { cause: 'error', detail: 'neither IPv4 nor IPv6 is configured for this peer' };
+      return { cause: 'error', detail: 'neither IPv4 nor IPv6 is configured for this peer, or fits its packets' };
     }
     const policies = { ipcp: this.#ipcp, ipv6cp: this.#ipv6cp };
     const shared = { role: options.role, longest: lcp.mru, isPppd: asksForAsyncMap(lcp) };
@@ -208,8 +211,14 @@ export class NetworkPlan {
     return this.#phase?.isOpen(protocol) === true;
   }
 
-  #createIpv6cp(): Ipv6cpPolicy | undefined {
+  #createIpv6cp(mtu: number): Ipv6cpPolicy | undefined {
     const options = this.#options;
+    const wanted = options.role === 'client' ? options.ipv6 : this.#network?.ipv6;
+    if (wanted !== undefined && mtu < LEAST_MTU_6) {
+      const fields = { mtu, least: LEAST_MTU_6 };
+      this.#events.push({ kind: 'note', message: 'the link has no IPv6, as its packets are too small', fields });
+      return undefined;
+    }
     if (options.role === 'client') {
       return options.ipv6 && new Ipv6cpPolicy({ local: options.ipv6.interfaceId }, options.random);
     }

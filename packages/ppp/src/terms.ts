@@ -11,6 +11,11 @@ import { linkLocal } from './router/message.ts';
 /** MPPE's header and the protocol field that it hides (RFC 3078, section 3). */
 const MPPE_OVERHEAD = 4;
 
+/** The largest inner packet, in bytes. @param mtu what the carrier moves; undefined: whatever the peer takes */
+export function innerMtu({ mru }: Pick<LcpTerms, 'mru'>, mtu: number | undefined, isEncrypted: boolean): number {
+  return Math.min(mru, mtu ?? mru) - (isEncrypted ? MPPE_OVERHEAD : 0);
+}
+
 export interface StartKeys {
   readonly send: Uint8Array;
   readonly receive: Uint8Array;
@@ -36,7 +41,6 @@ export function describeTerms(agreed: Agreed): PppTerms {
     send: direction(agreed.send, keys?.send),
     receive: direction(agreed.receive, keys?.receive),
   };
-  const most = Math.min(lcp.mru, agreed.mtu ?? lcp.mru);
   return {
     identity: agreed.identity,
     method: agreed.method,
@@ -56,7 +60,7 @@ export function describeTerms(agreed: Agreed): PppTerms {
       },
       dns: host?.nameServers.map(formatAddress) ?? [],
     },
-    mtu: mppe.send === undefined ? most : most - MPPE_OVERHEAD,
+    mtu: innerMtu(lcp, agreed.mtu, mppe.send !== undefined),
     addressCompression: lcp.addressCompression,
     protocolCompression: lcp.protocolCompression,
     asyncMap: lcp.asyncMap,

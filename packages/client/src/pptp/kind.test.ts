@@ -79,6 +79,19 @@ test('without never-default all traffic is redirected, and IPv6 that the server 
   assert.deepEqual(config.dns.servers, ['10.8.0.53']);
 });
 
+test('the device takes no larger packets than the server, and without IPv6 where that needs them', async () => {
+  const { profile } = await read();
+  const ipv6 = { address: 'fd00::7', prefix: 64, gateway: 'fe80::1' };
+  for (const [mtu, addresses] of [
+    [1_280, ['10.8.0.2/32', 'fd00::7/64']],
+    [1_196, ['10.8.0.2/32']],
+    [400, ['10.8.0.2/32']],
+  ] as const) {
+    const { config } = readPushedConfig(profile.filterPushed({ ...told, ipv6, mtu }), profile.network, { ipv6: true });
+    assert.deepEqual([config.mtu, config.addresses], [mtu, addresses]);
+  }
+});
+
 test('with never-default the routes are the profile’s, the server’s address and its name servers', async () => {
   const { profile } = await read(text.replace('method=auto', 'never-default=true\nroute1=10.1.0.0/16\ndns=10.1.0.53;'));
   const { config } = readPushedConfig(profile.filterPushed(told), profile.network, { ipv6: true });
