@@ -4,16 +4,14 @@
  * MS-CHAPv2 unless PAP is asked for; no MPPE, as IPsec protects all of it.
  */
 import type { Transport } from '@culvert/core';
-import { clientAuth, serverAuth } from '@culvert/ppp';
+import { clientAuth } from '@culvert/ppp';
 import { systemRandom } from '../clock.ts';
+import { serverOffers } from '../ppp/server-auth.ts';
 import { createDatagrams } from '../udp-port.ts';
 import { createScratch } from './data-path.ts';
 import { dial } from './dial.ts';
 import { listen } from './listen.ts';
 import type { L2tpIpsecDialOptions, L2tpIpsecListenOptions } from './options.ts';
-
-/** What a challenge says that we are. */
-const NAME = 'culvert';
 
 export function createL2tpIpsecTransport(): Transport<L2tpIpsecListenOptions, L2tpIpsecDialOptions> {
   let ids = 0;
@@ -23,7 +21,7 @@ export function createL2tpIpsecTransport(): Transport<L2tpIpsecListenOptions, L2
     capabilities: { roaming: true, rekey: true, ipv6Outside: true, ipv6Inside: true, configures: false },
     listen: (at, on) => {
       const { authentication: methods } = at;
-      return listen(at, { ...on, ...shared, auth: serverAuth({ random: systemRandom, name: NAME, methods }) });
+      return listen(at, { ...on, ...shared, auth: serverOffers(methods) });
     },
     dial: (to, on) => {
       const { username, password, authentication: methods } = to;

@@ -5,15 +5,14 @@
  */
 import { createPacketBatch, type PacketBatch } from '@culvert/base';
 import type { Transport } from '@culvert/core';
-import { clientAuth, serverAuth } from '@culvert/ppp';
+import { clientAuth } from '@culvert/ppp';
 import { systemRandom } from '../clock.ts';
+import { serverOffers } from '../ppp/server-auth.ts';
 import { dial } from './dial.ts';
 import { listen } from './listen.ts';
 import type { PptpDialOptions, PptpListenOptions } from './options.ts';
 import { SharedGre } from './shared-gre.ts';
 
-/** What a challenge says that we are. */
-const NAME = 'culvert';
 const INNER_SLOTS = 512;
 /** Room for several trains of 64 KiB. */
 const INNER_BYTES = 1_536 * 1_024;
@@ -28,8 +27,7 @@ export function createPptpTransport(): Transport<PptpListenOptions, PptpDialOpti
   return {
     name: 'pptp',
     capabilities: { roaming: false, rekey: false, ipv6Outside: false, ipv6Inside: true, configures: false },
-    listen: (at, on) =>
-      listen(at, { ...on, nextId, inner: innerFor(at.join), auth: serverAuth({ random: systemRandom, name: NAME }) }),
+    listen: (at, on) => listen(at, { ...on, nextId, inner: innerFor(at.join), auth: serverOffers() }),
     dial: (to, on) => {
       const auth = clientAuth({ random: systemRandom, username: to.username, password: to.password });
       return dial(to, { ...on, nextId, gre, inner: innerFor(to.join), auth });
