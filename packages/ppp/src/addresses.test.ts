@@ -1,8 +1,9 @@
 /** When a session has addresses that are of use, and when it has none of a version. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hex } from '../test/hex.ts';
+import { bytes, hex } from '../test/hex.ts';
 import { mppe128, Pair } from '../test/pair.ts';
+import { encodeAdvertisement, linkLocal } from './router/message.ts';
 
 test('a client is not up with a link-local address alone while IPCP goes on', () => {
   const pair = new Pair();
@@ -37,4 +38,28 @@ test('a link whose packets are too small for IPv6 has none, and says so', () => 
       assert.equal(notes.length, has ? 0 : 1);
     }
   }
+});
+
+test('a link is told, once, that the router took its IPv6 prefix back, and that it gives it again', () => {
+  const pair = new Pair().open().run();
+  assert.ok(pair.clientTerms?.ipv6?.global);
+  const before = pair.events(0, 'changed').length;
+  const tell = (valid: number) => {
+    const prefix = bytes('fd00009900000007 0000000000000000');
+    const advertisement = {
+      lifetime: 1_800,
+      prefixes: [{ prefix, bits: 64, valid, preferred: valid, autonomous: true }],
+      mtu: undefined,
+      nameServers: [],
+    };
+    const packet = encodeAdvertisement(linkLocal(bytes('0000000000000001')), advertisement);
+    pair.client.session.handlePacket(packet, pair.link.now);
+    pair.run(1);
+  };
+  for (const valid of [0, 0, 7_200, 7_200]) tell(valid);
+  const told = pair.events(0, 'changed').slice(before);
+  assert.deepEqual(
+    told.map(({ terms }) => terms.ipv6?.global?.address.startsWith('fd00:99:0:7:')),
+    [undefined, true],
+  );
 });

@@ -14,7 +14,7 @@ import { DEFAULT_ASYNC_MAP, type LcpTerms } from './lcp-policy.ts';
 import { type NetworkEvent, NetworkPhase } from './network-phase.ts';
 import { PppProtocol } from './protocol.ts';
 import { ROUTER_LIFETIME, RouterAdvertiser } from './router/advertiser.ts';
-import { AddressConfiguration, type HostConfig } from './router/host.ts';
+import { AddressConfiguration } from './router/host.ts';
 import { type Advertisement, linkLocal } from './router/message.ts';
 import { startKeysOf } from './start-keys.ts';
 import { describeTerms, innerMtu } from './terms.ts';
@@ -47,7 +47,6 @@ export class NetworkPlan {
   #up = false;
   #router: RouterAdvertiser | undefined;
   #host: AddressConfiguration | undefined;
-  #config: HostConfig | undefined;
   /** The addresses that were told last, as text. */
   #told = '';
 
@@ -174,7 +173,6 @@ export class NetworkPlan {
   #tellChanges(now: Instant): void {
     // The protocols may be other ones than before: IPV6CP may be late.
     this.#startRouter(now);
-    this.#config = this.#host?.pollConfig() ?? this.#config;
     const terms = this.#terms();
     const words = wordsOf(terms);
     if (words === this.#told) return;
@@ -200,7 +198,7 @@ export class NetworkPlan {
       mtu,
       ipv4: this.#isOpen(PppProtocol.ipcp) ? this.#ipcp?.terms : undefined,
       ipv6: this.#isOpen(PppProtocol.ipv6cp) ? this.#ipv6cp : undefined,
-      host: this.#config,
+      host: this.#host?.config,
       send: ccp?.send,
       receive: ccp?.receive,
       keys: startKeysOf(authentication?.material, role),

@@ -29,7 +29,6 @@ export class AddressConfiguration {
   readonly #own: Uint8Array;
   readonly #packets: Uint8Array[] = [];
   #config: HostConfig | undefined;
-  #changed = false;
   #asked = 0;
   #deadline: Instant | undefined;
 
@@ -38,6 +37,11 @@ export class AddressConfiguration {
     this.#own = own;
     this.#deadline = now;
     this.handleTimeout(now);
+  }
+
+  /** What the router tells now; undefined: nothing yet, or it took its prefix back. */
+  get config(): HostConfig | undefined {
+    return this.#config;
   }
 
   handlePacket(packet: Uint8Array): void {
@@ -49,15 +53,16 @@ export class AddressConfiguration {
     }
     const { router, advertisement } = heard;
     const prefix = advertisement.prefixes.find(isUsable);
-    if (prefix === undefined) return;
+    if (prefix === undefined) {
+      if (advertisement.prefixes.some((one) => this.#isTakenBack(one))) this.#config = undefined;
+      return;
+    }
     this.#deadline = undefined;
     const address = prefix.prefix.slice();
     address.set(this.#own.subarray(8), 8);
     const { mtu, nameServers } = advertisement;
     const usableMtu = mtu !== undefined && mtu >= SMALLEST_MTU ? mtu : undefined;
-    const config = { address, prefix: PREFIX_BITS, router, mtu: usableMtu, nameServers };
-    this.#changed ||= !sameConfig(this.#config, config);
-    this.#config = config;
+    this.#config = { address, prefix: PREFIX_BITS, router, mtu: usableMtu, nameServers };
   }
 
   handleTimeout(now: Instant): void {
@@ -67,17 +72,21 @@ export class AddressConfiguration {
     this.#deadline = this.#asked < MAX_SOLICITATIONS ? ((now + SOLICITATION_INTERVAL) as Instant) : undefined;
   }
 
-  /** What a router told, each time that it is other than before. */
-  pollConfig(): HostConfig | undefined {
-    if (!this.#changed) return undefined;
-    this.#changed = false;
-    return this.#config;
-  }
   pollPacket(): Uint8Array | undefined {
     return this.#packets.shift();
   }
   pollTimeout(): Instant | undefined {
     return this.#deadline;
+  }
+
+  /**
+   * At once: the two hours for which hosts keep the address all the same (RFC 4862, section 5.5.3 e) are against other nodes that speak for
+   * the router, and this link has none.
+   */
+  #isTakenBack({ prefix, bits, valid, autonomous }: Prefix): boolean {
+    const ours = this.#config?.address.subarray(0, PREFIX_BITS / 8);
+    if (ours === undefined || !autonomous || bits !== PREFIX_BITS || valid > 0) return false;
+    return sameBytes(ours, prefix.subarray(0, PREFIX_BITS / 8));
   }
 }
 
@@ -85,15 +94,4 @@ export class AddressConfiguration {
 function isUsable({ prefix, bits, valid, autonomous }: Prefix): boolean {
   const [first = 0] = prefix;
   return autonomous && bits === PREFIX_BITS && valid > 0 && first !== 0 && first < 0xfe;
-}
-
-function sameConfig(a: HostConfig | undefined, b: HostConfig): boolean {
-  return (
-    a !== undefined &&
-    sameBytes(a.address, b.address) &&
-    sameBytes(a.router, b.router) &&
-    a.mtu === b.mtu &&
-    a.nameServers.length === b.nameServers.length &&
-    a.nameServers.every((server, n) => sameBytes(server, b.nameServers[n] ?? server))
-  );
 }

@@ -14,6 +14,7 @@ import {
   encodeSolicitation,
   isRouterMessage,
   linkLocal,
+  type Prefix,
 } from './message.ts';
 
 const now = 1_000 as Instant;
@@ -100,11 +101,8 @@ test('a host asks three times, and makes its address of the prefix', () => {
   }
   assert.equal(asked, 3);
   host.handlePacket(encodeAdvertisement(linkLocal(routerId), advertisement));
-  const config = host.pollConfig();
-  assert.equal(formatAddress(config?.address ?? bytes('')), 'fd00:99:0:7:e46b:b66e:8d8c:76a6');
-  assert.equal(config?.mtu, 1_396);
-  host.handlePacket(encodeAdvertisement(linkLocal(routerId), advertisement));
-  assert.equal(host.pollConfig(), undefined, 'the same again is no news');
+  assert.equal(formatAddress(host.config?.address ?? bytes('')), 'fd00:99:0:7:e46b:b66e:8d8c:76a6');
+  assert.equal(host.config?.mtu, 1_396);
 });
 
 test('a peer that is a host too and asks for routers breaks nothing', () => {
@@ -129,10 +127,30 @@ test('a host takes no prefix that is none, and no MTU below 1,280', () => {
   const host = new AddressConfiguration(linkLocal(hostId), now);
   for (const one of useless) {
     host.handlePacket(encodeAdvertisement(linkLocal(routerId), { ...advertisement, prefixes: [one] }));
-    assert.equal(host.pollConfig(), undefined);
+    assert.equal(host.config, undefined);
   }
   host.handlePacket(encodeAdvertisement(linkLocal(routerId), { ...advertisement, mtu: 576 }));
-  assert.equal(host.pollConfig()?.mtu, undefined);
+  assert.equal(host.config?.mtu, undefined);
+});
+
+test('a host gives up the prefix that its router takes back, and no other', () => {
+  const [prefix] = advertisement.prefixes;
+  assert.ok(prefix);
+  const host = new AddressConfiguration(linkLocal(hostId), now);
+  const tell = (...prefixes: Prefix[]) => {
+    host.handlePacket(encodeAdvertisement(linkLocal(routerId), { ...advertisement, prefixes }));
+    return host.config && formatAddress(host.config.address);
+  };
+  const other = { ...prefix, prefix: bytes('fd00009900000008 0000000000000000') };
+  const own = 'fd00:99:0:7:e46b:b66e:8d8c:76a6';
+  assert.equal(tell(prefix), own);
+  assert.equal(tell({ ...other, valid: 0 }), own);
+  assert.equal(tell({ ...prefix, valid: 0, autonomous: false }), own, 'not of those that hosts make addresses of');
+  assert.equal(tell({ ...prefix, preferred: 0 }), own);
+  assert.equal(tell(), own, 'what is not named stays');
+  assert.equal(tell({ ...prefix, valid: 0 }), undefined);
+  assert.equal(tell(prefix), own);
+  assert.equal(tell({ ...prefix, valid: 0 }, other), 'fd00:99:0:8:e46b:b66e:8d8c:76a6', 'another takes its place');
 });
 
 test('a router tells its prefix by itself, and answers each question but a flood', () => {
