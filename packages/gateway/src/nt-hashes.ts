@@ -35,12 +35,13 @@ interface KeyFile {
 
 export class NtHashes {
   readonly #key: Buffer;
-  /** What unknown users are checked against, so that it takes as long. */
-  readonly #nobody = randomBytes(16);
+  /** What is opened for users who have none, and what they are checked against, so that it takes as long. */
+  readonly #nobody = { sealed: '', hash: randomBytes(16) };
 
   /** @param key where it is ours, made where it is missing, with mode 0600 and its directory's owner. Throws GatewayError. */
   constructor(key: KeyFile) {
     this.#key = readKey(key) ?? (key.ours ? makeKey(key) : missing(key));
+    this.#nobody.sealed = this.seal('', randomBytes(16).toString('hex'));
   }
 
   /** "nt1:" and base64 of nonce (12 bytes), AES-256-GCM of the hash (16) and tag (16); bound to the user's name. */
@@ -60,8 +61,9 @@ export class NtHashes {
     sealed: string | undefined,
     response: Extract<ChallengeResponse, { kind: 'mschapv2' }>,
   ): AuthMaterial | 'unreadable' | undefined {
-    const hash = sealed === undefined ? undefined : this.#open(user, sealed);
-    const material = verifyMsChapV2(response, hash ?? this.#nobody);
+    const opened = sealed === undefined ? this.#open('', this.#nobody.sealed) : this.#open(user, sealed);
+    const hash = sealed === undefined ? undefined : opened;
+    const material = verifyMsChapV2(response, hash ?? this.#nobody.hash);
     if (sealed !== undefined && hash === undefined) return 'unreadable';
     return hash === undefined ? undefined : material;
   }

@@ -59,7 +59,10 @@ function usernameOf({ password, response }: Claim): string | undefined {
   return response === undefined ? password?.username : withoutDomain(response.username);
 }
 
-/** Checks an MS-CHAPv2 response; takes as long for a user who is unknown. `proven` with what only the password's holder computes. */
+/**
+ * Checks an MS-CHAPv2 response; `proven` with what only the password's holder computes. Every refusal costs the same work, so that its time
+ * tells nothing of who is known.
+ */
 export async function checkResponse(
   proven: Proven,
   response: Extract<NonNullable<Claim['response']>, { kind: 'mschapv2' }>,
@@ -79,16 +82,16 @@ export async function checkResponse(
   const { user } = proven;
   const sealed = await store.ntHash(user);
   const material = ntHashes.verify(user, sealed, response);
-  if (material === 'unreadable') return refused(`${user} has an NT hash of another key: culvertd user passwd ${user}`);
-  if (material !== undefined) return { ...proven, material };
-  if (sealed !== undefined) return refused(`wrong password for ${user}`);
+  if (typeof material === 'object') return { ...proven, material };
   const record = await store.user(user);
+  if (material === 'unreadable') return refused(`${user} has an NT hash of another key: culvertd user passwd ${user}`);
+  if (sealed !== undefined) return refused(`wrong password for ${user}`);
   if (record === undefined) return refused(`there is no user ${user}`);
   const why = bars(record) ?? `has no NT hash, which MS-CHAPv2 needs: culvertd user passwd ${user}`;
   return refused(`${user} ${why}`);
 }
 
-/** Checks the password, where one counts. Takes as long for a user who is unknown. */
+/** Checks the password, where one counts. Every refusal costs the same work, as above. */
 export async function checkPassword(
   proven: Proven,
   claim: Claim,
@@ -97,7 +100,7 @@ export async function checkPassword(
   if (!proven.proofs.includes('password') || claim.password === undefined) return undefined;
   const encoded = await store.passwordHash(proven.user);
   if (await hasher.verify(encoded, claim.password.password, signal)) return undefined;
-  if (encoded !== undefined) return refused(`wrong password for ${proven.user}`);
   const known = (await store.user(proven.user)) !== undefined;
+  if (encoded !== undefined) return refused(`wrong password for ${proven.user}`);
   return refused(known ? `${proven.user} has no password here` : `there is no user ${proven.user}`);
 }
