@@ -92,7 +92,7 @@ const authSection = z.strictObject({
 });
 
 const limitsSection = z.strictObject({
-  links: wholeNumber(1, 65_536).default(4096).describe('Links at a time, handshakes included'),
+  links: wholeNumber(1, 65_536).default(4096).describe('Links of each transport at a time, handshakes included'),
   sessionsPerUser: wholeNumber(1, 1024).default(1).describe('Sessions of one user at a time'),
   whenReached: z
     .enum(['replace', 'refuse'], { error: 'replace or refuse' })

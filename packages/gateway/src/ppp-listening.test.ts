@@ -15,6 +15,9 @@ function open(more = '') {
       assert.deepEqual(pptp, l2tp);
       return pptp;
     },
+    get mostLinks() {
+      return both.map(({ maxLinks }) => maxLinks);
+    },
     reload: (changed: string) => {
       config = configOf(changed);
     },
@@ -34,4 +37,8 @@ test('PPP asks every 5 s at most, and three times before it gives up', () => {
     interval: 30_000,
     timeout: 120_000,
   });
+});
+
+test('each transport has all links that the limit allows', () => {
+  assert.deepEqual(open('limits: { links: 7 }').mostLinks, [7, 7]);
 });
