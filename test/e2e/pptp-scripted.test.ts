@@ -149,6 +149,25 @@ test('Windows that has EAP alone is let go, and we say what it wanted', { skip }
   await eventually('it was told by LCP', () => client.end.peer.terminated !== undefined);
 });
 
+for (const [name, wish, wanted] of [
+  ['PAP', '0304c023', 'PAP'],
+  ['CHAP with MD5', '0305c22305', 'CHAP with MD5'],
+] as const) {
+  test(`a client that has ${name} alone is let go, and never asked for it`, { skip }, async () => {
+    await using lab = await PptpLab.open();
+    const { lcp } = scripts.windowsClient;
+    const ppp = { ...scripts.windowsClient, lcp: { ...lcp, takes: { ...lcp.takes, 3: { nak: wish } } } };
+    using client = await ScriptedClient.call({ ...windows, name, ppp }, lab.port);
+    const { peer } = client.end;
+    const failed = await eventually('it failed', () => lab.events.find(({ kind }) => kind === 'failed'));
+    assert.match(failed.kind === 'failed' ? failed.reason.detail : '', new RegExp(`it would have ${wanted}`));
+    await eventually('it was told by LCP', () => peer.terminated !== undefined);
+    const requests = peer.heard.filter((said) => said.startsWith('c021 1: '));
+    assert.ok(requests.length > 0 && requests.every((said) => said.includes('0305c22381')), requests.join());
+    assert.deepEqual(lab.accepted, []);
+  });
+}
+
 test('RRAS is called: EAP first, callback and multilink are put right, and packets go both ways', {
   skip,
 }, async () => {

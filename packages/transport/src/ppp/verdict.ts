@@ -24,6 +24,12 @@ const refusals = {
   barred: { code: 649, message: 'this account may not dial in here' },
 } as const;
 
+/** What admission is asked about, whatever a session was given to ask with. PAP has no keys for MPPE, and shows a password where nothing hides it. */
+const proofs: Partial<Record<TransportName, readonly AuthClaim['method'][]>> = {
+  pptp: ['mschapv2'],
+  'l2tp-ipsec': ['mschapv2', 'pap'],
+};
+
 export class Verdicts {
   readonly #options: VerdictsOptions;
   readonly #abort = new AbortController();
@@ -63,9 +69,9 @@ export class Verdicts {
   }
 
   async #ask(claim: AuthClaim): Promise<Admitted | Challenge | Refused> {
-    const proof = proofOf(claim);
-    if (proof === undefined) return { kind: 'refused', reason: `${claim.method} is not allowed`, tell: 'not allowed' };
     const { transport, admission, remote, peerInfo } = this.#options;
+    const proof = proofs[transport]?.includes(claim.method) ? proofOf(claim) : undefined;
+    if (proof === undefined) return { kind: 'refused', reason: `${claim.method} is not allowed`, tell: 'not allowed' };
     const shown: Claim = { transport, remote, certificate: undefined, ...proof, makesAddresses: true, peerInfo };
     try {
       return await admission.admit(shown, this.#abort.signal);
