@@ -4,7 +4,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { type HostProcess, labIsPossible, missingForLab } from '@culvert/testkit';
 import { reaches } from './office.ts';
 import { get, pings, put, saidOf, transfer, type Up } from './ppp/steps.ts';
-import { inner, labPrograms, PptpLab } from './pptp/lab.ts';
+import { inner, labPrograms, PptpLab, routerThere } from './pptp/lab.ts';
 import { BYTES, FEW_BYTES, inLoss, pingsOfEachSize, SOME_BYTES, someAnswered } from './pptp/steps.ts';
 
 let lab: PptpLab;
@@ -168,3 +168,31 @@ test('it restarts, and our next call comes up', async (t) => {
     await answers(inner.local);
   });
 });
+
+test('two clients behind one address', async (t) => {
+  if (!labIsPossible(t, labPrograms)) return;
+  await withPptpd('require-mppe-128', async () => {
+    const show = await lab.hideUs();
+    const clients = [lab.ours, lab.neighbour].map((host) => lab.dial({ ipv6: false }, host));
+    const addresses = addressesOf(await Promise.all(clients.map((client) => saidOf<Up>(client, 'up'))));
+    assert.notEqual(addresses[0], addresses[1]);
+    assert.deepEqual(await callersOf(), [routerThere, routerThere]);
+    for (const address of addresses) {
+      await pings(lab.server, [address]);
+      await transfer(lab.server, address, SOME_BYTES);
+    }
+    await Promise.all(clients.map((client) => client.stop()));
+    await lab.server.exec('wait_for 50 no_pppd');
+    await show();
+  });
+});
+
+const addressesOf = (ups: readonly Up[]) => ups.map(({ ipv4 }) => ipv4?.address ?? '');
+
+/** Whence pptpd has control connections. */
+async function callersOf(): Promise<readonly string[]> {
+  // Local port 1723, established; the address is a word of the guest's byte order, which is the small end first.
+  const table = await lab.server.exec('cat /proc/net/tcp');
+  const remotes = [...table.matchAll(/:06BB ([0-9A-F]{8}):[0-9A-F]{4} 01 /g)].map(([, word = '']) => word);
+  return remotes.map((word) => [...Buffer.from(word, 'hex')].reverse().join('.'));
+}

@@ -3,7 +3,7 @@
  *
  *   guests: pptp-linux 192.0.2.10-31 ┐
  *                                    ├ bridge ── 192.0.2.1 router 198.51.100.1 ── 198.51.100.2 ours
- *   guest: pptpd 192.0.2.2           ┘
+ *   guest: pptpd 192.0.2.2           ┘              203.0.113.1 ── 203.0.113.2 our neighbour
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,8 @@ import type { DialOptions, ServeOptions } from './end.ts';
 export const labPrograms = [...guestPrograms, 'pppd', 'pptp', 'pptpd', 'nft', 'sysctl'];
 export const ours = '198.51.100.2';
 export const pptpd = '192.0.2.2';
+/** Of the router, where the guests are. */
+export const routerThere = '192.0.2.1';
 /** pptp-linux makes one control connection an address, whatever number of calls. */
 export const callers: readonly string[] = Array.from({ length: 20 }, (_, n) => `192.0.2.${10 + n}`);
 export const password = 'wallpaper engine';
@@ -56,6 +58,8 @@ type Kind = keyof typeof kinds;
 export class PptpLab implements AsyncDisposable {
   readonly router: TestHost;
   readonly ours: TestHost;
+  /** Another client of ours may be there. */
+  readonly neighbour: TestHost;
   readonly #lab: Lab;
   readonly #guests: ReadonlyMap<Kind, Guest>;
   readonly #ends: HostProcess[] = [];
@@ -63,12 +67,13 @@ export class PptpLab implements AsyncDisposable {
 
   private constructor(
     lab: Lab,
-    hosts: { readonly router: TestHost; readonly ours: TestHost },
+    hosts: { readonly router: TestHost; readonly ours: TestHost; readonly neighbour: TestHost },
     guests: ReadonlyMap<Kind, Guest>,
   ) {
     this.#lab = lab;
     this.router = hosts.router;
     this.ours = hosts.ours;
+    this.neighbour = hosts.neighbour;
     this.#guests = guests;
   }
 
@@ -78,16 +83,19 @@ export class PptpLab implements AsyncDisposable {
     try {
       const bridge = await lab.createHost('guests');
       const [router, host] = [await lab.createHost('router'), await lab.createHost('ours')];
+      const neighbour = await lab.createHost('neighbour');
       await lab.joinHosts(bridge, router, { addresses: [[], ['192.0.2.1/24']] });
       await lab.joinHosts(router, host, { addresses: [['198.51.100.1/24'], [`${ours}/24`]] });
+      await lab.joinHosts(router, neighbour, { addresses: [['203.0.113.1/24'], ['203.0.113.2/24']] });
       await router.forward();
       await host.ip('route add default via 198.51.100.1');
+      await neighbour.ip('route add default via 203.0.113.1');
       const guests = new Map<Kind, Guest>();
       for (const kind of wanted)
         guests.set(kind, await Guest.boot(lab, bridge, { ...kinds[kind], gateways: ['192.0.2.1'], modules }));
-      await serveTraffic(host);
+      await Promise.all([serveTraffic(host), serveTraffic(neighbour)]);
       await Promise.all([...guests.values()].map((guest) => guest.ready()));
-      return new PptpLab(lab, { router, ours: host }, guests);
+      return new PptpLab(lab, { router, ours: host, neighbour }, guests);
     } catch (error) {
       await lab.close();
       throw error;
@@ -112,8 +120,8 @@ export class PptpLab implements AsyncDisposable {
     return end;
   }
 
-  dial(options: Partial<DialOptions> = {}): HostProcess {
-    return this.#start('dial', { remote: pptpd, username: 'alice', password, ...options });
+  dial(options: Partial<DialOptions> = {}, from = this.ours): HostProcess {
+    return this.#start('dial', { remote: pptpd, username: 'alice', password, ...options }, from);
   }
 
   /** Packets of GRE with this verdict, once for each in ten, in both directions, until the function is called. */
@@ -161,19 +169,13 @@ export class PptpLab implements AsyncDisposable {
   }
 
   /** The router hides the guests behind its address; it knows of PPTP, as routers for homes do. */
-  async hideGuests(): Promise<() => Promise<void>> {
-    return await this.#rules(`
-      ct helper pptp {
-        type "pptp" protocol tcp
-      }
-      chain help {
-        type filter hook prerouting priority 0;
-        tcp dport 1723 ct helper set "pptp"
-      }
-      chain hide {
-        type nat hook postrouting priority 100;
-        oifname "eth1" masquerade
-      }`);
+  hideGuests(): Promise<() => Promise<void>> {
+    return this.#hide('oifname "eth1"');
+  }
+
+  /** Likewise us and our neighbour. */
+  hideUs(): Promise<() => Promise<void>> {
+    return this.#hide('oifname "eth0"');
   }
 
   /** As it was before the test, whatever became of that: the router lets everything pass, and nothing runs at either end. */
@@ -192,13 +194,28 @@ export class PptpLab implements AsyncDisposable {
     return guest;
   }
 
+  async #hide(leaving: string): Promise<() => Promise<void>> {
+    return await this.#rules(`
+      ct helper pptp {
+        type "pptp" protocol tcp
+      }
+      chain help {
+        type filter hook prerouting priority 0;
+        tcp dport 1723 ct helper set "pptp"
+      }
+      chain hide {
+        type nat hook postrouting priority 100;
+        ${leaving} masquerade
+      }`);
+  }
+
   async #rules(text: string): Promise<() => Promise<void>> {
     await this.router.exec('nft', ['-f', '-'], { input: `table ip test {\n${text}\n}\n` });
     return this.#changes.made(async () => void (await this.router.exec('nft', ['delete', 'table', 'ip', 'test'])));
   }
 
-  #start(what: string, options: object): HostProcess {
-    const end = this.ours.spawn(node, [program, what, JSON.stringify(options)]);
+  #start(what: string, options: object, host = this.ours): HostProcess {
+    const end = host.spawn(node, [program, what, JSON.stringify(options)]);
     this.#ends.push(end);
     return end;
   }
