@@ -12,7 +12,7 @@ socket(my $s, AF_INET6, SOCK_RAW, 58) or die "socket: $!\n";
 setsockopt $s, 41, 18, pack('i', 255) or die "hops: $!\n"; # IPV6_MULTICAST_HOPS
 setsockopt $s, 41, 17, pack('i', $index) or die "device: $!\n"; # IPV6_MULTICAST_IF
 my $advertisement = pack('CCnCCnNN', 134, 0, 0, 64, 0, 1800, 0, 0) . pack('CCCCNNN', 3, 4, 64, 0xc0, 86400, 14400, 0) . inet_pton(AF_INET6, $prefix);
-for (1 .. 5) {
+for (1 .. 20) {
     send $s, $advertisement, 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, 'ff02::1'), $index) or die "send: $!\n";
     select undef, undef, undef, 0.3;
 }

@@ -7,6 +7,7 @@
  * It says what happens in lines of a word and JSON: "listening", "event", "up", "closed", "failed". SIGTERM ends it in order.
  */
 import { execFileSync } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
 import {
   type Admission,
   type Link,
@@ -24,6 +25,7 @@ import { openTun } from '@culvert/tun-tap';
 
 export interface EndOptions {
   readonly offload?: boolean;
+  readonly ipv6?: boolean;
 }
 
 export interface ServeEndOptions extends EndOptions {
@@ -38,6 +40,8 @@ export interface Ways<Serve extends ServeEndOptions, Dial extends EndOptions> {
 
 const DEVICE = 'culvert0';
 const MTU = 1_500;
+/** A link is told without IPv6 where no router says anything for 3 s, which a guest's may on a busy machine: it comes later then. */
+const LATE_ROUTER_MILLIS = 15_000;
 /** Of `sampleConfig`: what its links' addresses lie in, and the gateway's own. */
 const networks = ['10.99.0.0/16', 'fd99::/64'];
 const gateways = ['10.99.0.1/16', 'fd99::1/64'];
@@ -140,6 +144,7 @@ async function dial<Dial extends EndOptions>(options: Dial, call: Ways<ServeEndO
     const on = { onEvent: (event: unknown) => say('event', event), log: nullLogger, signal: stopping.signal };
     const link = await call(options, joinFor(device), on);
     core.attach(link);
+    if (options.ipv6 !== false) await routerHeard(link);
     configure(link.config);
     sayLink(link);
     const end = () => void link.close({ cause: 'operator', detail: 'stopped' });
@@ -150,6 +155,15 @@ async function dial<Dial extends EndOptions>(options: Dial, call: Ways<ServeEndO
     say('failed', { code, message });
   }
   pumping.close();
+}
+
+async function routerHeard(link: Link): Promise<void> {
+  const until = systemClock.now() + LATE_ROUTER_MILLIS;
+  let isOver = false;
+  void link.closed.then(() => {
+    isOver = true;
+  });
+  while (link.config.ipv6 === undefined && !isOver && systemClock.now() < until) await setTimeout(50);
 }
 
 function configure({ mtu, ipv4, ipv6 }: LinkConfig): void {
