@@ -23,7 +23,7 @@ call() {
   rm -f /run/pppd.log
   {
     printf 'user alice\npassword "%s"\nnoauth\nnoipdefault\nrefuse-eap\nnoccp\n+ipv6\nnodefaultroute\n' "$secret"
-    printf 'mtu 1400\nmru 1400\nlcp-restart 1\ndebug\nlogfile /run/pppd.log\n'
+    printf 'mtu 1400\nmru 1400\nlcp-restart 1\nlcp-max-configure 30\ndebug\nlogfile /run/pppd.log\n'
     printf '%s\n' "$@"
   } >/run/options
   # At once, not by the process that is still to come: the end of the call before stands in it.

@@ -39,6 +39,7 @@ nodefaultroute
 mtu 1400
 mru 1400
 lcp-restart 1
+lcp-max-configure 30
 chap-restart 1
 debug
 logfile /run/pppd.log

@@ -6,7 +6,7 @@ start() {
   wait_for 50 is_free "$unit" || { echo "ppp$unit is there"; return 1; }
   rm -f "/run/pppd.$unit"
   pppd unit "$unit" pty "pptp $PEER --nolaunchpppd --localbind $from" user alice password "$secret" \
-    noauth noipdefault nodefaultroute nodetach refuse-eap +ipv6 lcp-restart 1 debug logfile "/run/pppd.$unit" "$@" \
+    noauth noipdefault nodefaultroute nodetach refuse-eap +ipv6 lcp-restart 1 lcp-max-configure 30 debug logfile "/run/pppd.$unit" "$@" \
     >/run/pptp.$unit 2>&1 &
   echo $! >"/run/pid.$unit"
 }
