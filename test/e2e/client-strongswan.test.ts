@@ -69,7 +69,7 @@ test('strongSwan and xl2tpd: up and down, weak proposals only after consent, wro
   const weak = file('weak.nmconnection', connection({ vpn: lines }));
   const unaccepted = run('import', weak);
   assert.equal((await unaccepted.exited).code, 3);
-  assert.match(unaccepted.stderr, /nothing but 3DES .*--accept-insecure/);
+  assert.match(unaccepted.stderr, /\(3des-sha1-modp1024 and 3des-sha1\) are all by 3DES .*--accept-insecure/);
   await run('import', weak, '--accept-insecure').succeeded();
   await run('up', 'weak', '--background').succeeded();
   assert.match((await run('status', 'weak').succeeded()).stdout, /^ike +3des-sha1-modp1024 /m);
