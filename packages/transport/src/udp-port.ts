@@ -28,8 +28,8 @@ const READS_A_TURN = 4;
 const RECEIVE_BUFFER_BYTES = 4 * 1_024 * 1_024;
 /**
  * Twice this waits in front of a wire that is slower than we are: 8 ms of a gigabit, for all links together, first come first served. The socket
- * is writable again at half of it, when 4 ms are left to wake up in. Behind 100 Mbit/s and a flood of 20 times that to one peer, another lost 68 % of
- * its packets with 4 MiB, 1 to 3 % with this.
+ * is writable again at half of it, when 4 ms are left to wake up in. Behind 100 Mbit/s and a flood of 20 times that to one peer, 42 of 200 packets to another came in time
+ * with 4 MiB, 190 with this (narrow-wire.test.ts).
  */
 const SEND_BUFFER_BYTES = 512 * 1_024;
 /**

@@ -2,38 +2,26 @@
 import type { Call } from './call.ts';
 
 /** Of a call's own counters. Those of control connections are left out: calls share them. */
-const names = [
-  'greLost',
-  'greLate',
-  'greReordered',
-  'greDuplicates',
-  'greFar',
-  'greMalformed',
-  'greNudges',
-  'windowFull',
-  'keyChanges',
-  'pppMalformed',
-  'pppUnexpected',
-  'pppDropped',
-] as const satisfies readonly (keyof Call['counts'])[];
-type Totals = Record<(typeof names)[number], number>;
+const none = {
+  greLost: 0,
+  greLate: 0,
+  greReordered: 0,
+  greDuplicates: 0,
+  greFar: 0,
+  greMalformed: 0,
+  greNudges: 0,
+  windowFull: 0,
+  keyChanges: 0,
+  pppMalformed: 0,
+  pppUnexpected: 0,
+  pppDropped: 0,
+} satisfies Partial<Call['counts']>;
+type Totals = typeof none;
+const names = Object.keys(none) as (keyof Totals)[];
 
 export class CallTotals {
   readonly #live = new Set<Pick<Call, 'counts'>>();
-  readonly #gone: Totals = {
-    greLost: 0,
-    greLate: 0,
-    greReordered: 0,
-    greDuplicates: 0,
-    greFar: 0,
-    greMalformed: 0,
-    greNudges: 0,
-    windowFull: 0,
-    keyChanges: 0,
-    pppMalformed: 0,
-    pppUnexpected: 0,
-    pppDropped: 0,
-  };
+  readonly #gone: Totals = { ...none };
 
   add(call: Pick<Call, 'counts'>): void {
     this.#live.add(call);
