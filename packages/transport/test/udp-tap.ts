@@ -9,8 +9,8 @@ export class UdpTap {
   readonly answers: Buffer[] = [];
   /** Nothing passes. */
   cut = false;
-  /** What passes instead of a datagram, either way. */
-  change = (datagram: Buffer): Uint8Array => datagram;
+  /** What passes instead of a datagram, either way. Undefined: nothing does. */
+  change = (datagram: Buffer): Uint8Array | undefined => datagram;
   readonly #front: Socket;
   readonly #back: Socket;
   readonly #target: { readonly address: string; readonly port: number };
@@ -23,12 +23,14 @@ export class UdpTap {
     front.on('message', (datagram, from) => {
       this.seen.push(datagram);
       this.#dialler = from;
-      if (!this.cut) this.send(this.change(datagram));
+      const changed = this.cut ? undefined : this.change(datagram);
+      if (changed !== undefined) this.send(changed);
     });
     back.on('message', (datagram) => {
       this.answers.push(datagram);
-      if (this.#dialler === undefined || this.cut) return;
-      front.send(this.change(datagram), this.#dialler.port, this.#dialler.address);
+      const changed = this.cut ? undefined : this.change(datagram);
+      if (this.#dialler !== undefined && changed !== undefined)
+        front.send(changed, this.#dialler.port, this.#dialler.address);
     });
   }
 

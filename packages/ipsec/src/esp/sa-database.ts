@@ -77,6 +77,11 @@ export class SaDatabase {
     }
   }
 
+  /** Whether `allocateSpi` gave it for a pair that is still being made: none but its peer was told. */
+  isPromised(spi: number): boolean {
+    return this.#promised.has(spi);
+  }
+
   /** What `allocateSpi` gave came to nothing. A pair that was made keeps its SPI for as long as it receives. */
   releaseSpi(spi: number): void {
     this.#promised.delete(spi);

@@ -1,10 +1,11 @@
 /** ESP that came in UDP: runs of one SA and one path are opened in one call, and what comes out is checked against its selectors. */
-import { createPacketBatch, type PacketBatch } from '@culvert/base';
+import { createPacketBatch, type Instant, type PacketBatch } from '@culvert/base';
 import { EspReport } from '@culvert/cipher';
 import { matchesSelectors, type SaDatabase, type SaPair, spiOf } from '@culvert/ipsec';
 import { type DatagramBatch, pathWords, samePath } from '@culvert/netio';
 import { resetBatch } from '../outbox.ts';
 import type { UdpPath, UdpPort } from '../udp-port.ts';
+import { EarlyEsp } from './early-esp.ts';
 import type { InnerReceiver, IpsecPeer } from './peer.ts';
 
 /** As many as one read of a port may bring. */
@@ -16,6 +17,7 @@ export type EspSource = Pick<UdpPort, 'isOn' | 'pathOf'>;
 
 export interface EspReceiverOptions {
   readonly sas: SaDatabase;
+  now(): Instant;
   peerOf(pair: SaPair): IpsecPeer | undefined;
   /** So many bytes are authentic. `moved`: the newest came from there, where the peer was not before. */
   onTraffic(pair: SaPair, bytes: number, moved: UdpPath | undefined): void;
@@ -25,11 +27,20 @@ export interface EspReceiverOptions {
   onFault(peer: IpsecPeer, error: unknown): void;
 }
 
+/** Datagrams of one SA and one path. */
+interface Run {
+  readonly first: number;
+  readonly end: number;
+  readonly port: EspSource;
+}
+
 export class EspReceiver {
   readonly stats = {
     espIn: 0,
     /** Of no SPI of ours. */
     espUnknown: 0,
+    /** Came before the pair of their SPI was made, and waited for it. */
+    espEarly: 0,
     /** Forged, or broken. */
     espFailed: 0,
     espReplayed: 0,
@@ -41,6 +52,7 @@ export class EspReceiver {
   readonly #options: EspReceiverOptions;
   readonly #opened = createPacketBatch(SLOTS, BYTES);
   readonly #report = new Uint32Array(EspReport.words);
+  readonly #early = new EarlyEsp();
 
   constructor(options: EspReceiverOptions) {
     this.#options = options;
@@ -48,29 +60,46 @@ export class EspReceiver {
 
   /** Takes the run that begins at `first`, which is ESP. Returns the index behind it. */
   handle(batch: DatagramBatch, first: number, port: EspSource): number {
-    const { sas, peerOf } = this.#options;
+    const { sas } = this.#options;
     const spi = spiOf(batch.view, batch.offsets[first] ?? 0);
     const end = endOfRun(batch, first, spi);
     this.stats.espIn += end - first;
-    const pair = sas.find(spi);
-    const peer = pair && peerOf(pair);
-    if (pair === undefined || peer === undefined) this.stats.espUnknown += end - first;
-    else {
-      try {
-        this.#open(pair, peer, batch, { first, end, port });
-      } catch (error) {
-        this.#options.onFault(peer, error);
-      }
-    }
+    if (sas.isPromised(spi)) this.#wait(spi, batch, [first, end], port);
+    else this.#take(sas.find(spi), batch, { first, end, port });
     return end;
   }
 
-  #open(
-    pair: SaPair,
-    peer: IpsecPeer,
-    batch: DatagramBatch,
-    { first, end, port }: { readonly first: number; readonly end: number; readonly port: EspSource },
-  ): void {
+  /** The pair of this SPI was made: it takes what came before. */
+  handleCreated(spi: number): void {
+    const { sas, now } = this.#options;
+    for (const { batch, source } of this.#early.take(spi, now()))
+      this.#take(sas.find(spi), batch, { first: 0, end: batch.count, port: source });
+  }
+
+  close(): void {
+    this.#early.clear();
+  }
+
+  #wait(spi: number, batch: DatagramBatch, [first, end]: readonly [number, number], port: EspSource): void {
+    const kept = this.#early.keep(spi, batch, [first, end], port, this.#options.now());
+    this.stats.espEarly += kept;
+    this.stats.espUnknown += end - first - kept;
+  }
+
+  #take(pair: SaPair | undefined, batch: DatagramBatch, run: Run): void {
+    const peer = pair && this.#options.peerOf(pair);
+    if (pair === undefined || peer === undefined) {
+      this.stats.espUnknown += run.end - run.first;
+      return;
+    }
+    try {
+      this.#open(pair, peer, batch, run);
+    } catch (error) {
+      this.#options.onFault(peer, error);
+    }
+  }
+
+  #open(pair: SaPair, peer: IpsecPeer, batch: DatagramBatch, { first, end, port }: Run): void {
     const opened = this.#opened;
     const { highest } = pair;
     for (let at = first; at < end; ) {

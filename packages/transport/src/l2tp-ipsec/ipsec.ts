@@ -88,6 +88,7 @@ export class Ipsec {
     });
     this.#receiver = new EspReceiver({
       sas,
+      now: () => clock.now(),
       peerOf: ({ chain }) => this.#peers.find(chain),
       onTraffic: (pair, bytes, moved) => {
         this.#ike.handleTraffic(pair.child, bytes, clock.now(), moved);
@@ -172,6 +173,7 @@ export class Ipsec {
     this.#alarm.cancel();
     this.#queue.clear();
     this.#exchanges.clear();
+    this.#receiver.close();
     this.#sas.close();
   }
 
@@ -249,6 +251,7 @@ export class Ipsec {
     for (let e = this.#ike.pollEvent(); e !== undefined; e = this.#ike.pollEvent()) {
       const event = e;
       this.#guard(() => this.#peers.handle(event, now));
+      if (event.kind === 'child-created') this.#receiver.handleCreated(event.sa.inbound.spi);
     }
     for (let e = this.#sas.pollEvent(); e !== undefined; e = this.#sas.pollEvent()) {
       const event = e;
