@@ -15,6 +15,8 @@ export interface Failure {
 export interface Outcome {
   readonly pass: number;
   readonly failures: readonly Failure[];
+  /** Passed at the second try alone, with what the first one said. */
+  readonly unstable: readonly Failure[];
   /** Names of the tests, each with its reason. */
   readonly skips: readonly string[];
   readonly seconds: number;
@@ -24,6 +26,11 @@ export interface Outcome {
 const FILE_LIMIT_MILLIS = 1_800_000;
 /** Most files wait more than they work: four keep two cores busy. */
 const LANES = 4;
+/**
+ * Beside three others, and on a machine that is slow just then, a peer's kernel in a process loses a packet or a second. So few failures of
+ * a stage are tried again, once, each alone: what fails then failed. More are no accident.
+ */
+const MOST_AGAIN = 2;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Node keeps what it compiled: tests start our programs some hundred times, which is half of what those do. */
@@ -37,10 +44,18 @@ export interface Order {
   readonly first: readonly string[];
 }
 
+const nothing: Outcome = { pass: 0, failures: [], unstable: [], skips: [], seconds: 0 };
+
 interface Counts {
   pass: number;
-  readonly failures: Failure[];
+  readonly failures: FileFailure[];
   readonly skips: string[];
+}
+
+interface FileFailure extends Failure {
+  readonly file: string;
+  /** Undefined: a part of one, or the file as a whole, which ended before its tests did. */
+  readonly test: string | undefined;
 }
 
 /**
@@ -53,8 +68,7 @@ export async function runTestFiles(
   more: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
   const started = performance.now();
-  if (files.length === 0)
-    return { pass: 0, failures: [{ name: 'no test file is there', reason: '' }], skips: [], seconds: 0 };
+  if (files.length === 0) return { ...nothing, failures: [{ name: 'no test file is there', reason: '' }] };
   const runOne = (file: string) => runTestFile(file, more);
   const shared = files.filter((file) => !alone.includes(file));
   const begin = first.filter((file) => shared.includes(file));
@@ -66,19 +80,47 @@ export async function runTestFiles(
       runOne,
     )),
   ];
+  const { failures, unstable } = await tryAgain(
+    all.flatMap((counts) => counts.failures),
+    async ({ file, test }) => {
+      const again = await runTestFile(file, more, test);
+      return again.failures.length === 0 && again.pass > 0 && (test === undefined || again.pass === 1);
+    },
+  );
   return {
-    pass: all.reduce((sum, { pass }) => sum + pass, 0),
-    failures: all.flatMap(({ failures }) => failures),
+    pass: all.reduce((sum, { pass }) => sum + pass, 0) + unstable.length,
+    failures,
+    unstable,
     skips: all.flatMap(({ skips }) => skips),
     seconds: (performance.now() - started) / 1000,
   };
 }
 
-async function runTestFile(file: string, more: Readonly<Record<string, string>>): Promise<Counts> {
+/** Each alone, one after another, when nothing else runs. */
+async function tryAgain<Failed extends Failure>(
+  failed: readonly Failed[],
+  passes: (failure: Failed) => Promise<boolean>,
+): Promise<Pick<Outcome, 'failures' | 'unstable'>> {
+  if (failed.length > MOST_AGAIN) return { failures: failed, unstable: [] };
+  const [failures, unstable]: [Failure[], Failure[]] = [[], []];
+  for (const failure of failed) {
+    console.log(`once more, alone: ${failure.name}`);
+    if (await passes(failure)) unstable.push(failure);
+    else failures.push(failure);
+  }
+  return { failures, unstable };
+}
+
+/** @param only the name of the one test that is meant */
+async function runTestFile(file: string, more: Readonly<Record<string, string>>, only?: string): Promise<Counts> {
   const counts: Counts = { pass: 0, failures: [], skips: [] };
   const began = performance.now();
+  const what = {
+    files: [`${root}${file}`],
+    ...(only !== undefined && { testNamePatterns: [new RegExp(exactly(only))] }),
+  };
   await count(
-    run({ files: [`${root}${file}`], concurrency: 1, timeout: FILE_LIMIT_MILLIS, cwd: root, env: { ...env, ...more } }),
+    run({ ...what, concurrency: 1, timeout: FILE_LIMIT_MILLIS, cwd: root, env: { ...env, ...more } }),
     file,
     counts,
   );
@@ -86,13 +128,14 @@ async function runTestFile(file: string, more: Readonly<Record<string, string>>)
   const { pass, failures, skips } = counts;
   const extra = `${failures.length > 0 ? `, ${failures.length} FAILED` : ''}${skips.length > 0 ? `, ${skips.length} skipped` : ''}`;
   console.log(`${file}: ${pass} passed${extra} (${seconds} s)`);
-  if (pass + failures.length + skips.length === 0) failures.push({ name: `${file}: has no test`, reason: '' });
+  if (pass + failures.length + skips.length === 0)
+    failures.push({ name: `${file}: has no test`, reason: '', file, test: undefined });
   return counts;
 }
 
 async function count(stream: TestsStream, file: string, counts: Counts): Promise<void> {
   /** A test's diagnostics come after its end. */
-  let failed: Failure | undefined;
+  let failed: FileFailure | undefined;
   for await (const { type, data } of stream) {
     if (type === 'test:stdout' || type === 'test:stderr') process.stderr.write(data.message);
     if (type === 'test:diagnostic' && data.file !== undefined && failed !== undefined) {
@@ -102,7 +145,8 @@ async function count(stream: TestsStream, file: string, counts: Counts): Promise
     if (type === 'test:fail' || type === 'test:pass') failed = undefined;
     // A parent fails with its subtests, which have been counted.
     if (type === 'test:fail' && failureType(data.details.error) !== 'subtestsFailed') {
-      failed = { name: `${file}: ${data.name}`, reason: reasonOf(data.details.error) };
+      const test = data.nesting > 0 || data.name.endsWith(file) ? undefined : data.name;
+      failed = { name: `${file}: ${data.name}`, reason: reasonOf(data.details.error), file, test };
       counts.failures.push(failed);
       console.log(`FAILED: ${failed.name}\n${indent(failed.reason)}`);
     }
@@ -120,33 +164,45 @@ export async function runCommand(command: string, args: readonly string[] = []):
   const started = performance.now();
   const { code } = await execute(command, args, 'inherit');
   const seconds = (performance.now() - started) / 1000;
-  return {
-    pass: code === 0 ? 1 : 0,
-    failures: code === 0 ? [] : [{ name: `${command}: exit code ${code}`, reason: '' }],
-    skips: [],
-    seconds,
-  };
+  if (code === 0) return { ...nothing, pass: 1, seconds };
+  return { ...nothing, failures: [{ name: `${command}: exit code ${code}`, reason: '' }], seconds };
 }
 
-/** A program that prints one JSON object with a list of cases, each of which counts as a test: the interop matrix, the benchmarks. */
-export async function runCases(list: string, script: string, args: readonly string[] = []): Promise<Outcome> {
+/** A regular expression for this text alone. */
+function exactly(text: string): string {
+  return `^${text.replace(/[^\w ]/g, '\\$&')}$`;
+}
+
+/**
+ * A program that prints one JSON object with a list of cases, each of which counts as a test: the interop matrix, the benchmarks.
+ *
+ * @param again arguments for a second try of the cases whose id matches a pattern
+ */
+export async function runCases(
+  list: string,
+  script: string,
+  args: readonly string[] = [],
+  again?: (pattern: string) => readonly string[],
+): Promise<Outcome> {
   const started = performance.now();
   const { code, stdout } = await execute('scripts/node', [script, ...args, '--json'], 'pipe');
   const seconds = (performance.now() - started) / 1000;
   try {
     const cases = (JSON.parse(stdout) as Record<string, { id: string; result: string; detail: string }[]>)[list] ?? [];
     const having = (result: string) => cases.filter((it) => it.result === result);
-    const failures = having('fail').map(({ id, detail }) => ({ name: id, reason: detail }));
-    if (code !== 0 && failures.length === 0) failures.push({ name: `${script}: exit code ${code}`, reason: '' });
+    const failed = having('fail').map(({ id, detail }) => ({ name: id, reason: detail }));
+    if (code !== 0 && failed.length === 0) failed.push({ name: `${script}: exit code ${code}`, reason: '' });
+    const { failures, unstable } =
+      again === undefined
+        ? { failures: failed, unstable: [] }
+        : await tryAgain(failed, async ({ name }) => {
+            const { pass, failures: left } = await runCases(list, script, again(exactly(name)));
+            return pass === 1 && left.length === 0;
+          });
     const skips = having('skip').map(({ id, detail }) => `${id}: ${detail}`);
-    return { pass: having('pass').length, failures, skips, seconds };
+    return { pass: having('pass').length + unstable.length, failures, unstable, skips, seconds };
   } catch {
-    return {
-      pass: 0,
-      failures: [{ name: `${script}: exit code ${code}, and no cases`, reason: '' }],
-      skips: [],
-      seconds,
-    };
+    return { ...nothing, failures: [{ name: `${script}: exit code ${code}, and no cases`, reason: '' }], seconds };
   }
 }
 
