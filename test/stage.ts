@@ -136,17 +136,21 @@ async function runTestFile(file: string, more: Readonly<Record<string, string>>,
 async function count(stream: TestsStream, file: string, counts: Counts): Promise<void> {
   /** A test's diagnostics come after its end. */
   let failed: FileFailure | undefined;
+  /** What went wrong outside of its tests: it fails the file at its end. */
+  let outside = '';
   for await (const { type, data } of stream) {
     if (type === 'test:stdout' || type === 'test:stderr') process.stderr.write(data.message);
     if (type === 'test:diagnostic' && data.file !== undefined && failed !== undefined) {
       failed.reason += `\n${data.message}`;
       console.log(indent(data.message));
     }
+    if (type === 'test:diagnostic' && data.message.startsWith('Error: ')) outside += `\n${data.message}`;
     if (type === 'test:fail' || type === 'test:pass') failed = undefined;
     // A parent fails with its subtests, which have been counted.
     if (type === 'test:fail' && failureType(data.details.error) !== 'subtestsFailed') {
       const test = data.nesting > 0 || data.name.endsWith(file) ? undefined : data.name;
-      failed = { name: `${file}: ${data.name}`, reason: reasonOf(data.details.error), file, test };
+      const reason = `${reasonOf(data.details.error)}${test === undefined ? outside : ''}`;
+      failed = { name: `${file}: ${data.name}`, reason, file, test };
       counts.failures.push(failed);
       console.log(`FAILED: ${failed.name}\n${indent(failed.reason)}`);
     }

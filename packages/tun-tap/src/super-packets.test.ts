@@ -36,9 +36,10 @@ async function withJoined(
   const farEnd = fileURLToPath(new URL('../test/far-end.js', import.meta.url));
   const child = spawn('unshare', ['-n', process.execPath, farEnd], { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
-  using near = openTun({ name: 'near', vnetHeader: true, offloads });
-  using far = openTun({ name: 'far', vnetHeader: true, offloads });
   try {
+    // Closed before the far namespace goes, and its device with it.
+    using near = openTun({ name: 'near', vnetHeader: true, offloads });
+    using far = openTun({ name: 'far', vnetHeader: true, offloads });
     await says(child, 'here');
     const setUp = `ip link set near up; ip address add 10.9.0.1/24 dev near; ip address add fd09::1/64 dev near nodad
       ip link set far netns ${child.pid}`;
