@@ -4,6 +4,10 @@ import { StoreError, type StoreErrorCode } from './errors.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 
+const storeThread = new URL('./store-thread.ts', import.meta.url);
+/** A thread that ends is started anew by the first call that comes so long after its start. */
+const RESTART_MILLIS = 1_000;
+
 /** One call to the thread, and its answer. Errors cross as their code and detail. */
 export interface StoreRequest {
   readonly id: number;
@@ -24,10 +28,11 @@ export function openStore(path: string): Store {
 /**
  * For the gateway: the file is opened on a thread of its own, so that nobody's packets wait for the disk.
  * `onChange` is called within about 250 ms after another process has changed the store, and when it can no longer be read.
- * Rejects with StoreError when the file cannot be opened.
+ * Rejects with StoreError when the file cannot be opened. A thread that ends takes its calls with it, and `onChange` is called; the next call
+ * starts another.
  */
-export async function openStoreThread(path: string, onChange: () => void): Promise<Store> {
-  const thread = new StoreThread(path, onChange);
+export async function openStoreThread(path: string, onChange: () => void, body = storeThread): Promise<Store> {
+  const thread = new StoreThread(path, onChange, body);
   const store = storeFrom((method, args) => thread.call(method, args));
   try {
     await store.users();
@@ -59,25 +64,30 @@ function storeFrom(call: (method: keyof Store, args: readonly unknown[]) => Prom
 }
 
 class StoreThread {
-  readonly #worker: Worker;
+  readonly #path: string;
+  readonly #body: URL;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   readonly #onChange: () => void;
+  #worker: Worker;
+  /** Milliseconds of `performance.now`. */
+  #startedAt = 0;
   #nextId = 1;
   #stopping = false;
   #dead: StoreError | undefined;
 
-  constructor(path: string, onChange: () => void) {
+  constructor(path: string, onChange: () => void, body: URL) {
+    this.#path = path;
     this.#onChange = onChange;
-    this.#worker = new Worker(new URL('./store-thread.ts', import.meta.url), { workerData: { path } });
-    this.#worker.on('message', (reply: StoreReply) => (reply.kind === 'changed' ? onChange() : this.#settle(reply)));
-    this.#worker.on('error', (error) =>
-      this.#die(new StoreError('CULVERT_STORE_FAILED', error.message, { cause: error })),
-    );
-    this.#worker.on('exit', () => this.#die(new StoreError('CULVERT_STORE_FAILED', 'its thread has ended')));
+    this.#body = body;
+    this.#worker = this.#start();
   }
 
   call(method: keyof Store, args: readonly unknown[]): Promise<unknown> {
-    if (this.#dead !== undefined) return Promise.reject(this.#dead);
+    if (this.#dead !== undefined) {
+      // Strangers who show passwords do not make it start threads all the time.
+      if (this.#stopping || performance.now() - this.#startedAt < RESTART_MILLIS) return Promise.reject(this.#dead);
+      this.#worker = this.#start();
+    }
     const id = this.#nextId++;
     const waiting = Promise.withResolvers<unknown>();
     this.#waiting.set(id, waiting);
@@ -88,6 +98,19 @@ class StoreThread {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#worker.terminate();
+  }
+
+  #start(): Worker {
+    this.#startedAt = performance.now();
+    this.#dead = undefined;
+    const worker = new Worker(this.#body, { workerData: { path: this.#path } });
+    worker.on('message', (reply: StoreReply) => (reply.kind === 'changed' ? this.#onChange() : this.#settle(reply)));
+    const die = (why: string, cause?: Error) => {
+      if (worker === this.#worker) this.#die(new StoreError('CULVERT_STORE_FAILED', why, { cause }));
+    };
+    worker.on('error', (error) => die(error.message, error));
+    worker.on('exit', () => die('its thread has ended'));
+    return worker;
   }
 
   #settle(reply: Exclude<StoreReply, { kind: 'changed' }>): void {

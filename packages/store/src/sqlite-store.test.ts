@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'node:test';
+import { eventually } from '@culvert/testkit';
 import { openStore, openStoreThread, type Store } from './index.ts';
 import { openSqliteFile } from './sqlite-file.ts';
 
@@ -152,6 +153,19 @@ test('a file that is no store, is newer, or has no directory, is told on either 
   db.exec('PRAGMA user_version = 1000');
   db.close();
   assert.throws(() => openStore(newer), { code: 'CULVERT_STORE_NEWER' });
+});
+
+test('a thread that ends is told, and another takes its place', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const body = new URL('../test/mortal-thread.ts', import.meta.url);
+  await using store = closing(await openStoreThread(path, resolve, body));
+  await store.addUser('alice', {});
+  await Promise.allSettled([store.forgetNtHashes([]), promise]);
+  await assert.rejects(store.users(), { code: 'CULVERT_STORE_FAILED', message: /its thread has ended/ }, 'not at once');
+  await eventually('another thread answers', async () => {
+    const users = await store.users().catch(() => []);
+    return users[0]?.name === 'alice';
+  });
 });
 
 test('a closed store rejects, and its thread is gone', async () => {
