@@ -78,8 +78,10 @@ class Bench {
     return this.#link?.config;
   }
 
-  async tell(kind: 'up' | 'changed', some: Pick<PppTerms, 'ipv4' | 'ipv6'>): Promise<void> {
-    this.#client.handle({ kind, terms: termsOf(some) });
+  /** In one turn, the first by this event. */
+  async tell(kind: 'up' | 'changed', ...all: readonly Pick<PppTerms, 'ipv4' | 'ipv6'>[]): Promise<void> {
+    for (const [i, some] of all.entries())
+      this.#client.handle({ kind: i === 0 ? kind : 'changed', terms: termsOf(some) });
     await new Promise(setImmediate);
   }
 
@@ -117,6 +119,17 @@ test('without IPv4 nothing is told before there is an address', async (t) => {
     assert.deepEqual(bench.ends, []);
     t.mock.timers.reset();
   }
+});
+
+test('an address that is taken back in the turn in which it came is none, until it is there again', async (t) => {
+  const bench = new Bench(t);
+  await bench.tell('up', { ipv4, ipv6: undefined }, { ipv4: undefined, ipv6: undefined });
+  await bench.pass(10_000);
+  assert.deepEqual([bench.told], [undefined]);
+  await bench.tell('changed', { ipv4, ipv6: undefined });
+  assert.equal(bench.told?.ipv4?.address, '10.99.0.7');
+  await bench.pass(100_000);
+  assert.deepEqual(bench.ends, []);
 });
 
 test('a link that gets no address in all its time was lost, and is no fault of what the server told', async (t) => {

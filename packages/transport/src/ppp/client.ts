@@ -124,11 +124,21 @@ export class PppClient {
     this.#tellWhenConfigured();
   }
 
-  /** A link without an address is of no use to anybody: the first one may be a router's, which comes in its own time. */
+  /**
+   * At the end of the turn: what comes in one read with the last word of the negotiation may take the address back, for a moment. pppd
+   * begins IPCP anew where our acknowledgement was lost.
+   */
   #tellWhenConfigured(): void {
+    queueMicrotask(() => {
+      if (this.#isConfigured) this.#tellUp();
+    });
+  }
+
+  /** A link without an address is of no use to anybody: the first one may be a router's, which comes in its own time. */
+  get #isConfigured(): boolean {
     const { ipv4, ipv6 } = this.#terms ?? {};
-    if (ipv4 === undefined && ipv6?.global === undefined) return;
-    if (ipv6 === undefined || ipv6.global !== undefined || this.#isLate) this.#tellUp();
+    if (ipv4 === undefined && ipv6?.global === undefined) return false;
+    return ipv6 === undefined || ipv6.global !== undefined || this.#isLate;
   }
 
   #tellUp(): void {
