@@ -2,7 +2,7 @@
  * Our end of a tunnel of PPP as a program: a transport, a core and a TUN device, with an admission that knows one password.
  *
  *   end.ts serve JSON
- *   end.ts dial JSON
+ *   end.ts dial JSON...        several links at once, each with a device of its own: culvert0, culvert1 and so on
  *
  * It says what happens in lines of a word and JSON: "listening", "event", "up", "closed", "failed". SIGTERM ends it in order.
  */
@@ -21,7 +21,7 @@ import {
 import { ntPasswordHash, verifyMsChapV2 } from '@culvert/ppp';
 import { nullLogger, sampleConfig } from '@culvert/testkit';
 import { DevicePump, joinFor, systemClock } from '@culvert/transport';
-import { openTun } from '@culvert/tun-tap';
+import { openTun, type TunDevice } from '@culvert/tun-tap';
 
 export interface EndOptions {
   readonly offload?: boolean;
@@ -38,7 +38,7 @@ export interface Ways<Serve extends ServeEndOptions, Dial extends EndOptions> {
   dial(options: Dial, join: number, on: Parameters<Transport<unknown, unknown>['dial']>[1]): Promise<Link>;
 }
 
-const DEVICE = 'culvert0';
+const DEVICE = 'culvert';
 const MTU = 1_500;
 /** A link is told without IPv6 where no router says anything for 3 s, which a guest's may on a busy machine: it comes later then. */
 const LATE_ROUTER_MILLIS = 15_000;
@@ -53,13 +53,13 @@ function say(word: string, value: unknown): void {
   console.log(`${word} ${JSON.stringify(value)}`);
 }
 
-function openDevice({ offload = true }: EndOptions) {
-  return openTun({ name: DEVICE, vnetHeader: offload, offloads: offload ? 'best' : [] });
+function openDevice({ offload = true }: EndOptions, index = 0) {
+  return openTun({ name: `${DEVICE}${index}`, vnetHeader: offload, offloads: offload ? 'best' : [] });
 }
 
-function addAddress(address: string): void {
+function addAddress({ name }: TunDevice, address: string): void {
   const noDad = address.includes(':') ? ['nodad'] : [];
-  execFileSync('ip', ['address', 'replace', address, 'dev', DEVICE, ...noDad]);
+  execFileSync('ip', ['address', 'replace', address, 'dev', name, ...noDad]);
 }
 
 function createCore(role: TunnelCoreOptions['role'], device: PacketDevice): TunnelCore {
@@ -115,7 +115,7 @@ function configOf(index: number): LinkConfig {
 async function serve<Serve extends ServeEndOptions>(options: Serve, listen: Ways<Serve, EndOptions>['listen']) {
   using device = openDevice(options);
   device.setUp();
-  for (const own of gateways) addAddress(own);
+  for (const own of gateways) addAddress(device, own);
   const core = createCore('gateway', device);
   const pumping = pump(device, core);
   const listener = await listen(options, joinFor(device), {
@@ -135,8 +135,12 @@ async function serve<Serve extends ServeEndOptions>(options: Serve, listen: Ways
   pumping.close();
 }
 
-async function dial<Dial extends EndOptions>(options: Dial, call: Ways<ServeEndOptions, Dial>['dial']): Promise<void> {
-  using device = openDevice(options);
+async function dial<Dial extends EndOptions>(
+  options: Dial,
+  index: number,
+  call: Ways<ServeEndOptions, Dial>['dial'],
+): Promise<void> {
+  using device = openDevice(options, index);
   device.setUp();
   const core = createCore('client', device);
   const pumping = pump(device, core);
@@ -145,7 +149,7 @@ async function dial<Dial extends EndOptions>(options: Dial, call: Ways<ServeEndO
     const link = await call(options, joinFor(device), on);
     core.attach(link);
     if (options.ipv6 !== false) await routerHeard(link);
-    configure(link.config);
+    configure(device, link.config);
     sayLink(link);
     const end = () => void link.close({ cause: 'operator', detail: 'stopped' });
     stopping.signal.addEventListener('abort', end, { once: true });
@@ -166,13 +170,13 @@ async function routerHeard(link: Link): Promise<void> {
   while (link.config.ipv6 === undefined && !isOver && systemClock.now() < until) await setTimeout(50);
 }
 
-function configure({ mtu, ipv4, ipv6 }: LinkConfig): void {
-  execFileSync('ip', ['link', 'set', DEVICE, 'mtu', String(mtu)]);
+function configure(device: TunDevice, { mtu, ipv4, ipv6 }: LinkConfig): void {
+  execFileSync('ip', ['link', 'set', device.name, 'mtu', String(mtu)]);
   if (ipv4 !== undefined) {
-    addAddress(`${ipv4.address}/32`);
-    execFileSync('ip', ['route', 'replace', `${ipv4.gateway}/32`, 'dev', DEVICE]);
+    addAddress(device, `${ipv4.address}/32`);
+    execFileSync('ip', ['route', 'replace', `${ipv4.gateway}/32`, 'dev', device.name]);
   }
-  if (ipv6 !== undefined) addAddress(`${ipv6.address}/${ipv6.prefix}`);
+  if (ipv6 !== undefined) addAddress(device, `${ipv6.address}/${ipv6.prefix}`);
 }
 
 function stopped(): Promise<void> {
@@ -182,7 +186,7 @@ function stopped(): Promise<void> {
 
 /** The program. */
 export async function runEnd<Serve extends ServeEndOptions, Dial extends EndOptions>(ways: Ways<Serve, Dial>) {
-  const [what, text = '{}'] = process.argv.slice(2);
-  if (what === 'serve') await serve(JSON.parse(text) as Serve, ways.listen);
-  else await dial(JSON.parse(text) as Dial, ways.dial);
+  const [what, ...texts] = process.argv.slice(2);
+  if (what === 'serve') await serve(JSON.parse(texts[0] ?? '{}') as Serve, ways.listen);
+  else await Promise.all(texts.map((text, index) => dial(JSON.parse(text) as Dial, index, ways.dial)));
 }

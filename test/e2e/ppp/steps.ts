@@ -11,7 +11,7 @@ const TRANSFER = 300_000;
 export interface Up {
   readonly facts: Readonly<Record<string, string>>;
   readonly mtu: number;
-  readonly ipv4?: { readonly address: string };
+  readonly ipv4?: { readonly address: string; readonly gateway?: string };
   readonly ipv6?: { readonly address: string };
   readonly remote: { readonly address: string };
 }
@@ -22,9 +22,9 @@ export async function saidOf<T>(end: HostProcess, word: string, within = 120_000
 }
 
 /** What our end says of this many links; it may be told that one is up a moment after its peer is. */
-export async function upsOf(end: HostProcess, count: number): Promise<readonly Up[]> {
+export async function upsOf(end: HostProcess, count: number, within = 120_000): Promise<readonly Up[]> {
   const ups = () => [...end.output.matchAll(/^up (.*)$/gm)].map(([, text = '']) => JSON.parse(text) as Up);
-  await eventually(`${count} links are up at our end`, () => ups().length >= count);
+  await eventually(`${count} links are up at our end`, () => ups().length >= count, within);
   return ups();
 }
 
@@ -49,6 +49,18 @@ export async function put(guest: Guest, address: string, bytes: number): Promise
   await hasLink(guest, address);
   const [sent = '', received = ''] = (await guest.exec(`put ${address} ${PORT} ${bytes}`, TRANSFER)).split('\n');
   assert.equal(JSON.parse(received).hash, sent.slice(0, 64), `${bytes} bytes to ours`);
+}
+
+/** Of so many ends at once, each sends this many bytes to the guest and gets them back: the hash of what comes tells of both ways. */
+export async function backAndForth(guest: Guest, addresses: readonly string[], bytes: number): Promise<void> {
+  const said = await guest.exec(`back_and_forth ${PORT} ${bytes} ${addresses.join(' ')}`, TRANSFER);
+  const hashes = [...said.matchAll(/^(\S+) (\{.*\})$/gm)].map(([, address = '', words = '']) => {
+    return [address, JSON.parse(words).hash] as const;
+  });
+  assert.deepEqual(
+    Object.fromEntries(hashes),
+    Object.fromEntries(addresses.map((each) => [each, expectedHash(bytes)])),
+  );
 }
 
 /** Seconds for a round of pings. Without them ping waits for its last answer no longer than two round trips take. */

@@ -26,3 +26,26 @@ put() {
   repeat "$3" | perl -e "$connection"' print $c "put $bytes"; $c->flush; sysread $c, $_, 3; while (sysread STDIN, $_, 65536) { print $c $_ }
     $c->flush; sysread $c, $_, 4096; print "$_\n"' "$@"
 }
+# back_and_forth PORT BYTES ADDRESS...: each address, all at once, sends so many bytes and gets them back; then a line for each tells it
+# and what it says of them.
+back_and_forth() {
+  perl -e 'use Socket; my ($port, $bytes, @addresses) = @ARGV; my $failed = 0;
+    sub ask { my ($address, $what) = @_;
+      socket my $s, PF_INET, SOCK_STREAM, 6 or die "socket: $!\n";
+      connect $s, pack_sockaddr_in($port, inet_aton($address)) or die "$address: $!\n";
+      syswrite $s, "$what $bytes";
+      return $s }
+    sub exchange { my ($address) = @_; my ($all, $said) = ("", "");
+      $SIG{ALRM} = sub { die "$address: too slow, @{[length $all]} bytes have come\n" };
+      alarm 240;
+      my $from = ask($address, "get");
+      while (length $all < $bytes) { sysread $from, $all, 65536, length $all or die "$address: ended after @{[length $all]} bytes: $!\n" }
+      my $to = ask($address, "put");
+      sysread $to, $said, 3;
+      for (my $at = 0; $at < $bytes;) { $at += syswrite $to, $all, $bytes - $at, $at or die "$address: $!\n" }
+      sysread $to, $said, 4096 or die "$address: nothing was said: $!\n";
+      syswrite STDOUT, "$address $said\n" }
+    for my $address (@addresses) { defined(my $child = fork) or die "fork: $!\n"; exchange($address), exit unless $child }
+    while (wait > 0) { $failed = 1 if $? }
+    exit $failed' "$@"
+}

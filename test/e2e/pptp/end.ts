@@ -16,6 +16,8 @@ export interface DialOptions extends PptpOptions {
   /** Ask for an address of that version. @default true */
   readonly ipv6?: boolean;
   readonly remote: string;
+  readonly localAddress?: string;
+  readonly handshakeWindow?: number;
   readonly username: string;
   readonly password: string;
 }

@@ -2,7 +2,7 @@
  * Linux PPTP peers in kernels of their own, and our end of the tunnel, with a router between.
  *
  *   guests: pptp-linux 192.0.2.10-31 ┐
- *                                    ├ bridge ── 192.0.2.1 router 198.51.100.1 ── 198.51.100.2 ours
+ *                                    ├ bridge ── 192.0.2.1 router 198.51.100.1 ── 198.51.100.2, 10-29 ours
  *   guest: pptpd 192.0.2.2           ┘              203.0.113.1 ── 203.0.113.2 our neighbour
  */
 import { readFileSync } from 'node:fs';
@@ -27,6 +27,8 @@ export const pptpd = '192.0.2.2';
 export const routerThere = '192.0.2.1';
 /** pptp-linux makes one control connection an address, whatever number of calls. */
 export const callers: readonly string[] = Array.from({ length: 20 }, (_, n) => `192.0.2.${10 + n}`);
+/** Addresses of ours to call from: as so many clients, each at a place of its own. */
+export const places: readonly string[] = Array.from({ length: 20 }, (_, n) => `198.51.100.${10 + n}`);
 export const password = 'wallpaper engine';
 /** Of pptpd's end of the tunnel. */
 export const inner = { local: '10.98.0.1', prefix: 'fd98::' };
@@ -85,7 +87,9 @@ export class PptpLab implements AsyncDisposable {
       const [router, host] = [await lab.createHost('router'), await lab.createHost('ours')];
       const neighbour = await lab.createHost('neighbour');
       await lab.joinHosts(bridge, router, { addresses: [[], ['192.0.2.1/24']] });
-      await lab.joinHosts(router, host, { addresses: [['198.51.100.1/24'], [`${ours}/24`]] });
+      await lab.joinHosts(router, host, {
+        addresses: [['198.51.100.1/24'], [ours, ...places].map((address) => `${address}/24`)],
+      });
       await lab.joinHosts(router, neighbour, { addresses: [['203.0.113.1/24'], ['203.0.113.2/24']] });
       await router.forward();
       await host.ip('route add default via 198.51.100.1');
@@ -115,13 +119,23 @@ export class PptpLab implements AsyncDisposable {
   }
 
   async serve(options: Partial<ServeOptions> = {}): Promise<HostProcess> {
-    const end = this.#start('serve', { address: ours, password, ...options });
+    const end = this.#start('serve', [{ address: ours, password, ...options }]);
     await end.waitFor('listening');
     return end;
   }
 
   dial(options: Partial<DialOptions> = {}, from = this.ours): HostProcess {
-    return this.#start('dial', { remote: pptpd, username: 'alice', password, ...options }, from);
+    return this.dialAll([options], from);
+  }
+
+  /** So many links of one process, each by its options. */
+  dialAll(each: readonly Partial<DialOptions>[], from = this.ours): HostProcess {
+    const usual = { remote: pptpd, username: 'alice', password };
+    return this.#start(
+      'dial',
+      each.map((options) => ({ ...usual, ...options })),
+      from,
+    );
   }
 
   /** Packets of GRE with this verdict, once for each in ten, in both directions, until the function is called. */
@@ -214,8 +228,8 @@ export class PptpLab implements AsyncDisposable {
     return this.#changes.made(async () => void (await this.router.exec('nft', ['delete', 'table', 'ip', 'test'])));
   }
 
-  #start(what: string, options: object, host = this.ours): HostProcess {
-    const end = host.spawn(node, [program, what, JSON.stringify(options)]);
+  #start(what: string, options: readonly object[], host = this.ours): HostProcess {
+    const end = host.spawn(node, [program, what, ...options.map((each) => JSON.stringify(each))]);
     this.#ends.push(end);
     return end;
   }
