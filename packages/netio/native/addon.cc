@@ -11,6 +11,7 @@ NAPI_MODULE_INIT() {
       {"localOf", LocalOf},
       {"setBuffer", SetBuffer},
       {"getBuffer", GetBuffer},
+      {"getQueued", GetQueued},
       {"canSegment", CanSegment},
       {"setCoalescing", SetCoalescing},
       {"setSteering", SetSteering},

@@ -1,5 +1,6 @@
 // A UDP or raw IP socket of one family, and its options.
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -153,6 +154,16 @@ napi_value SetBuffer(napi_env env, napi_callback_info info) {
   if (!args.ok()) return nullptr;
   if (Set(fd, SOL_SOCKET, receive ? SO_RCVBUFFORCE : SO_SNDBUFFORCE, bytes)) return Number(env, 0);
   return Number(env, Set(fd, SOL_SOCKET, receive ? SO_RCVBUF : SO_SNDBUF, bytes) ? 0 : -errno);
+}
+
+napi_value GetQueued(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = OwnDescriptor(args, 0);
+  if (!args.ok()) return nullptr;
+  uint32_t memory[SK_MEMINFO_VARS] = {};
+  socklen_t length = sizeof memory;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) != 0) return Number(env, -errno);
+  return Number(env, memory[SK_MEMINFO_RMEM_ALLOC]);
 }
 
 napi_value GetBuffer(napi_env env, napi_callback_info info) {

@@ -18,6 +18,7 @@ interface Native {
   localOf(fd: number, words: Uint32Array): number;
   setBuffer(fd: number, receive: number, bytes: number): number;
   getBuffer(fd: number, receive: number): number;
+  getQueued(fd: number): number;
   canSegment(fd: number): number;
   setCoalescing(fd: number, on: number): number;
   setSteering(fd: number, program: Uint32Array): number;

@@ -148,6 +148,14 @@ export class PacketSocket {
     return { receive: native.getBuffer(fd, 1), send: native.getBuffer(fd, 0) };
   }
 
+  /**
+   * What waits to be read, as the kernel counts it against `bufferSizes.receive`: it may be a quarter of that too much while something waits.
+   * Zero where the kernel does not tell.
+   */
+  get queued(): number {
+    return Math.max(0, native.getQueued(this.#open()));
+  }
+
   setReceiveBuffer(bytes: number): void {
     this.#check('setting the receive buffer', native.setBuffer(this.#open(), 1, bytes));
   }

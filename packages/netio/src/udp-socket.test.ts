@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { enterFreshNamespace, runChild } from '@culvert/testkit';
+import { enterFreshNamespace, eventually, runChild } from '@culvert/testkit';
 import { append, pathTo, receive, textOf, until } from '../test/sockets.ts';
 import { createDatagramBatch, encodePath, endpointOfPath, openUdp, pathWords, samePath } from './index.ts';
 
@@ -219,6 +219,17 @@ test('buffer sizes are what was asked for, doubled by the kernel', { skip }, () 
   assert.deepEqual(socket.bufferSizes, { receive: 2 << 20, send: 2 << 19 });
 });
 
+test('what waits to be read is counted until it was', { skip }, async () => {
+  using socket = openUdp({ family: 4, receiveBufferBytes: 1 << 20 });
+  using client = openUdp({ family: 4 });
+  assert.equal(socket.queued, 0);
+  for (let i = 0; i < 50; i++) client.send(Buffer.alloc(1_000), pathTo(socket, '10.0.0.1'));
+  await eventually('they wait', () => socket.queued >= 50 * 1_000);
+  assert.ok(socket.queued < socket.bufferSizes.receive);
+  assert.equal(socket.recvBatch(createDatagramBatch(256, 1 << 20)), 50);
+  assert.equal(socket.queued, 0);
+});
+
 test('waiting keeps the process alive, an open socket alone does not', { skip }, async () => {
   const open = 'const socket = subject.openUdp({ family: 4 });';
   assert.deepEqual(await runChild(entry, `${open} console.log('end');`), { status: 0, signal: null, output: 'end' });
@@ -258,6 +269,7 @@ test('every call on a closed socket says that it is closed', { skip }, () => {
     () => socket.onReadable(undefined),
     () => socket.onWritable(() => undefined),
     () => socket.bufferSizes,
+    () => socket.queued,
     () => socket.setReceiveBuffer(4_096),
   ];
   for (const call of calls) assert.throws(call, { code: 'CULVERT_NETIO_CLOSED' }, String(call));
