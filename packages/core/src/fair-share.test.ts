@@ -138,7 +138,7 @@ describe('the share', () => {
     const share = new FairShare(after(0));
     share.begin(after(0), false);
     for (let link = 0; link < 2; link++) share.admits(new ShareUse(), 64, false);
-    for (let n = 1; n <= PATIENCE + rounds; n++) share.begin(after(n), false);
+    for (let n = 1; n <= PATIENCE + 1 + rounds; n++) share.begin(after(n), false);
     return share;
   }
 
@@ -154,6 +154,19 @@ describe('the share', () => {
     assert.equal(admitted(share, new ShareUse(), 64, false), 8);
     for (let n = 0; n < 4; n++) share.begin(after(2_001), true);
     assert.equal(admitted(share, new ShareUse(), 64, false), 200, 'nobody is measured');
+  });
+
+  test('a burst after a pause finds patience, however long ago the queue was emptied', () => {
+    const share = scarce(0);
+    share.begin(after(500), true);
+    share.admits(new ShareUse(), 64, false);
+    share.admits(new ShareUse(), 64, false);
+    share.begin(after(1_500), false);
+    assert.equal(share.isShort, false);
+    share.begin(after(1_500 + PATIENCE), false);
+    assert.equal(share.isShort, false);
+    share.begin(after(1_501 + PATIENCE), false);
+    assert.equal(share.isShort, true);
   });
 
   test("a link's trains take nothing from its single packets", () => {

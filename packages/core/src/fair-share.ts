@@ -1,7 +1,7 @@
 /**
- * Who loses packets when more come from the device than we can carry: the link that brings most, and no other.
+ * Who loses packets when more come by a queue than we can carry: the link that brings most, and no other.
  *
- * The queue is the kernel's, one for all links, first come first served. It is long, so that bursts and moments without a processor
+ * The queue is the kernel's, the device's or a socket's, one for all links, first come first served. It is long, so that bursts and moments without a processor
  * lose nothing; this rule keeps it short otherwise. While each batch empties it, nobody is measured. When it was not empty for
  * `PATIENCE`, a level sinks from batch to batch: what a link has above the level in one batch is dropped, before any work is spent
  * on it. The others lose nothing, the queue drains, and the level rises again. So each link keeps what it asks for or an equal share
@@ -32,25 +32,34 @@ const LEAST = 1 << 15;
 const SMALL = 1 << 13;
 /** Chosen: a flood is cut to its share within 26 rounds; one TCP stream loses a train or two, and no more. */
 const SINK = 0.875;
+const RISE = 2;
+
+export interface FairShareOptions {
+  /** Bytes that a packet counts as at least. @default what fits the device's batches */
+  readonly leastCost?: number;
+  /** What the level is multiplied with by each batch that empties the queue. @default 2 */
+  readonly rise?: number;
+  /** The queue holds what others wait for, of whom this share hears nothing, so nobody is ever alone. @default false */
+  readonly shared?: boolean;
+}
 
 export class FairShare {
   #level = WHOLE;
   #round = 0;
-  #empty: Instant;
+  /** Since when something was left by each read. */
+  #standsSince: Instant | undefined;
   #now: Instant;
   #last: ShareUse | undefined;
   #lastSeen: Instant;
   #company: Instant | undefined;
   readonly #leastCost: number;
+  readonly #rise: number;
   readonly #shared: boolean;
 
-  /**
-   * `leastCost`: bytes that a packet counts as at least. @default what fits the device's batches
-   * `shared`: the queue holds what others wait for, of whom this share hears nothing, so nobody is ever alone. @default false
-   */
-  constructor(now: Instant, leastCost = SMALL, shared = false) {
+  constructor(now: Instant, options: FairShareOptions = {}) {
+    const { leastCost = SMALL, rise = RISE, shared = false } = options;
     this.#shared = shared;
-    this.#empty = now;
+    this.#rise = rise;
     this.#now = now;
     this.#lastSeen = now;
     this.#leastCost = leastCost;
@@ -61,10 +70,18 @@ export class FairShare {
     this.#now = now;
     const alone = !this.#shared && (this.#company === undefined || now - this.#company > COMPANY);
     if (emptied || alone) {
-      this.#empty = now;
-      this.#level = alone ? WHOLE : Math.min(WHOLE, this.#level * 2);
-    } else if (now - this.#empty > PATIENCE) this.#level = Math.max(LEAST, this.#level * SINK);
+      this.#standsSince = undefined;
+      this.#level = alone ? WHOLE : Math.min(WHOLE, this.#level * this.#rise);
+    } else {
+      this.#standsSince ??= now;
+      if (now - this.#standsSince > PATIENCE) this.#level = Math.max(LEAST, this.#level * SINK);
+    }
     this.#round++;
+  }
+
+  /** Whether links are held to a share in this batch. */
+  get isShort(): boolean {
+    return this.#level !== WHOLE;
   }
 
   /** Packets came another way than by the queue. One that was not read for `PATIENCE` holds nothing: rounds go on without it. */

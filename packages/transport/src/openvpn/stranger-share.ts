@@ -22,7 +22,7 @@ export class StrangerShare {
   readonly #use = new ShareUse();
 
   constructor(now: Instant) {
-    this.#share = new FairShare(now, LEAST_COST, true);
+    this.#share = new FairShare(now, { leastCost: LEAST_COST, shared: true });
   }
 
   /** The next batch was read. */
