@@ -6,7 +6,7 @@ import { sampleConfig } from '@culvert/testkit';
 import { Sessions } from './sessions.ts';
 import { sessionStatus } from './status.ts';
 
-test('a session tells what happened below its link, without what did not', () => {
+test('a session tells what its transport dropped, and what happened below its link, without what did not', () => {
   const sessions = new Sessions();
   const principal = { user: 'alice', groups: [], certificate: undefined, proofs: [] };
   const config = sampleConfig(0);
@@ -16,7 +16,7 @@ test('a session tells what happened below its link, without what did not', () =>
   const link: Link = {
     ...{ id: 1, transport: 'pptp', principal, config, since: 0 as Instant, facts: {} },
     path: { socket: 0, local: { address: '192.0.2.1', port: 1_723 }, remote },
-    stats: { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, droppedIn: 0, droppedOut: 0 },
+    stats: { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, droppedIn: 7, droppedOut: 2 },
     wire: { greLost: 3, greLate: 0 },
     send: () => {},
     onPackets: () => {},
@@ -25,5 +25,6 @@ test('a session tells what happened below its link, without what did not', () =>
     closed: new Promise(() => {}),
   };
   sessions.attach(link);
-  assert.deepEqual(sessionStatus(session, undefined, 0).wire, { greLost: 3 });
+  const { wire, droppedIn, droppedOut } = sessionStatus(session, undefined, 0);
+  assert.deepEqual([wire, droppedIn, droppedOut], [{ greLost: 3 }, 7, 2]);
 });

@@ -21,6 +21,10 @@ export interface SessionStatus {
   readonly seconds: number | undefined;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Datagrams that the transport dropped: failed authentication, replays, more than its share of what came. */
+  readonly droppedIn: number;
+  /** Packets that it could not send. */
+  readonly droppedOut: number;
   /** By cause: what the filter and the inner source check dropped. */
   readonly dropped: Readonly<Record<string, number>>;
   readonly facts: Readonly<Record<string, string>>;
@@ -75,6 +79,8 @@ export function sessionStatus(
     seconds: link && Math.round((now - link.since) / 1000),
     bytesIn: link?.stats.bytesIn ?? 0,
     bytesOut: link?.stats.bytesOut ?? 0,
+    droppedIn: link?.stats.droppedIn ?? 0,
+    droppedOut: link?.stats.droppedOut ?? 0,
     dropped: nonZero(dropped ?? {}),
     facts: link?.facts ?? {},
     wire: nonZero(link?.wire ?? {}),
