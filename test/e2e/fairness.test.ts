@@ -19,6 +19,7 @@ const floods = {
   'small datagrams to a link': ['--udp', '--bitrate', '0', '--length', '64', '--reverse'],
   'large datagrams to a link': ['--udp', '--bitrate', '0', '--length', '1300', '--reverse'],
   'small datagrams from a link': ['--udp', '--bitrate', '0', '--length', '64'],
+  'large datagrams from a link': ['--udp', '--bitrate', '0', '--length', '1300'],
   'TCP streams to a link': ['--parallel', '8', '--reverse'],
 } as const;
 

@@ -137,7 +137,7 @@ export interface LinkStats {
   bytesIn: number;
   packetsOut: number;
   bytesOut: number;
-  /** Dropped by the transport: failed authentication, replays, full queues. */
+  /** Dropped by the transport: failed authentication, replays, full queues, more than the link's share. */
   droppedIn: number;
   droppedOut: number;
 }

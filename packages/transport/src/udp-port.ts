@@ -11,13 +11,17 @@ import {
   samePath,
   type UdpSocket,
 } from '@culvert/netio';
+import { systemClock } from './clock.ts';
 import { EndOfTurn } from './end-of-turn.ts';
 import type { FaultLog } from './fault-log.ts';
+import { InboundShare, singleRoom, trainRoom } from './inbound-share.ts';
 import { type Outbox, resetBatch } from './outbox.ts';
 
 /** Datagrams written in one go: several trains. A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
 const OUT_SLOTS = 2_048;
 const OUT_BYTES = 768 * 1_024;
+/** The longest datagram that is taken, where nothing else is said. */
+const DEFAULT_SLOT_BYTES = 2_048;
 /** Datagrams read in one go: trains of up to 64 KiB, each many datagrams. */
 const IN_SLOTS = 1_024;
 const IN_BYTES = 16 * 65_536;
@@ -83,6 +87,8 @@ export class UdpPath implements Path {
 export class UdpPort {
   readonly socket: UdpSocket;
   readonly number: number;
+  /** Who may have how much of the batch that was read. */
+  readonly share: InboundShare;
   readonly #in: DatagramBatch;
   readonly #out: DatagramBatch;
   readonly #endOfTurn = new EndOfTurn(() => this.#flush());
@@ -121,15 +127,21 @@ export class UdpPort {
     this.number = options.number;
     this.#log = options.log;
     this.#faults = options.faults;
+    const { slotBytes = DEFAULT_SLOT_BYTES } = options;
     this.socket = openUdp({
       family: options.family,
       ...(options.address !== undefined && { address: options.address }),
       ...(options.port !== undefined && { port: options.port }),
       ...(options.trains !== undefined && { segmentation: options.trains, coalescing: options.trains }),
-      ...(options.slotBytes !== undefined && { slotBytes: options.slotBytes }),
+      slotBytes,
       ...(options.steering !== undefined && { reusePort: true, steering: options.steering }),
       receiveBufferBytes: RECEIVE_BUFFER_BYTES,
       sendBufferBytes: SEND_BUFFER_BYTES,
+    });
+    this.share = new InboundShare(systemClock.now(), {
+      ...(this.socket.stats.coalescing === 'on' ? trainRoom : singleRoom(slotBytes)),
+      size: this.socket.bufferSizes.receive,
+      queued: () => this.socket.queued,
     });
     this.#in = options.scratch;
     this.#out = createDatagramBatch(OUT_SLOTS, OUT_BYTES);
@@ -163,6 +175,7 @@ export class UdpPort {
 
   /** Above here is the event loop: what it is given ends the process, with the links of everybody. */
   #hand(batch: DatagramBatch): void {
+    this.share.begin(batch, systemClock.now());
     for (let next = 0; next < batch.count; next++) {
       try {
         while (next < batch.count) next = this.#onDatagrams(batch, next, this);

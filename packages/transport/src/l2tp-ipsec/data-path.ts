@@ -172,7 +172,15 @@ export class DataPath {
     const headers = headersIn(arena, place, session, ports);
     if (headers === undefined) return;
     const batch = join === 0 ? scratch.cut : scratch.joined;
-    this.#receiver = { headers, batch, join, receive: (packets, bytes) => this.#tryReceive(batch, packets, bytes) };
+    this.#receiver = {
+      headers,
+      batch,
+      join,
+      receive: (packets, bytes) => this.#tryReceive(batch, packets, bytes),
+      lose: (packets) => {
+        this.stats.droppedIn += packets;
+      },
+    };
     peer.receiver = this.#receiver;
   }
 

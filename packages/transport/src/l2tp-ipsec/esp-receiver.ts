@@ -3,6 +3,7 @@ import { createPacketBatch, type Instant, type PacketBatch } from '@culvert/base
 import { EspReport } from '@culvert/cipher';
 import { matchesSelectors, type SaDatabase, type SaPair, spiOf } from '@culvert/ipsec';
 import { type DatagramBatch, pathWords, samePath } from '@culvert/netio';
+import type { InboundShare } from '../inbound-share.ts';
 import { resetBatch } from '../outbox.ts';
 import type { UdpPath, UdpPort } from '../udp-port.ts';
 import { EarlyEsp } from './early-esp.ts';
@@ -41,6 +42,8 @@ export class EspReceiver {
     espUnknown: 0,
     /** Came before the pair of their SPI was made, and waited for it. */
     espEarly: 0,
+    /** Of one peer, or of all who claim one from elsewhere, more than its share while more came than we can carry. */
+    espOverShare: 0,
     /** Forged, or broken. */
     espFailed: 0,
     espReplayed: 0,
@@ -58,14 +61,15 @@ export class EspReceiver {
     this.#options = options;
   }
 
-  /** Takes the run that begins at `first`, which is ESP. Returns the index behind it. */
-  handle(batch: DatagramBatch, first: number, port: EspSource): number {
+  /** Takes the run that begins at `first`, which is ESP; with `share` what is within it. Returns the index behind it. */
+  handle(batch: DatagramBatch, first: number, port: EspSource, share?: InboundShare): number {
     const { sas } = this.#options;
     const spi = spiOf(batch.view, batch.offsets[first] ?? 0);
     const end = endOfRun(batch, first, spi);
     this.stats.espIn += end - first;
     if (sas.isPromised(spi)) this.#wait(spi, batch, [first, end], port);
-    else this.#take(sas.find(spi), batch, { first, end, port });
+    else if (share === undefined) this.#take(sas.find(spi), batch, { first, end, port });
+    else this.#takeWithin(share, sas.find(spi), batch, { first, end, port });
     return end;
   }
 
@@ -84,6 +88,23 @@ export class EspReceiver {
     const kept = this.#early.keep(spi, batch, [first, end], port, this.#options.now());
     this.stats.espEarly += kept;
     this.stats.espUnknown += end - first - kept;
+  }
+
+  /** Takes what is within the peer's share, or the strangers'. */
+  #takeWithin(share: InboundShare, pair: SaPair | undefined, batch: DatagramBatch, { first, end, port }: Run): void {
+    const peer = pair && this.#options.peerOf(pair);
+    if (peer === undefined) {
+      this.stats.espUnknown += end - first;
+      return;
+    }
+    const use = port.isOn(batch, first, peer.path) ? peer.inbound : undefined;
+    for (let at = first; at < end; ) {
+      const over = share.within(use, batch, at, end);
+      if (over > at) this.#take(pair, batch, { first: at, end: over, port });
+      at = over === end ? end : share.behind(batch, over, end);
+      this.stats.espOverShare += at - over;
+      if (at > over && use !== undefined) peer.receiver?.lose(at - over);
+    }
   }
 
   #take(pair: SaPair | undefined, batch: DatagramBatch, run: Run): void {

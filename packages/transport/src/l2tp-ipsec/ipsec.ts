@@ -143,7 +143,7 @@ export class Ipsec {
   handleNatTraversal(batch: DatagramBatch, slot: number, port: UdpPort): number {
     if (this.#closed) return batch.count;
     const kind = sortDatagram(batch.view, batch.offsets[slot] ?? 0, batch.lengths[slot] ?? 0);
-    if (kind === 'esp') return this.#receiver.handle(batch, slot, port);
+    if (kind === 'esp') return this.#receiver.handle(batch, slot, port, port.share);
     if (kind === 'ike') this.#queueIke(batch, slot, port);
     else if (kind === 'malformed') this.#malformed++;
     return slot + 1;

@@ -1,7 +1,7 @@
 /** One peer's conversation over IPsec: its SAs, where it is, and what it is sent by. L2TP takes it for its carrier. */
 import type { CloseReason, Instant, PacketBatch } from '@culvert/base';
 import type { EspFraming } from '@culvert/cipher';
-import type { LinkStats } from '@culvert/core';
+import { type LinkStats, ShareUse } from '@culvert/core';
 import type { SaChain } from '@culvert/ipsec';
 import type { Outbox } from '../outbox.ts';
 import { type UdpPath, UdpPort } from '../udp-port.ts';
@@ -23,11 +23,15 @@ export interface InnerReceiver {
   readonly join: number;
   /** So many packets of so many bytes are in `batch`. */
   receive(packets: number, bytes: number): void;
+  /** So many were lost unopened, as more than the peer's share of what came. */
+  lose(packets: number): void;
 }
 
 export class IpsecPeer {
   readonly chain: SaChain;
   readonly facts: Phase1Facts;
+  /** What came from it of late. */
+  readonly inbound = new ShareUse();
   /** The peer can be sent to, or was. */
   ready = false;
   /** Why it ends, where that is known before its SAs are gone. */

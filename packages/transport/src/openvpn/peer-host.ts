@@ -60,8 +60,10 @@ export class PeerHost {
     /** Datagrams, and packets of streams. */
     packetsIn: 0,
     dataWithoutPeer: 0,
-    /** Claimed a peer from elsewhere while more came than we can carry. */
+    /** Of one link, more than its share while more came than we can carry. */
     dataOverShare: 0,
+    /** Claimed a peer from elsewhere meanwhile. */
+    strangersOverShare: 0,
     roamRefused: 0,
     handshakesFull: 0,
     linksFull: 0,

@@ -2,7 +2,16 @@
  * One client of the gateway: from the first packet that proved its return path, through admission, to the link and its end.
  */
 import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path, Transmit } from '@culvert/base';
-import type { Admission, Admitted, Challenge, Claim, Link, Refused, TransportEvent } from '@culvert/core';
+import {
+  type Admission,
+  type Admitted,
+  type Challenge,
+  type Claim,
+  type Link,
+  type Refused,
+  ShareUse,
+  type TransportEvent,
+} from '@culvert/core';
 import { OpenvpnError, type ServerSession, type SessionEvent } from '@culvert/openvpn';
 import type { Outbox } from '../outbox.ts';
 import { OpenvpnLink } from './link.ts';
@@ -37,6 +46,8 @@ export class ServerPeer {
   readonly id: number;
   readonly peerId: number;
   readonly peer: Peer;
+  /** What came from it of late. */
+  readonly inbound = new ShareUse();
   /** Resolves when nothing of the peer is left. */
   readonly done: Promise<void>;
   readonly #options: ServerPeerOptions;

@@ -12,7 +12,6 @@ import { controlFollows, endOfRun, NO_DATA, NO_PEER_ID, peerIdAt } from './data-
 import { maxPacketOf } from './overhead.ts';
 import type { PeerHost } from './peer-host.ts';
 import type { ServerPeer } from './server-peer.ts';
-import { StrangerShare } from './stranger-share.ts';
 
 export interface UdpListenerOptions {
   readonly family: 4 | 6;
@@ -28,11 +27,9 @@ export interface UdpListenerOptions {
 export class UdpListener {
   readonly port: UdpPort;
   readonly #options: UdpListenerOptions;
-  readonly #strangers: StrangerShare;
 
   constructor(options: UdpListenerOptions) {
     this.#options = options;
-    this.#strangers = new StrangerShare(options.host.clock.now());
     this.port = new UdpPort({
       family: options.family,
       ...(options.address !== undefined && { address: options.address }),
@@ -59,7 +56,7 @@ export class UdpListener {
 
   /** Takes datagram `i`, or the run of data that begins with it. Returns the index behind. */
   #take(batch: DatagramBatch, i: number): number {
-    if (i === 0) this.#begin(batch);
+    if (i === 0) this.#options.host.stats.packetsIn += batch.count;
     const peerId = peerIdAt(batch, i);
     if (peerId !== NO_DATA) return this.#takeData(batch, i, peerId);
     const offset = batch.offsets[i] ?? 0;
@@ -67,13 +64,6 @@ export class UdpListener {
     const more = controlFollows(batch, i);
     if (length > 0) this.#takeControl(batch.arena.slice(offset, offset + length), this.port.pathOf(batch, i), more);
     return i + 1;
-  }
-
-  /** The next batch was read. */
-  #begin(batch: DatagramBatch): void {
-    const { host } = this.#options;
-    host.stats.packetsIn += batch.count;
-    this.#strangers.begin(batch, host.clock.now());
   }
 
   /** Hands the run of datagrams from one peer on one path that starts at `first` to that peer. Returns where the run ends. */
@@ -88,11 +78,32 @@ export class UdpListener {
       return end;
     }
     const here = this.port.isOn(batch, first, peer.path);
-    const count = here ? end - first : this.#strangers.admits(batch, first, end);
-    host.stats.dataOverShare += end - first - count;
-    const authentic = count === 0 ? 0 : peer.peer.handleData(batch, first, count);
+    const authentic = this.#open(peer, here, batch, first, end);
     if (!here && authentic > 0 && !peer.peer.over) this.#roam(peer, this.port.pathOf(batch, first));
     return end;
+  }
+
+  /** Hands over what is within the peer's share, or the strangers'; the rest is lost before it costs anything. Returns how many were authentic. */
+  #open(peer: ServerPeer, here: boolean, batch: DatagramBatch, first: number, end: number): number {
+    const { share } = this.port;
+    const use = here ? peer.inbound : undefined;
+    let authentic = 0;
+    for (let at = first; at < end; ) {
+      const over = share.within(use, batch, at, end);
+      if (over > at) authentic += peer.peer.handleData(batch, at, over - at);
+      at = over === end ? end : share.behind(batch, over, end);
+      if (at > over) this.#countOverShare(peer, here, at - over);
+    }
+    return authentic;
+  }
+
+  #countOverShare({ peer: { link } }: ServerPeer, here: boolean, datagrams: number): void {
+    const { stats } = this.#options.host;
+    if (!here) stats.strangersOverShare += datagrams;
+    else {
+      stats.dataOverShare += datagrams;
+      if (link !== undefined) link.stats.droppedIn += datagrams;
+    }
   }
 
   /** Authentic, new data came from elsewhere: the peer has moved, unless another live peer sits there. */
