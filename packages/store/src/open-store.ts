@@ -5,7 +5,7 @@ import { SqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 
 const storeThread = new URL('./store-thread.ts', import.meta.url);
-/** A thread that ends is started anew by the first call that comes so long after its start. */
+/** So long after a thread ended another is started. */
 const RESTART_MILLIS = 1_000;
 
 /** One call to the thread, and its answer. Errors cross as their code and detail. */
@@ -28,8 +28,8 @@ export function openStore(path: string): Store {
 /**
  * For the gateway: the file is opened on a thread of its own, so that nobody's packets wait for the disk.
  * `onChange` is called within about 250 ms after another process has changed the store, and when it can no longer be read.
- * Rejects with StoreError when the file cannot be opened. A thread that ends takes its calls with it, and `onChange` is called; the next call
- * starts another.
+ * Rejects with StoreError when the file cannot be opened. A thread that ends takes its calls with it; another takes its place a second
+ * later. `onChange` is called both times: what others changed meanwhile nobody saw.
  */
 export async function openStoreThread(path: string, onChange: () => void, body = storeThread): Promise<Store> {
   const thread = new StoreThread(path, onChange, body);
@@ -69,11 +69,10 @@ class StoreThread {
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   readonly #onChange: () => void;
   #worker: Worker;
-  /** Milliseconds of `performance.now`. */
-  #startedAt = 0;
   #nextId = 1;
   #stopping = false;
   #dead: StoreError | undefined;
+  #restart: NodeJS.Timeout | undefined;
 
   constructor(path: string, onChange: () => void, body: URL) {
     this.#path = path;
@@ -83,11 +82,7 @@ class StoreThread {
   }
 
   call(method: keyof Store, args: readonly unknown[]): Promise<unknown> {
-    if (this.#dead !== undefined) {
-      // Strangers who show passwords do not make it start threads all the time.
-      if (this.#stopping || performance.now() - this.#startedAt < RESTART_MILLIS) return Promise.reject(this.#dead);
-      this.#worker = this.#start();
-    }
+    if (this.#dead !== undefined) return Promise.reject(this.#dead);
     const id = this.#nextId++;
     const waiting = Promise.withResolvers<unknown>();
     this.#waiting.set(id, waiting);
@@ -97,19 +92,15 @@ class StoreThread {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    clearTimeout(this.#restart);
     await this.#worker.terminate();
   }
 
   #start(): Worker {
-    this.#startedAt = performance.now();
-    this.#dead = undefined;
     const worker = new Worker(this.#body, { workerData: { path: this.#path } });
     worker.on('message', (reply: StoreReply) => (reply.kind === 'changed' ? this.#onChange() : this.#settle(reply)));
-    const die = (why: string, cause?: Error) => {
-      if (worker === this.#worker) this.#die(new StoreError('CULVERT_STORE_FAILED', why, { cause }));
-    };
-    worker.on('error', (error) => die(error.message, error));
-    worker.on('exit', () => die('its thread has ended'));
+    worker.on('error', (error) => this.#die(new StoreError('CULVERT_STORE_FAILED', error.message, { cause: error })));
+    worker.on('exit', () => this.#die(new StoreError('CULVERT_STORE_FAILED', 'its thread has ended')));
     return worker;
   }
 
@@ -125,6 +116,12 @@ class StoreThread {
     this.#dead ??= error;
     for (const waiting of this.#waiting.values()) waiting.reject(this.#dead);
     this.#waiting.clear();
-    if (first && !this.#stopping) this.#onChange();
+    if (!first || this.#stopping) return;
+    this.#onChange();
+    this.#restart = setTimeout(() => {
+      this.#dead = undefined;
+      this.#worker = this.#start();
+      this.#onChange();
+    }, RESTART_MILLIS);
   }
 }

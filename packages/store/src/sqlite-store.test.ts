@@ -156,16 +156,18 @@ test('a file that is no store, is newer, or has no directory, is told on either 
 });
 
 test('a thread that ends is told, and another takes its place', async () => {
-  const { promise, resolve } = Promise.withResolvers<void>();
+  let told = 0;
   const body = new URL('../test/mortal-thread.ts', import.meta.url);
-  await using store = closing(await openStoreThread(path, resolve, body));
+  await using store = closing(await openStoreThread(path, () => void told++, body));
   await store.addUser('alice', {});
-  await Promise.allSettled([store.forgetNtHashes([]), promise]);
+  await Promise.allSettled([store.forgetNtHashes([])]);
+  await eventually('its end is told', () => told === 1);
   await assert.rejects(store.users(), { code: 'CULVERT_STORE_FAILED', message: /its thread has ended/ }, 'not at once');
   await eventually('another thread answers', async () => {
     const users = await store.users().catch(() => []);
     return users[0]?.name === 'alice';
   });
+  assert.equal(told, 2, 'what others changed meanwhile is to be read');
 });
 
 test('a closed store rejects, and its thread is gone', async () => {
