@@ -7,7 +7,7 @@ import type { Instant, Millis } from '@culvert/base';
 import { createDatagramBatch, type DatagramBatch, pathWords } from '@culvert/netio';
 import type { EspSource } from './esp-receiver.ts';
 
-/** Of one SPI: some 30 ms of a call of voice each way, or the first window of a TCP connection. */
+/** Of one SPI: half a second of a voice call, or three first windows of TCP connections. */
 const MOST_OF_ONE = 32;
 /** Of all SPIs. */
 const MOST = 256;
