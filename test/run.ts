@@ -2,7 +2,7 @@
 import { existsSync, globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runSanitized } from './sanitized.ts';
-import { indent, type Order, type Outcome, runCases, runCommand, runTestFiles } from './stage.ts';
+import { type FileOptions, indent, type Order, type Outcome, runCases, runCommand, runTestFiles } from './stage.ts';
 
 interface Stage {
   readonly name: string;
@@ -43,7 +43,7 @@ const order: Order = {
 const unitFiles = 'packages/*/{src,test}/**/*.test.ts';
 
 /** Names of test files that a stage takes; every test file belongs to exactly one. */
-function files(glob: string, belongs: (file: string) => boolean) {
+function files(glob: string, belongs: (file: string) => boolean, options: FileOptions = {}) {
   return (patterns: readonly string[]) =>
     runTestFiles(
       globSync(glob)
@@ -52,6 +52,7 @@ function files(glob: string, belongs: (file: string) => boolean) {
           (file) => belongs(file) && (patterns.length === 0 || patterns.some((pattern) => file.includes(pattern))),
         ),
       order,
+      options,
     );
 }
 
@@ -66,7 +67,7 @@ const stages: readonly Stage[] = [
     why: 'real peers in network namespaces',
     run: () => runCases('rows', 'test/interop/run.ts', ['--all', '--lanes', '4'], (only) => ['--all', '--only', only]),
   },
-  { name: 'e2e', why: 'the programs, end to end', run: files('test/e2e/**/*.test.ts', () => true) },
+  { name: 'e2e', why: 'the programs, end to end', run: files('test/e2e/**/*.test.ts', () => true, { again: true }) },
   { name: 'fuzz', why: 'the committed corpus, and a short search', run: files('test/fuzz/**/*.test.ts', () => true) },
   {
     name: 'bench',

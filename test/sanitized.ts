@@ -21,7 +21,7 @@ export async function runSanitized(patterns: readonly string[]): Promise<Outcome
   if (spawnSync(`${root}scripts/sanitized`, ['true']).status !== 0) return without('this compiler has no libasan');
   const built = await runCommand(`${root}scripts/build-native`, ['--sanitize', '--out', directory, ...packages]);
   if (built.failures.length > 0) return built;
-  const outcome = await runTestFiles(files, { alone: [], first: [] }, environment());
+  const outcome = await runTestFiles(files, { alone: [], first: [] }, { more: environment() });
   return { ...outcome, seconds: (performance.now() - started) / 1000 };
 }
 

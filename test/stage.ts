@@ -58,14 +58,18 @@ interface FileFailure extends Failure {
   readonly test: string | undefined;
 }
 
-/**
- * No file at all is a failure.
- * @param more environment variables for the tests
- */
+export interface FileOptions {
+  /** Environment variables for the tests. */
+  readonly more?: Readonly<Record<string, string>>;
+  /** A few failures get a second try. Of tests without real peers the first counts. @default false */
+  readonly again?: boolean;
+}
+
+/** No file at all is a failure. */
 export async function runTestFiles(
   files: readonly string[],
   { alone, first }: Order,
-  more: Readonly<Record<string, string>> = {},
+  { more = {}, again = false }: FileOptions = {},
 ): Promise<Outcome> {
   const started = performance.now();
   if (files.length === 0) return { ...nothing, failures: [{ name: 'no test file is there', reason: '' }] };
@@ -80,13 +84,12 @@ export async function runTestFiles(
       runOne,
     )),
   ];
-  const { failures, unstable } = await tryAgain(
-    all.flatMap((counts) => counts.failures),
-    async ({ file, test }) => {
-      const again = await runTestFile(file, more, test);
-      return again.failures.length === 0 && again.pass > 0 && (test === undefined || again.pass === 1);
-    },
-  );
+  const failed = all.flatMap((counts) => counts.failures);
+  const passes = async ({ file, test }: FileFailure) => {
+    const counts = await runTestFile(file, more, test);
+    return counts.failures.length === 0 && (test === undefined ? counts.pass > 0 : counts.pass === 1);
+  };
+  const { failures, unstable } = await tryAgain(failed, again ? passes : undefined);
   return {
     pass: all.reduce((sum, { pass }) => sum + pass, 0) + unstable.length,
     failures,
@@ -99,9 +102,9 @@ export async function runTestFiles(
 /** Each alone, one after another, when nothing else runs. */
 async function tryAgain<Failed extends Failure>(
   failed: readonly Failed[],
-  passes: (failure: Failed) => Promise<boolean>,
+  passes: ((failure: Failed) => Promise<boolean>) | undefined,
 ): Promise<Pick<Outcome, 'failures' | 'unstable'>> {
-  if (failed.length > MOST_AGAIN) return { failures: failed, unstable: [] };
+  if (passes === undefined || failed.length > MOST_AGAIN) return { failures: failed, unstable: [] };
   const [failures, unstable]: [Failure[], Failure[]] = [[], []];
   for (const failure of failed) {
     console.log(`once more, alone: ${failure.name}`);
@@ -196,13 +199,13 @@ export async function runCases(
     const having = (result: string) => cases.filter((it) => it.result === result);
     const failed = having('fail').map(({ id, detail }) => ({ name: id, reason: detail }));
     if (code !== 0 && failed.length === 0) failed.push({ name: `${script}: exit code ${code}`, reason: '' });
-    const { failures, unstable } =
-      again === undefined
-        ? { failures: failed, unstable: [] }
-        : await tryAgain(failed, async ({ name }) => {
-            const { pass, failures: left } = await runCases(list, script, again(exactly(name)));
-            return pass === 1 && left.length === 0;
-          });
+    const passes =
+      again &&
+      (async ({ name }: Failure) => {
+        const { pass, failures: left } = await runCases(list, script, again(exactly(name)));
+        return pass === 1 && left.length === 0;
+      });
+    const { failures, unstable } = await tryAgain(failed, passes);
     const skips = having('skip').map(({ id, detail }) => `${id}: ${detail}`);
     return { pass: having('pass').length + unstable.length, failures, unstable, skips, seconds };
   } catch {

@@ -22,7 +22,7 @@ export const latency: Scenario = {
   ],
   reach: { culvert: { ratioP50: 0.8, ratioP99: 0.8 } },
   // What a machine takes to wake up decides: one where a round trip is twice as long has 1.2 to 1.8 and 1.7 to 3.3.
-  heldTo: { culvert: { ratioP50: 2.2, ratioP99: 4 } },
+  heldTo: { culvert: { ratioP50: 2, ratioP99: 3 } },
   conditions: (options) => [
     `${countOf(options)} pings of 64 bytes, one every ${INTERVAL_SECONDS * 1000} ms, after ${WARM_UP} that do not count${
       options.short ? `; the best of ${ROUNDS_SHORT} such rounds, for each figure` : ''
