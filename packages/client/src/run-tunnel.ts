@@ -9,7 +9,7 @@ import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CloseReason, Logger, Millis } from '@culvert/base';
 import { HostChanges, HostError, watchRoutes } from '@culvert/host';
-import { DEVICE_QUEUE_LENGTH, joinFor, systemClock, tellMissingOffloads } from '@culvert/transport';
+import { DEVICE_QUEUE_LENGTH, IdleMemory, joinFor, systemClock, tellMissingOffloads } from '@culvert/transport';
 import { openTun } from '@culvert/tun-tap';
 import { Backoff } from './backoff.ts';
 import { CandidateList, systemResolve } from './candidates.ts';
@@ -89,6 +89,7 @@ export async function runTunnel(options: RunOptions): Promise<CloseReason> {
   const watches = [
     watchRoutes(() => routesChanged(tunnel, network, log), log),
     watchSleep((slept) => woke(tunnel, slept, log)),
+    new IdleMemory({ log }),
   ];
   try {
     const reason = await tunnel.run(signal);

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import type { CloseReason, Logger } from '@culvert/base';
 import { formatProblem, type GatewayConfig, type LoadedConfig } from '@culvert/config';
 import { openStoreThread, PasswordHasher, type Store } from '@culvert/store';
-import { systemClock } from '@culvert/transport';
+import { IdleMemory, systemClock } from '@culvert/transport';
 import type { ControlRequest } from './control-protocol.ts';
 import { openControl } from './control-server.ts';
 import { GatewayError } from './errors.ts';
@@ -110,6 +110,8 @@ class Daemon {
     await daemon.#gateway.start();
     daemon.#watchRevocations();
     opened.defer(() => daemon.#revocations.close());
+    const memory = new IdleMemory({ log });
+    opened.defer(() => memory.close());
     log.info('culvertd is up', {
       device: packets.deviceName,
       threads: config.network.threads,

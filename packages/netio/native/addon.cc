@@ -17,6 +17,7 @@ NAPI_MODULE_INIT() {
       {"setSteering", SetSteering},
       {"takeError", TakeError},
       {"setTimeSlice", SetTimeSlice},
+      {"trimMemory", TrimMemory},
       {"bind", BindArrays},
       {"receiveBatch", ReceiveBatch},
       {"sendBatch", SendBatch},

@@ -25,6 +25,9 @@ napi_value TakeError(napi_env env, napi_callback_info info);       // takeError(
 // thread.cc: the calling thread.
 napi_value SetTimeSlice(napi_env env, napi_callback_info info);  // setTimeSlice(nanoseconds): 1, 0 where unknown, or -errno
 
+// memory.cc: the process.
+napi_value TrimMemory(napi_env env, napi_callback_info info);  // trimMemory(): 1 if pages went back to the kernel, else 0
+
 // receive.cc (and receive-trains.cc), send.cc: the packet path.
 napi_value ReceiveBatch(napi_env env, napi_callback_info info);
 napi_value SendBatch(napi_env env, napi_callback_info info);

@@ -11,4 +11,5 @@ export { encodePath, endpointOfPath, type IpVersion, pathWords, samePath } from 
 export { RawIpSocket } from './raw-ip-socket.ts';
 export type { SocketStats } from './stats.ts';
 export { shortenTimeSlice } from './time-slice.ts';
+export { trimMemory } from './trim-memory.ts';
 export { UdpSocket } from './udp-socket.ts';

@@ -25,6 +25,7 @@ interface Native {
   takeError(fd: number): number;
   /** Of the calling thread. 1 if the scheduler took it, 0 where it knows none. */
   setTimeSlice(nanoseconds: number): number;
+  trimMemory(): number;
   /**
    * The arrays that receiving (way 0) or sending (1) uses from here on. To be called anew before one of them is detached or shrinks.
    *

@@ -10,6 +10,7 @@ export {
 export { TransportError } from './errors.ts';
 export { Handover, type Neighbour } from './handover/handover.ts';
 export { createRing } from './handover/ring.ts';
+export { IdleMemory } from './idle-memory.ts';
 export type {
   L2tpIpsecAuthentication,
   L2tpIpsecCertificate,

@@ -8,6 +8,7 @@ import {
   createOpenvpnTransport,
   DevicePump,
   Handover,
+  IdleMemory,
   joinFor,
   systemClock,
   tellMissingOffloads,
@@ -86,6 +87,8 @@ class PacketThread {
       numberOf: (link) => this.#number(link.id),
       lastOf: (claim) => this.#retire(claim),
     });
+    // For as long as the thread lives.
+    void new IdleMemory({ log: this.#log });
     report({ kind: 'opened', device: this.#device.name });
   }
 
