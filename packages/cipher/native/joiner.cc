@@ -84,7 +84,7 @@ void Joiner::Commit(size_t size, uint32_t tag) {
   const int index = open_ == 0 ? kNone : FindTrain(packet, layout);
   if (index != kNone && candidate && Continues(trains_[index], packet, layout, size))
     return Append(index, packet, layout, size);
-  const bool ends = !layout.udp && (packet[layout.transport + kTcpFlags] & (kFin | kPsh)) != 0;
+  const bool ends = !layout.udp && (packet[layout.transport + kTcpFlags] & (kFin | kPsh | kCwr)) != 0;
   if (index != kNone) Close(index);
   Emit(size, tag, candidate ? kDataValid : 0);
   if (candidate && !ends) OpenTrain(layout, size);
@@ -116,7 +116,8 @@ bool Joiner::IsCandidate(const uint8_t* packet, const Layout& layout, size_t siz
   if (!layout.udp && (upper[kTcpFlags] & (kSyn | kRst | kUrg)) != 0) return false;
   if (TakeU16(packet + layout.Checksum()) == (layout.udp ? 0 : 0xffff)) return false;
   if (!layout.ipv6) {
-    if (layout.transport != kIpv4 || TakeU16(packet + 10) == 0xffff || Fold(SumBytes(packet, kIpv4)) != 0xffff) return false;
+    if (layout.transport != kIpv4 || (packet[6] & kReservedBit) != 0) return false;
+    if (TakeU16(packet + 10) == 0xffff || Fold(SumBytes(packet, kIpv4)) != 0xffff) return false;
   }
   const size_t length = size - layout.transport;
   return Fold(PseudoHeaderSum(packet, layout) + SumWord(static_cast<uint16_t>(length)) + SumBytes(upper, length)) == 0xffff;
@@ -151,9 +152,11 @@ bool Ipv6Continues(const uint8_t* first, const uint8_t* packet, size_t transport
          memcmp(first + kIpv6, packet + kIpv6, transport - kIpv6) == 0;
 }
 
+// CWR goes alone: a virtio header can say that the first segment has it, as RFC 3168 means it, and not what AccECN counts by it
+// (RFC 9768, section 3.1.2). Linux 6.18 lets it alone as well.
 bool TcpContinues(const uint8_t* first, const uint8_t* upper, size_t header, uint32_t next_seq) {
   const uint8_t differ = first[kTcpFlags] ^ upper[kTcpFlags];
-  return TakeU32(upper + kTcpSeq) == next_seq && (differ & ~(kCwr | kFin | kPsh)) == 0 && (upper[kTcpFlags] & kCwr) == 0 &&
+  return TakeU32(upper + kTcpSeq) == next_seq && (differ & ~(kFin | kPsh)) == 0 &&
          memcmp(first + kTcpAck, upper + kTcpAck, 5) == 0 && memcmp(first + kTcpWindow, upper + kTcpWindow, 2) == 0 &&
          memcmp(first + kTcpUrgent, upper + kTcpUrgent, header - kTcpUrgent) == 0;
 }
@@ -255,7 +258,6 @@ void Joiner::Complete(const Train& train) {
   VirtioHeader virtio;
   virtio.flags = kNeedsCsum;
   virtio.gso_type = layout.udp ? kGsoUdp : layout.ipv6 ? kGsoTcp6 : kGsoTcp4;
-  if (!layout.udp && (upper[kTcpFlags] & kCwr) != 0) virtio.gso_type |= kGsoEcn;
   virtio.header_length = static_cast<uint16_t>(layout.header);
   virtio.gso_size = static_cast<uint16_t>(train.gso_size);
   virtio.csum_start = static_cast<uint16_t>(layout.transport);

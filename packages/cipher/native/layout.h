@@ -14,6 +14,9 @@ constexpr size_t kUdp = 8;
 constexpr uint8_t kProtocolTcp = 6;
 constexpr uint8_t kProtocolUdp = 17;
 
+// Of IPv4's flags, in byte 6 (RFC 791, section 3.1).
+constexpr uint8_t kReservedBit = 0x80;
+
 // Offsets in a TCP header (RFC 9293, section 3.1) and its flags.
 constexpr size_t kTcpSeq = 4;
 constexpr size_t kTcpAck = 8;

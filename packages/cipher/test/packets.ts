@@ -23,6 +23,7 @@ export interface PacketOptions {
   readonly extension?: number;
   readonly seq?: number;
   readonly ack?: number;
+  /** All twelve bits; 0x100 is AccECN's. */
   readonly flags?: number;
   readonly window?: number;
   readonly urgent?: number;
@@ -65,8 +66,7 @@ function tcp(o: PacketOptions): Buffer {
   header.writeUInt16BE(o.destinationPort ?? 2000, 2);
   header.writeUInt32BE((o.seq ?? 0) >>> 0, 4);
   header.writeUInt32BE(o.ack ?? 7, 8);
-  header[12] = ((20 + options.length) / 4) << 4;
-  header[13] = o.flags ?? 0x10;
+  header.writeUInt16BE((((20 + options.length) / 4) << 12) | (o.flags ?? 0x10), 12);
   header.writeUInt16BE(o.window ?? 500, 14);
   header.writeUInt16BE(o.urgent ?? 0, 18);
   return Buffer.concat([header, options, o.payload ?? new Uint8Array(0)]);

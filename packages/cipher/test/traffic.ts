@@ -33,6 +33,7 @@ const twists = {
   congested: { tos: 3 },
   ttl: { ttl: 63 },
   fragments: { fragment: 0 },
+  reserved: { fragment: 0xc000 },
   fragment: { fragment: 0x2000 },
   label: { flowLabel: 0x12345 },
   timestamp: { tcpOptions: Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 2, 0, 0, 0, 1) },
@@ -51,6 +52,12 @@ const twists = {
   icmp: {},
 } as const satisfies Record<string, PacketOptions>;
 type Twist = keyof typeof twists;
+
+/** Those that the kernel's GRO and ours answer in one way, whatever else flows. */
+const agreed = [
+  ...(['none', 'psh', 'fin', 'ece', 'syn', 'rst', 'urg', 'ack', 'window'] as const),
+  ...(['congested', 'ttl', 'fragments', 'reserved', 'timestamp', 'unoptioned', 'hole', 'idJump'] as const),
+] satisfies Twist[];
 
 const arbitraryFlow: fc.Arbitrary<Flow> = fc.record({
   options: fc.record({
@@ -74,15 +81,16 @@ const arbitraryFlow: fc.Arbitrary<Flow> = fc.record({
   idStep: fc.constantFrom(1, 1, 1, 0),
 });
 
-const arbitraryStep: fc.Arbitrary<Step> = fc.record({
-  flow: fc.nat({ max: 2 }),
-  less: fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, fc.integer({ min: -1, max: 101 })),
-  twist: fc.oneof(
-    { weight: 12, arbitrary: fc.constant<Twist>('none') },
-    { weight: 2, arbitrary: fc.constantFrom<Twist[]>(...(Object.keys(twists) as Twist[])) },
-  ),
-  content: fc.nat({ max: 255 }),
-});
+const arbitraryStep = (among: readonly Twist[]): fc.Arbitrary<Step> =>
+  fc.record({
+    flow: fc.nat({ max: 2 }),
+    less: fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, fc.integer({ min: -1, max: 101 })),
+    twist: fc.oneof(
+      { weight: 12, arbitrary: fc.constant<Twist>('none') },
+      { weight: 2, arbitrary: fc.constantFrom<Twist[]>(...among) },
+    ),
+    content: fc.nat({ max: 255 }),
+  });
 
 export interface Traffic {
   readonly packets: readonly Buffer[];
@@ -90,29 +98,43 @@ export interface Traffic {
   readonly renumbered: boolean;
 }
 
-export const arbitraryTraffic: fc.Arbitrary<Traffic> = fc
-  .record({
-    flows: fc.array(arbitraryFlow, { minLength: 3, maxLength: 3 }),
-    // Runs of a flow, as they come from one super-packet.
-    steps: fc.array(fc.tuple(arbitraryStep, fc.integer({ min: 1, max: 6 })), { maxLength: 12 }),
-  })
-  .map(({ flows, steps }) =>
-    build(
-      flows,
-      steps.flatMap(([step, times]) => Array<Step>(times).fill(step)),
-    ),
-  );
+const trafficOf = (flow: fc.Arbitrary<Flow>, among: readonly Twist[]): fc.Arbitrary<Traffic> =>
+  fc
+    .record({
+      flows: fc.array(flow, { minLength: 3, maxLength: 3 }),
+      // Runs of a flow, as they come from one super-packet.
+      steps: fc.array(fc.tuple(arbitraryStep(among), fc.integer({ min: 1, max: 6 })), { maxLength: 12 }),
+    })
+    .map(({ flows, steps }) =>
+      build(
+        flows,
+        steps.flatMap(([step, times]) => Array<Step>(times).fill(step)),
+      ),
+    );
+
+export const arbitraryTraffic = trafficOf(arbitraryFlow, Object.keys(twists) as Twist[]);
+
+/** Of TCP, and of what the kernel's GRO and ours join in one way. */
+export const agreedTraffic = trafficOf(
+  arbitraryFlow.map(({ options, mss }) => ({
+    options: { ...options, protocol: 'tcp', extension: 0, routed: false },
+    mss,
+    idStep: 1,
+  })),
+  agreed,
+);
 
 function build(flows: readonly Flow[], steps: readonly Step[]): Traffic {
   const states = flows.map(({ options }) => ({ seq: options.seq ?? 0, id: options.id ?? 0 }));
-  const packets = steps.map((step) => {
+  const packets = steps.map((step, number) => {
     const flow = flows[step.flow];
     const state = states[step.flow];
     if (flow === undefined || state === undefined) throw new Error('no such flow');
     if (step.twist === 'hole') state.seq += 1;
     if (step.twist === 'idJump') state.id += 5;
     const size = step.less > flow.mss ? 0 : flow.mss - step.less;
-    const payload = new Uint8Array(size).map((_, i) => step.content + i * 7);
+    // No two payloads are alike.
+    const payload = new Uint8Array(size).map((_, i) => (i === 0 ? number : step.content + i * 7));
     const one = packet({ ...flow.options, ...twists[step.twist], seq: state.seq, id: state.id, payload });
     state.seq += size;
     state.id += flow.idStep;

@@ -32,6 +32,10 @@ function idContinues(train: Train, arena: DataView, packet: DataView): boolean {
   return step === 1 || (step === 0 && dontFragment);
 }
 
+/**
+ * CWR goes alone: a virtio header can say that the first segment has it, as RFC 3168 means it, and not what AccECN counts by it
+ * (RFC 9768, section 3.1.2). Linux 6.18 lets it alone as well.
+ */
 function tcpContinues(train: Train, arena: DataView, packet: DataView, layout: Layout): boolean {
   const { start } = train;
   const at = layout.transport;
@@ -39,8 +43,7 @@ function tcpContinues(train: Train, arena: DataView, packet: DataView, layout: L
   const differ = flags ^ arena.getUint8(start + at + Tcp.flags);
   return (
     packet.getUint32(at + Tcp.seq) === train.nextSeq &&
-    (differ & ~(Flag.cwr | Flag.fin | Flag.psh)) === 0 &&
-    (flags & Flag.cwr) === 0 &&
+    (differ & ~(Flag.fin | Flag.psh)) === 0 &&
     same(arena, start, packet, at + Tcp.ack, at + Tcp.flags) &&
     same(arena, start, packet, at + Tcp.window, at + Tcp.checksum) &&
     same(arena, start, packet, at + Tcp.urgent, layout.header)

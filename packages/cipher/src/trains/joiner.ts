@@ -16,6 +16,9 @@ const MAX_TRAINS = 8;
 const MAX_BYTES = 0xffff;
 const MAX_UDP_SEGMENTS = 64;
 
+/** Of IPv4's flags, in byte 6 (RFC 791, section 3.1). */
+const RESERVED_BIT = 0x80;
+
 /** Places are offsets in the arena. */
 export interface Train {
   readonly start: number;
@@ -98,7 +101,7 @@ export class Joiner {
     }
     if (train !== undefined) this.#close(train);
     this.#emit(packet, tag, candidate ? VirtioFlag.dataValid : 0);
-    const ends = !layout.udp && (view.getUint8(layout.transport + Tcp.flags) & (Flag.fin | Flag.psh)) !== 0;
+    const ends = !layout.udp && (view.getUint8(layout.transport + Tcp.flags) & (Flag.fin | Flag.psh | Flag.cwr)) !== 0;
     if (candidate && !ends) this.#openTrain(view, layout);
   }
 
@@ -149,7 +152,8 @@ export class Joiner {
     if ((flags & (Flag.syn | Flag.rst | Flag.urg)) !== 0) return false;
     if (view.getUint16(layout.checksum) === (layout.udp ? 0 : 0xffff)) return false;
     if (layout.version === 4) {
-      const isPlain = layout.transport === IPV4_HEADER && view.getUint16(10) !== 0xffff;
+      const isReserved = (view.getUint8(6) & RESERVED_BIT) !== 0;
+      const isPlain = layout.transport === IPV4_HEADER && !isReserved && view.getUint16(10) !== 0xffff;
       if (!isPlain || checksum(view, 0, IPV4_HEADER) !== 0) return false;
     }
     return foldChecksum(upperSum(view, 0, view.byteLength, layout)) === 0;
@@ -228,10 +232,9 @@ export class Joiner {
     const { view, lengths } = this.#dst;
     const size = end - start;
     const upper = start + layout.transport;
-    const cwr = !layout.udp && (view.getUint8(upper + Tcp.flags) & Flag.cwr) !== 0;
     writeVirtioHeader(view, start, {
       flags: VirtioFlag.needsCsum,
-      gsoType: layout.udp ? Gso.udp : (layout.version === 4 ? Gso.tcp4 : Gso.tcp6) | (cwr ? Gso.ecn : 0),
+      gsoType: layout.udp ? Gso.udp : layout.version === 4 ? Gso.tcp4 : Gso.tcp6,
       headerLength: layout.header,
       gsoSize,
       csumStart: layout.transport,

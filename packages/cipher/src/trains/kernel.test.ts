@@ -27,6 +27,8 @@ interface Super {
   readonly hopByHop: boolean;
   /** The four bits that are left beside the data offset; one of them is AccECN's. */
   readonly reserved: number;
+  /** Whether the virtio header says that CWR is the first segment's alone: it is without that, and what it says without CWR is nothing. */
+  readonly saysEcn: boolean;
 }
 
 function* flags(): Generator<number> {
@@ -34,7 +36,7 @@ function* flags(): Generator<number> {
 }
 
 /** The super-packet as the kernel hands it over, with its virtio header. */
-function superPacket({ options, gsoSize, hopByHop, reserved }: Super, ttl: number) {
+function superPacket({ options, gsoSize, hopByHop, reserved, saysEcn }: Super, ttl: number) {
   const { version, protocol } = options;
   const whole = packet({ ...options, ttl, checksum: 'pseudo' });
   const payload = options.payload?.length ?? 0;
@@ -42,10 +44,9 @@ function superPacket({ options, gsoSize, hopByHop, reserved }: Super, ttl: numbe
   const transport = headerLength - (protocol === 'udp' ? 8 : 20 + (options.tcpOptions?.length ?? 0));
   if (hopByHop && version === 6 && whole[6] === 60) whole[6] = 0;
   if (protocol !== 'udp') whole[transport + 12] = (whole[transport + 12] ?? 0) | reserved;
-  const isReduced = protocol !== 'udp' && ((options.flags ?? 0) & 0x80) !== 0;
   const header = virtioHeader({
     flags: NEEDS_CSUM,
-    gsoType: protocol === 'udp' ? UDP_L4 : (version === 6 ? 4 : 1) | (isReduced ? ECN : 0),
+    gsoType: protocol === 'udp' ? UDP_L4 : (version === 6 ? 4 : 1) | (saysEcn ? ECN : 0),
     gsoSize,
     headerLength,
     csumStart: transport,
@@ -122,7 +123,8 @@ test('each of the 256 sets of TCP flags is given to the segments as the kernel g
   for (const version of [4, 6] as const) {
     for (const all of flags()) {
       const options = { version, flags: all, payload: bytes(250, all), seq: 0xffff_ffff, id: 0xffff, urgent: 120 };
-      assertCutAlike(kernel, { options, gsoSize: 100, hopByHop: false, reserved: all & 15 });
+      for (const saysEcn of [false, true])
+        assertCutAlike(kernel, { options, gsoSize: 100, hopByHop: false, reserved: all & 15, saysEcn });
     }
   }
 });
@@ -153,14 +155,16 @@ const arbitrarySuper: fc.Arbitrary<Super> = fc
     less: fc.nat({ max: 1_299 }),
     hopByHop: fc.boolean(),
     reserved: fc.nat({ max: 15 }),
+    saysEcn: fc.boolean(),
     content: fc.nat({ max: 255 }),
   })
-  .map(({ options, gsoSize, segments, less, content, hopByHop, reserved }) => ({
+  .map(({ options, gsoSize, segments, less, content, hopByHop, reserved, saysEcn }) => ({
     options: { ...options, payload: bytes(segments * gsoSize - (less % gsoSize), content) },
     gsoSize,
     // A longer one of padding is dropped by the kernel on the way.
     hopByHop: hopByHop && options.extension === 1,
     reserved,
+    saysEcn,
   }));
 
 test('super-packets of any headers are cut into the bytes of the kernel', { skip }, (t) => {
