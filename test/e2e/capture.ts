@@ -37,11 +37,11 @@ export class Capture {
     this.#stop = stop;
   }
 
-  /** What comes in on a device, from the moment that this resolves. */
-  static async start(host: TestHost, device: string, folder: string): Promise<Capture> {
-    const file = `${folder}/${host.label}-${device}.pcap`;
+  /** What comes in on a device, or goes out, from the moment that this resolves. */
+  static async start(host: TestHost, device: string, folder: string, way: 'in' | 'out' = 'in'): Promise<Capture> {
+    const file = `${folder}/${host.label}-${device}-${way}.pcap`;
     // As root it would give its rights away, and could not write into the lab's folder.
-    const words = ['-i', device, '-Q', 'in', '-w', file, '-B', '65536', '-U', '-Z', 'root', 'ip or ip6'];
+    const words = ['-i', device, '-Q', way, '-w', file, '-B', '65536', '-U', '-Z', 'root', 'ip or ip6'];
     const child = host.spawn('tcpdump', words);
     await child.waitFor('listening on');
     return new Capture(file, () => child.stop('SIGINT'));
@@ -50,6 +50,11 @@ export class Capture {
   async stop(): Promise<Tally> {
     await this.#stop();
     return tallyOf(readFileSync(this.#file));
+  }
+
+  /** Of what was kept when it stopped. */
+  packets(): Generator<CapturedPacket> {
+    return packetsIn(readFileSync(this.#file));
   }
 
   /** Lines in which tcpdump itself calls a checksum wrong. */
@@ -68,22 +73,35 @@ export function complaintsIn(dump: string): string[] {
   return dump.split('\n').filter((line) => COMPLAINT.test(line));
 }
 
-export function tallyOf(pcap: Uint8Array): Tally {
+/** Bytes of a capture, without its frames' Ethernet headers. */
+export interface CapturedPacket {
+  readonly view: DataView;
+  readonly at: number;
+  readonly length: number;
+}
+
+function* packetsIn(pcap: Uint8Array): Generator<CapturedPacket> {
   const view = new DataView(pcap.buffer, pcap.byteOffset, pcap.byteLength);
   assert.equal(view.getUint32(0, true), MAGIC, 'a capture of the classic format');
   const linkType = view.getUint32(20, true);
   assert.ok(linkType === LINK_TYPE.ethernet || linkType === LINK_TYPE.raw, `link type ${linkType}`);
   const header = linkType === LINK_TYPE.ethernet ? ETHERNET_HEADER : 0;
-  const tally: Tally = { right: 0, partial: 0, unknown: 0, wrong: 0, largest: 0, bytes: 0 };
   for (let at = FILE_HEADER; at + RECORD_HEADER <= pcap.length; ) {
     const [kept, length] = [view.getUint32(at + 8, true), view.getUint32(at + 12, true)];
     at += RECORD_HEADER;
     if (at + kept > pcap.length) break; // Cut off as it ended.
     assert.equal(kept, length, 'frames are kept whole');
-    tally[verdictOf(view, at + header, kept - header)]++;
-    tally.bytes += kept - header;
-    tally.largest = Math.max(tally.largest, kept - header);
+    yield { view, at: at + header, length: kept - header };
     at += kept;
+  }
+}
+
+export function tallyOf(pcap: Uint8Array): Tally {
+  const tally: Tally = { right: 0, partial: 0, unknown: 0, wrong: 0, largest: 0, bytes: 0 };
+  for (const { view, at, length } of packetsIn(pcap)) {
+    tally[verdictOf(view, at, length)]++;
+    tally.bytes += length;
+    tally.largest = Math.max(tally.largest, length);
   }
   return tally;
 }
