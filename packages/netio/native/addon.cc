@@ -16,6 +16,7 @@ NAPI_MODULE_INIT() {
       {"setCoalescing", SetCoalescing},
       {"setSteering", SetSteering},
       {"takeError", TakeError},
+      {"pathMtu", PathMtu},
       {"setTimeSlice", SetTimeSlice},
       {"trimMemory", TrimMemory},
       {"bind", BindArrays},

@@ -22,6 +22,9 @@ napi_value SetCoalescing(napi_env env, napi_callback_info info);   // setCoalesc
 napi_value SetSteering(napi_env env, napi_callback_info info);     // setSteering(fd, program: Uint32Array): 0 or -errno
 napi_value TakeError(napi_env env, napi_callback_info info);       // takeError(fd): the pending errno, which it clears
 
+// path-mtu.cc: what the kernel knows of a path.
+napi_value PathMtu(napi_env env, napi_callback_info info);  // pathMtu(fd, version, path: Uint32Array): bytes or -errno
+
 // thread.cc: the calling thread.
 napi_value SetTimeSlice(napi_env env, napi_callback_info info);  // setTimeSlice(nanoseconds): 1, 0 where unknown, or -errno
 

@@ -42,6 +42,7 @@ struct PathRecord {
     for (size_t i = 0; i < kPathWords; i++) words[i] = Load(&from[i]);
   }
   uint32_t interface() const { return words[kInterface] & kInterfaceMask; }
+  uint16_t port() const { return static_cast<uint16_t>(words[kPort]); }
   bool Equals(const uint32_t* other) const {
     for (size_t i = 0; i < kPathWords; i++) {
       if (Load(&other[i]) != words[i]) return false;
@@ -49,6 +50,23 @@ struct PathRecord {
     return true;
   }
   bool namesLocal() const { return (words[4] | words[5] | words[6] | words[7]) != 0; }
+
+  /** Writes the address at word `at` (kRemote, kLocal) with this port. Returns its length. */
+  socklen_t Fill(SocketAddress* address, int version, size_t at, uint16_t port) const {
+    if (version == 6) {
+      address->v6 = {};
+      address->v6.sin6_family = AF_INET6;
+      address->v6.sin6_port = htons(port);
+      address->v6.sin6_scope_id = interface();
+      memcpy(&address->v6.sin6_addr, words + at, 16);
+      return sizeof address->v6;
+    }
+    address->v4 = {};
+    address->v4.sin_family = AF_INET;
+    address->v4.sin_port = htons(port);
+    memcpy(&address->v4.sin_addr, words + at, 4);
+    return sizeof address->v4;
+  }
 };
 
 }  // namespace culvert

@@ -60,11 +60,7 @@ void PutControl(msghdr* message, int level, int type, const T& value) {
 }
 
 void AddressIpv4(msghdr* message, SocketAddress* remote, const PathRecord& path) {
-  remote->v4 = {};
-  remote->v4.sin_family = AF_INET;
-  remote->v4.sin_port = htons(static_cast<uint16_t>(path.words[kPort]));
-  memcpy(&remote->v4.sin_addr, path.words + kRemote, 4);
-  message->msg_namelen = sizeof remote->v4;
+  message->msg_namelen = path.Fill(remote, 4, kRemote, path.port());
   if (!path.namesLocal() && path.interface() == 0) return;
   in_pktinfo packet = {};
   packet.ipi_ifindex = static_cast<int>(path.interface());
@@ -73,12 +69,7 @@ void AddressIpv4(msghdr* message, SocketAddress* remote, const PathRecord& path)
 }
 
 void AddressIpv6(msghdr* message, SocketAddress* remote, const PathRecord& path) {
-  remote->v6 = {};
-  remote->v6.sin6_family = AF_INET6;
-  remote->v6.sin6_port = htons(static_cast<uint16_t>(path.words[kPort]));
-  remote->v6.sin6_scope_id = path.interface();
-  memcpy(&remote->v6.sin6_addr, path.words + kRemote, 16);
-  message->msg_namelen = sizeof remote->v6;
+  message->msg_namelen = path.Fill(remote, 6, kRemote, path.port());
   if (!path.namesLocal() && path.interface() == 0) return;
   in6_pktinfo packet = {};
   packet.ipi6_ifindex = path.interface();

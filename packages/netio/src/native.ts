@@ -23,6 +23,7 @@ interface Native {
   setCoalescing(fd: number, on: number): number;
   setSteering(fd: number, program: Uint32Array): number;
   takeError(fd: number): number;
+  pathMtu(fd: number, version: number, path: Uint32Array): number;
   /** Of the calling thread. 1 if the scheduler took it, 0 where it knows none. */
   setTimeSlice(nanoseconds: number): number;
   trimMemory(): number;
