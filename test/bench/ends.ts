@@ -25,7 +25,7 @@ const programs = { culvertd: `${packages}/gateway/bin/culvertd`, culvert: `${pac
 export const settings: readonly string[] = [
   `openvpn: ${openvpnSettings.join(', ')}; the server also: duplicate-cn, max-clients ${MAX_LINKS}, connect-freq-initial without limit`,
   'culvertd: its defaults (replay window, source check, stateful filter, accounting, client isolation), mode routed as openvpn',
-  `all: UDP, AES-256-GCM, tls-crypt-v2, inner MTU ${MTU}, path MTU 1500`,
+  `all: UDP, AES-256-GCM, tls-crypt-v2, inner MTU ${MTU}`,
 ];
 
 /** Resolves when it listens. */

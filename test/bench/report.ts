@@ -14,11 +14,12 @@ const SLIDE = 0.15;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What all figures depend on. */
-export async function conditions(): Promise<string[]> {
+export async function conditions({ pathMtu = 1500 }: Options): Promise<string[]> {
   return [
     `machine: ${machine()}; both ends and the traffic's on it`,
     `openvpn ${await openvpnVersion()}, Node ${process.versions.node}, Linux ${release()}`,
     ...settings,
+    `path MTU ${pathMtu}`,
   ];
 }
 

@@ -18,6 +18,7 @@ ${scenarios.map(({ name, what }) => `  ${name.padEnd(13)}${what}`).join('\n')}
   --only NAME   subjects to measure beside openvpn (culvert, culvertd+openvpn, culvert+threads, bare: a relay without a cipher)
   --transport NAME  between our ends instead of openvpn: pptp (--only culvert+pptp), or l2tp-ipsec with what it is measured against
                 (--only culvert --only culvert+l2tp --only culvert+l2tp-cbc --only strongswan)
+  --path-mtu N  of the cable between router and gateway, in throughput and streams (default 1500; another keeps no history)
   --json        one object whose rows have the figures
   --history     keep the ratios in test/bench/history.jsonl (default: with 3 runs or more)
 `;
@@ -50,7 +51,7 @@ async function main(): Promise<void> {
     console.log(JSON.stringify({ conditions: [], rows: [], checks }, null, 2));
     return;
   }
-  const general = await conditions();
+  const general = await conditions(options);
   if (!json) console.log(general.join('\n'));
   const rows: Row[] = [];
   const checks: Check[] = [];
@@ -61,7 +62,7 @@ async function main(): Promise<void> {
     if (!json) console.log(`\n${scenario.conditions(options).join('\n')}\n${table(scenario, measured)}`);
   }
   // Standard output has the one object alone.
-  for (const line of changes(rows)) (json ? console.error : console.log)(line);
+  if (options.pathMtu === undefined) for (const line of changes(rows)) (json ? console.error : console.log)(line);
   if (history) keepHistory(rows, options);
   if (json) {
     const particular = chosen.flatMap((scenario) =>
@@ -83,6 +84,7 @@ function readCommand(): Command | undefined {
       links: { type: 'string' },
       only: { type: 'string', multiple: true },
       transport: { type: 'string' },
+      'path-mtu': { type: 'string' },
     },
     allowPositionals: true,
     allowNegative: true,
@@ -97,6 +99,7 @@ function readCommand(): Command | undefined {
     return undefined;
   }
   const runs = count('runs', values.runs) ?? (short ? 1 : 3);
+  const pathMtu = count('path-mtu', values['path-mtu']);
   return {
     chosen: scenarios.filter(({ name }) => every || positionals.includes(name)),
     options: {
@@ -104,11 +107,12 @@ function readCommand(): Command | undefined {
       runs,
       links: count('links', values.links),
       short,
+      pathMtu,
       only: values.only ?? onlyOf(values.transport),
       onProgress: (line) => console.error(line),
     },
     json: values.json,
-    history: values.history ?? runs >= 3,
+    history: values.history ?? (runs >= 3 && pathMtu === undefined),
   };
 }
 

@@ -41,6 +41,8 @@ export interface Options {
   readonly runs: number;
   /** Of the scenario memory; undefined: as many as it is made for. */
   readonly links: number | undefined;
+  /** Of the cable between router and gateway, where a scenario has one tunnel and TCP in it. Undefined: 1500. */
+  readonly pathMtu: number | undefined;
   /** Smaller loads and fewer subjects, for a check of a few seconds. */
   readonly short: boolean;
   /** Names of subjects; openvpn is always among them. Undefined: all but those of `asked`; in the short form, those with something to reach. */

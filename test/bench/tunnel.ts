@@ -16,12 +16,20 @@ export interface Tunnel {
 }
 
 /** A stage that opens a tunnel for each measurement, and closes it after. */
-export async function tunnelStage(measure: (tunnel: Tunnel) => Promise<Sample>): Promise<Stage> {
+export async function tunnelStage(measure: (tunnel: Tunnel) => Promise<Sample>, pathMtu?: number): Promise<Stage> {
   const world = await buildWorld();
+  if (pathMtu !== undefined) await setPathMtu(world, pathMtu);
   return {
     measure: (subject) => withTunnel(world, subject, measure),
     close: () => world.lab.close(),
   };
+}
+
+/** Of the cable between router and gateway: the client learns of it by the router's answer. */
+async function setPathMtu({ lab, gateway }: World, mtu: number): Promise<void> {
+  const router = lab.hosts.find(({ label }) => label === 'router');
+  await router?.ip(`link set eth1 mtu ${mtu}`);
+  await gateway.ip(`link set eth0 mtu ${mtu}`);
 }
 
 async function withTunnel(world: World, subject: Subject, work: (tunnel: Tunnel) => Promise<Sample>): Promise<Sample> {

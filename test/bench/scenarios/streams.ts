@@ -11,5 +11,5 @@ export const streams: Scenario = {
   figures: bothDirections({ unit: 'Mbit/s', better: 'more', digits: 1 }),
   reach: { culvert: { ratioUp: 6, ratioDown: 6 } },
   conditions: ({ seconds }) => [`${STREAMS} TCP streams at once, ${seconds} s each way after a second of warm-up`],
-  open: ({ seconds }) => tcpStage(seconds, STREAMS),
+  open: (options) => tcpStage(options, STREAMS),
 };

@@ -1,6 +1,6 @@
 /** TCP through the tunnel, one stream, each way. */
 import { startListener, transfer } from '../iperf.ts';
-import { bothDirections, type Scenario, type Stage } from '../scenario.ts';
+import { bothDirections, type Options, type Scenario, type Stage } from '../scenario.ts';
 import { tunnelStage } from '../tunnel.ts';
 
 export const throughput: Scenario = {
@@ -24,15 +24,15 @@ export const throughput: Scenario = {
     'culvert+pptp': { ratioUp: 1.2, ratioDown: 1.2 },
   },
   conditions: ({ seconds }) => [`one TCP stream, ${seconds} s each way after a second of warm-up`],
-  open: ({ seconds }) => tcpStage(seconds, 1),
+  open: (options) => tcpStage(options, 1),
 };
 
 /** Mbit/s each way. */
-export function tcpStage(seconds: number, streams: number): Promise<Stage> {
+export function tcpStage({ seconds, pathMtu }: Options, streams: number): Promise<Stage> {
   return tunnelStage(async ({ world }) => {
     await startListener(world);
     const { mbits: up } = await transfer(world, { seconds, streams, warmUp: 1 });
     const { mbits: down } = await transfer(world, { seconds, streams, warmUp: 1, down: true });
     return { up, down };
-  });
+  }, pathMtu);
 }
