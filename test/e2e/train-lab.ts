@@ -130,10 +130,11 @@ export async function inTheMiddle(
   moved: () => Promise<number>,
   change: () => Promise<void>,
   check: (transfer: Transfer) => Promise<void>,
+  family: Family = 4,
 ): Promise<void> {
   for (const bytes of [80_000_000, 320_000_000, 1_280_000_000]) {
     const before = await moved();
-    const transferring = lab.transfer(what, 4, bytes);
+    const transferring = lab.transfer(what, family, bytes);
     await eventually('the transfer is under way', async () => (await moved()) > before + bytes / 10, UP_MILLIS);
     await change();
     const isInTheMiddle = (await moved()) < before + bytes;
@@ -182,6 +183,20 @@ const checksumErrors = [
 
 /** The kernel's counters of packets with bad checksums or headers that are not zero. */
 export async function badPackets(host: TestHost): Promise<string[]> {
+  const counts = await kernelCounts(host, checksumErrors);
+  return checksumErrors.flatMap((name, i) => (counts[i] === '0' ? [] : [`${host.label}: ${name} ${counts[i]}`]));
+}
+
+const fragmentsMade = ['Ip.FragCreates', 'Ip6FragCreates'];
+
+/** Fragments that a host cut its packets into, of both IP versions. */
+export async function fragmentsOf(host: TestHost): Promise<number> {
+  const counts = await kernelCounts(host, fragmentsMade);
+  return counts.reduce((sum, count) => sum + Number(count), 0);
+}
+
+/** Of /proc/net: those of IPv4 have their protocol before them ("Tcp.InCsumErrors"). */
+async function kernelCounts(host: TestHost, names: readonly string[]): Promise<string[]> {
   const text = await host.exec('cat', ['/proc/net/snmp', '/proc/net/snmp6']);
   const counts = new Map<string, string>();
   const lines = text.split('\n').map((line) => line.split(/\s+/));
@@ -193,10 +208,7 @@ export async function badPackets(host: TestHost): Promise<string[]> {
         counts.set(`${head.slice(0, -1)}.${name}`, words[at] ?? '');
     }
   });
-  for (const name of checksumErrors) assert.ok(counts.has(name), `the kernel counts ${name}`);
-  return checksumErrors
-    .filter((name) => counts.get(name) !== '0')
-    .map((name) => `${host.label}: ${name} ${counts.get(name)}`);
+  return names.map((name) => counts.get(name) ?? assert.fail(`the kernel does not count ${name}`));
 }
 
 async function pings(from: TestHost, address: string): Promise<boolean> {

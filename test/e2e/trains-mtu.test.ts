@@ -1,13 +1,14 @@
 /**
- * Paths that take less than the segments of a train: the kernel refuses to cut those up, so datagrams leave one by one and in fragments.
+ * Paths that take less than the segments of a train: the kernel refuses to cut those up, so datagrams leave one by one and in fragments, until
+ * TCP inside makes segments that fit. Datagrams of UDP go on like that.
  *
  *     client ─ eth0 ── eth0 ─ router ─ eth1 ── eth0 ─ gateway ── office
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { labIsPossible, missingForLab } from '@culvert/testkit';
+import { eventually, labIsPossible, missingForLab } from '@culvert/testkit';
 import { culvert } from '../interop/ends/culvert.ts';
-import { badPackets, inTheMiddle, labTools, TrainLab } from './train-lab.ts';
+import { badPackets, fragmentsOf, inTheMiddle, labTools, TrainLab } from './train-lab.ts';
 
 const BYTES = 10_000_000;
 const SMALL = 1_280;
@@ -83,6 +84,65 @@ test('a path MTU that shrinks in the middle of a transfer stalls it for less tha
     await setMtu(far, 1_500);
   }
 });
+
+/** What DSL, a mobile network, or a tunnel around ours leaves. */
+const REDUCED = 1_400;
+/** A connection has learnt by then: it takes a few turns of the event loop and of its own round trips. */
+const LEARNING_BYTES = 20_000_000;
+
+for (const { name, outer, inner } of [
+  { name: 'IPv4 outside, IPv6 inside', outer: 4, inner: 6 },
+  { name: 'IPv6 outside, IPv4 inside', outer: 6, inner: 4 },
+] as const) {
+  test(`where a path comes to take ${REDUCED}, connections that are up and new ones go on in trains, and nothing is cut (${name})`, async (t) => {
+    if (!labIsPossible(t, labTools)) return;
+    try {
+      for (const what of ['get', 'put'] as const) {
+        // The client learns of it by the router's answer, the gateway by its own device.
+        await forgetPaths();
+        await lab.connect(culvert, culvert, { outer });
+        assert.equal(await fallbacks(), 0);
+        const [start, learnt] = [await fragments(), { fragments: 0 }];
+        const change = async () => {
+          await setMtu(far, REDUCED);
+          const before = await sentBytes();
+          await eventually('some have passed', async () => (await sentBytes()) > before + LEARNING_BYTES);
+          learnt.fragments = await fragments();
+        };
+        const check = async ({ longestSilence }: { readonly longestSilence: number }) => {
+          assert.ok(longestSilence < LONGEST_SILENCE, `${what}: silent for ${longestSilence} ms`);
+          assert.equal(await fragments(), learnt.fragments, `${what}: a connection that was up`);
+          const refused = await fallbacks();
+          for (const family of [4, 6] as const) await lab.transfer(what, family, BYTES);
+          assert.equal(await fragments(), learnt.fragments, `${what}: new connections`);
+          assert.equal(await fallbacks(), refused, `${what}: new connections`);
+          await setMtu(far, 1_500);
+        };
+        await inTheMiddle(lab, what, sentBytes, change, check, inner);
+        assert.ok((await fallbacks()) > 0 && learnt.fragments > start, 'it was too small at first');
+      }
+      for (const host of lab.world.lab.hosts) assert.deepEqual(await badPackets(host), []);
+    } finally {
+      await setMtu(far, 1_500);
+    }
+  });
+}
+
+/** Trains that were refused at either end. */
+async function fallbacks(): Promise<number> {
+  const [gateway, client] = [await lab.listenerStats(), await lab.clientWire()];
+  return (gateway['trainFallbacks'] ?? 0) + (client['trainFallbacks'] ?? 0);
+}
+
+/** What the kernels learnt before: who knows of a small path makes small segments from the beginning. */
+async function forgetPaths(): Promise<void> {
+  for (const host of lab.world.lab.hosts) for (const family of [4, 6]) await host.ip(`-${family} route flush cache`);
+}
+
+/** Of outer packets, made by either end. */
+async function fragments(): Promise<number> {
+  return (await fragmentsOf(lab.host('gateway'))) + (await fragmentsOf(lab.host('client')));
+}
 
 async function setMtu(cables: readonly Cable[], mtu: number): Promise<void> {
   for (const [label, device] of cables) await lab.host(label).ip(`link set ${device} mtu ${mtu}`);

@@ -13,6 +13,28 @@ const TCP_IPV6_HEADERS = 60;
 
 /** Chosen: enough for every flow that starts within a second, too few to serve as an amplifier. */
 const ERRORS_A_SECOND = 32;
+/** Chosen: of errors about packets that pass all the same, so that they leave the others their share. Flows beyond are told the second after. */
+const HINTS_A_SECOND = 8;
+
+/** So many times a second and no more. */
+class SecondLimit {
+  readonly #most: number;
+  #second = 0;
+  #taken = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  take(now: Instant): boolean {
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#taken = 0;
+    }
+    return this.#taken++ < this.#most;
+  }
+}
 
 /** A link's end of one inner network. */
 export class InnerEnd {
@@ -50,6 +72,8 @@ export class AttachedLink {
   ipv4: InnerEnd | undefined;
   ipv6: InnerEnd | undefined;
   mtu = 0;
+  /** The largest packet that leaves as one outer packet, at most `mtu`. */
+  whole = 0;
   maximumSegmentIpv4 = 0;
   maximumSegmentIpv6 = 0;
   filter: LinkFilter | undefined;
@@ -64,8 +88,8 @@ export class AttachedLink {
   /** Which `LinkGroups` it was last put into, and where there. */
   groups: object | undefined;
   group = 0;
-  #errorSecond = 0;
-  #errors = 0;
+  readonly #errors = new SecondLimit(ERRORS_A_SECOND);
+  readonly #hints = new SecondLimit(HINTS_A_SECOND);
 
   constructor(slot: number, link: Link, now: Instant) {
     this.slot = slot;
@@ -75,7 +99,13 @@ export class AttachedLink {
 
   setMtu(mtu: number): void {
     this.mtu = mtu;
-    const whole = Math.min(mtu, this.link.unfragmented ?? mtu);
+    this.measure();
+  }
+
+  /** The transport may have learnt what its path takes, which may be another by now. Costs less than a system call and more than a field. */
+  measure(): void {
+    const whole = Math.min(this.mtu, this.link.unfragmented ?? this.mtu);
+    this.whole = whole;
     this.maximumSegmentIpv4 = whole - TCP_IPV4_HEADERS;
     this.maximumSegmentIpv6 = whole - TCP_IPV6_HEADERS;
   }
@@ -91,15 +121,16 @@ export class AttachedLink {
     } catch {
       this.counters.dropped.sendFailed += batch.count;
     }
+    this.measure();
   }
 
   /** Whether one more ICMP error may be sent on this link's account now. */
   mayComplain(now: Instant): boolean {
-    const second = Math.floor(now / 1000);
-    if (second !== this.#errorSecond) {
-      this.#errorSecond = second;
-      this.#errors = 0;
-    }
-    return this.#errors++ < ERRORS_A_SECOND;
+    return this.#errors.take(now);
+  }
+
+  /** Whether one more may be sent about a packet that passes. */
+  mayHint(now: Instant): boolean {
+    return this.#hints.take(now);
   }
 }

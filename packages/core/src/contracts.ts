@@ -154,7 +154,8 @@ export interface Link {
   readonly stats: LinkStats;
   /**
    * The largest inner packet that leaves as one whole outer packet, in bytes; larger ones are fragmented outside. TCP's segments are
-   * clamped to it. Undefined: the transport has no such edge (a stream).
+   * clamped to it. Changes when the transport learns what the path takes, or the peer roams; read after each batch that is sent.
+   * Undefined: the transport has no such edge (a stream).
    */
   readonly unfragmented?: number | undefined;
   /** What the two ends agreed on ("AES-256-GCM", "TLSv1.3"), for status and logs. */

@@ -1,6 +1,6 @@
 /** The way of a packet: between the device and links, and from link to link. */
 import type { Instant, Logger, PacketBatch } from '@culvert/base';
-import { adjustChecksum, clampMaximumSegmentSize, Fragment, PacketHeaders, TcpFlag } from '@culvert/wire';
+import { PacketHeaders, Protocol } from '@culvert/wire';
 import type { AttachedLink } from './attached-link.ts';
 import type { DropCause, DropCounts } from './counters.ts';
 import type { PacketDevice } from './device.ts';
@@ -8,7 +8,8 @@ import { type ElsewhereLink, Handed } from './elsewhere.ts';
 import { FairShare } from './fair-share.ts';
 import { TICK } from './flow-timeouts.ts';
 import { Fragmenter } from './fragmentation.ts';
-import { IcmpErrors } from './icmp-errors.ts';
+import { clamp, decrementHopLimit } from './header-edits.ts';
+import { IcmpErrors, IPV6_LEAST_MTU } from './icmp-errors.ts';
 import { isMartianDestination } from './inner-address-checks.ts';
 import { LinkGroups } from './link-groups.ts';
 import type { LinkTable } from './link-table.ts';
@@ -144,8 +145,11 @@ export class Forwarder {
       drop(batch, i, to.counters.dropped, 'filtered');
     } else if (!this.#share.admits(to.share, h.length, this.#train.segments > 1)) {
       drop(batch, i, to.counters.dropped, 'overShare');
-    } else if (this.#train.segmentLength <= to.mtu) this.#give(batch, i, to, groups);
-    else this.#tooBigFromDevice(batch, i, to);
+    } else if (this.#train.segmentLength > to.mtu) this.#tooBigFromDevice(batch, i, to);
+    else {
+      if (this.#train.segmentLength > to.whole) this.#hintSmaller(batch, i, to);
+      this.#give(batch, i, to, groups);
+    }
   }
 
   /** What was handed over is handed no further: a link that just moved is in neither table, or in both. */
@@ -308,12 +312,32 @@ export class Forwarder {
       this.#sendFragments(batch, i, to);
       return;
     }
-    // The kernel takes no packet from the device whose source is an address of this machine: a gateway complains in the name of the
-    // link's own address, a client in that of its gateway.
-    const end = to.end(h.version);
-    const source = this.#o.isClient ? end?.gateway : end?.address;
+    const source = this.#complaintSource(to);
     if (source !== undefined && to.mayComplain(this.#now)) this.#toDevice.tooBig(batch.view, h, at, to.mtu, source);
     drop(batch, i, to.counters.dropped, 'tooBig');
+  }
+
+  /**
+   * TCP whose segments leave in fragments outside passes, and its sender is told what would leave whole: a flow that was up before the path
+   * took less, or whose SYN was not seen. Of UDP and others the sender is told nothing: a program that makes its datagrams so may know no smaller ones.
+   */
+  #hintSmaller(batch: PacketBatch, i: number, to: AttachedLink): void {
+    const h = this.#headers;
+    if (h.protocol !== Protocol.tcp || (h.version === 4 && !h.dontFragment)) return;
+    const mtu = h.version === 4 ? to.whole : Math.max(to.whole, IPV6_LEAST_MTU);
+    if (this.#train.segmentLength <= mtu) return;
+    const source = this.#complaintSource(to);
+    if (source === undefined || !to.mayHint(this.#now)) return;
+    this.#toDevice.tooBig(batch.view, h, batch.offsets[i] as number, mtu, source);
+  }
+
+  /**
+   * In whose name the device is told about a packet for this link. The kernel takes no packet from the device whose source is an address of this
+   * machine: a gateway complains in the name of the link's own address, a client in that of its gateway.
+   */
+  #complaintSource(to: AttachedLink): AddressWords | undefined {
+    const end = to.end(this.#headers.version);
+    return this.#o.isClient ? end?.gateway : end?.address;
   }
 
   /** Cuts a packet that allows it into fragments for `mtu`. A train of segments that are too large is not cut: its sender is told. */
@@ -363,22 +387,4 @@ export class Forwarder {
 function drop(batch: PacketBatch, i: number, counts: DropCounts, cause: DropCause): void {
   batch.lengths[i] = 0;
   counts[cause]++;
-}
-
-/** Both ends of a TCP connection learn the link's segment size from each other's SYN. */
-function clamp(view: DataView, h: PacketHeaders, link: AttachedLink, partialChecksum: boolean): void {
-  if ((h.tcpFlags & TcpFlag.syn) === 0 || h.fragment !== Fragment.none) return;
-  const limit = h.version === 4 ? link.maximumSegmentIpv4 : link.maximumSegmentIpv6;
-  clampMaximumSegmentSize(view, h.upperAt, h.upperLength, limit, partialChecksum);
-}
-
-/** IPv4's checksum covers the TTL, which shares a word with the protocol. */
-function decrementHopLimit(view: DataView, at: number, version: number): void {
-  if (version === 6) {
-    view.setUint8(at + 7, view.getUint8(at + 7) - 1);
-    return;
-  }
-  const word = view.getUint16(at + 8);
-  view.setUint16(at + 8, word - 0x100);
-  view.setUint16(at + 10, adjustChecksum(view.getUint16(at + 10), word, word - 0x100));
 }

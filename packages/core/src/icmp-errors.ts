@@ -24,9 +24,12 @@ import { isIcmp } from './flow-key.ts';
 import { isMartianSource } from './inner-address-checks.ts';
 import type { AddressWords } from './network-words.ts';
 
+/** No IPv6 host takes a smaller one for its path's (RFC 8200, section 5). */
+export const IPV6_LEAST_MTU = 1280;
+
 /** The largest error: it fits through every path (RFC 1812 section 4.3.2.3, RFC 4443 section 3.1). */
 const LARGEST_IPV4 = 576;
-const LARGEST_IPV6 = 1280;
+const LARGEST_IPV6 = IPV6_LEAST_MTU;
 const FRAGMENTATION_NEEDED = 4;
 const HOP_LIMIT = 64;
 

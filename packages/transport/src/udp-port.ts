@@ -1,7 +1,7 @@
 /**
  * One UDP socket of the driver: batches in, batches out, and paths between netio's records and the machines' text form.
  */
-import type { Endpoint, Logger, Path } from '@culvert/base';
+import type { Endpoint, Instant, Logger, Path } from '@culvert/base';
 import {
   createDatagramBatch,
   type DatagramBatch,
@@ -16,6 +16,7 @@ import { EndOfTurn } from './end-of-turn.ts';
 import type { FaultLog } from './fault-log.ts';
 import { InboundShare, singleRoom, trainRoom } from './inbound-share.ts';
 import { type Outbox, resetBatch } from './outbox.ts';
+import { OuterMtu } from './outer-mtu.ts';
 
 /** Datagrams written in one go: several trains. A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
 const OUT_SLOTS = 2_048;
@@ -56,6 +57,7 @@ export class UdpPath implements Path {
   readonly #key: string;
   readonly #words: Uint32Array;
   readonly #port: UdpPort;
+  #outerMtu: OuterMtu | undefined;
 
   /** @param local our address, where the words leave it to the kernel */
   constructor(port: UdpPort, words: Uint32Array, local?: string) {
@@ -82,6 +84,22 @@ export class UdpPath implements Path {
   get words(): Uint32Array {
     return this.#words;
   }
+
+  /** Bytes of the longest outer packet that leaves whole on it. From the first look on the port keeps it true while the path is sent on. */
+  get outerMtu(): number {
+    this.#outerMtu ??= new OuterMtu(this.#port.socket.family, () => this.#port.pathMtu(this.#words));
+    return this.#outerMtu.bytes;
+  }
+
+  /** Whether somebody has looked at `outerMtu`: strangers' paths cost no question. */
+  get isMeasured(): boolean {
+    return this.#outerMtu !== undefined;
+  }
+
+  /** See `OuterMtu.handleSent`. */
+  handleSent(now: Instant, refused: boolean): boolean {
+    return this.#outerMtu?.handleSent(now, refused) ?? false;
+  }
 }
 
 export class UdpPort {
@@ -99,6 +117,9 @@ export class UdpPort {
   readonly #recent: (UdpPath | undefined)[] = new Array(RECENT_PATHS).fill(undefined);
   /** Datagrams that wait with their paths. What stands behind them in the batch is of a sender that failed, and has none. */
   #committed = 0;
+  /** Whose datagrams wait: `#senderCount` measured paths, in part more than once. */
+  readonly #senders: UdpPath[] = [];
+  #senderCount = 0;
   #segmentation: 'on' | 'off';
   #toldOfFallback = false;
   #waitingForRoom = false;
@@ -211,7 +232,7 @@ export class UdpPort {
   static outboxFor(path: () => UdpPath): Outbox {
     return {
       open: () => path().port.#open(),
-      commit: (from) => path().port.#commit(from, path().words),
+      commit: (from) => path().port.#commit(from, path()),
       makeRoom: () => path().port.#makeRoom(),
     };
   }
@@ -229,7 +250,12 @@ export class UdpPort {
     out.lengths[slot] = datagram.length;
     out.tags[slot] = 0;
     out.used += datagram.length;
-    this.#commit(slot, path.words);
+    this.#commit(slot, path);
+  }
+
+  /** What the kernel knows of the path; see `PacketSocket.pathMtu`. */
+  pathMtu(words: Uint32Array): number | undefined {
+    return this.socket.closed ? undefined : this.socket.pathMtu(words);
   }
 
   close(): void {
@@ -273,9 +299,11 @@ export class UdpPort {
     return this.#committed === 0;
   }
 
-  #commit(from: number, words: Uint32Array): void {
+  #commit(from: number, path: UdpPath): void {
     const { paths, count } = this.#out;
+    const { words } = path;
     this.#committed = count;
+    if (path.isMeasured && this.#senders[this.#senderCount - 1] !== path) this.#addSender(path);
     const first = from * pathWords;
     const end = count * pathWords;
     for (let i = 0; i < pathWords; i++) paths[first + i] = words[i] as number;
@@ -286,9 +314,27 @@ export class UdpPort {
     if (!this.#waitingForRoom) this.#endOfTurn.ask();
   }
 
+  /** Behind a full queue the list grows until all has left; who is forgotten then is asked about a minute later. */
+  #addSender(path: UdpPath): void {
+    if (this.#senderCount === OUT_SLOTS) this.#senderCount = 0;
+    this.#senders[this.#senderCount++] = path;
+  }
+
+  /** Learns what the paths take that were sent on. `refused`: a train was, on one of them. */
+  #lookAtPaths(refused: boolean): void {
+    if (this.#senderCount === 0) return;
+    const now = systemClock.now();
+    for (let i = 0; i < this.#senderCount; i++) {
+      const path = this.#senders[i] as UdpPath;
+      if (!path.handleSent(now, refused)) continue;
+      this.#log.debug('a path takes packets of another size', { remote: path.remote.address, bytes: path.outerMtu });
+    }
+  }
+
   #flush(): void {
     if (this.#committed === 0 || this.socket.closed) return;
     const batch = this.#open();
+    const fallbacks = this.socket.stats.trainFallbacks;
     let sent = batch.count;
     try {
       sent = this.socket.sendBatch(batch);
@@ -297,9 +343,11 @@ export class UdpPort {
     }
     if (this.socket.stats.segmentation !== this.#segmentation) this.#tellSwitchedOff();
     if (!this.#toldOfFallback && this.socket.stats.trainFallbacks !== 0) this.#tellFallback();
+    this.#lookAtPaths(this.socket.stats.trainFallbacks !== fallbacks);
     if (sent >= batch.count) {
       resetBatch(batch);
       this.#committed = 0;
+      this.#senderCount = 0;
       return;
     }
     keepFrom(batch, sent);

@@ -8,10 +8,8 @@ import { factsOf } from '../ppp/terms.ts';
 import type { Call } from './call.ts';
 import type { Carrier } from './carrier.ts';
 import { headerBytes } from './frames.ts';
-import { familyOf } from './ports.ts';
+import type { IpsecPeer } from './peer.ts';
 
-/** What an outer packet may have so that it is whole on most paths: for lines with PPPoE. */
-const OUTER_MTU = 1_492;
 const IP_HEADERS = { 4: 20, 6: 40 };
 /** Of a data packet of L2TP without sequence numbers. */
 const L2TP_HEADER = 8;
@@ -39,7 +37,7 @@ export function bringUp(
       nat: peer.facts.nat ? 'yes' : 'no',
       peer: peer.facts.identity,
     },
-    unfragmented: pair === undefined ? 0 : largestWhole(pair, familyOf(peer.path.remote.address), headerBytes(terms)),
+    unfragmented: largestWhole(peer, headerBytes(terms)),
     send: (batch) => call.data.send(batch),
     close: (why) => call.close(why),
     onFault: (error) => call.fail(error),
@@ -47,11 +45,29 @@ export function bringUp(
   return call.link;
 }
 
-/** The largest inner packet whose outer one is not longer than OUTER_MTU. */
-function largestWhole({ sa }: SaPair, family: 4 | 6, frameHeader: number): number {
-  const room = OUTER_MTU - IP_HEADERS[family] - (sa.udpEncapsulated ? UDP_HEADER_BYTES : 0);
+/** Tells the largest inner packet whose outer one leaves whole. Looks for it where something has changed. */
+function largestWhole(peer: IpsecPeer, frameHeader: number): () => number | undefined {
   const before = UDP_HEADER_BYTES + L2TP_HEADER + frameHeader;
+  let known:
+    | { readonly outer: number; readonly family: 4 | 6; readonly pair: SaPair; readonly whole: number }
+    | undefined;
+  return () => {
+    const { path, chain } = peer;
+    const outer = path.outerMtu;
+    const { family } = path.port.socket;
+    const pair = chain.sending ?? chain.newest;
+    if (pair === undefined) return known?.whole;
+    if (known?.outer !== outer || known.family !== family || known.pair !== pair) {
+      const room = outer - IP_HEADERS[family] - (pair.sa.udpEncapsulated ? UDP_HEADER_BYTES : 0);
+      known = { outer, family, pair, whole: largestPayload(pair.sa.algorithms, room) - before };
+    }
+    return known.whole;
+  };
+}
+
+/** The longest that is sealed to not more than `room` bytes. */
+function largestPayload(algorithms: SaPair['sa']['algorithms'], room: number): number {
   let payload = room;
-  while (payload > before && espSealedLength(sa.algorithms, payload) > room) payload--;
-  return payload - before;
+  while (payload > 0 && espSealedLength(algorithms, payload) > room) payload--;
+  return payload;
 }

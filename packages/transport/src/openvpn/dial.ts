@@ -112,7 +112,6 @@ class Dialling {
       close: (why) => this.#peer.close(why),
       onFault: (error) => this.#peer.fail(error),
       overhead: overheadOf(peerId),
-      protocol: this.#to.protocol,
     });
     this.#peer.link = link;
     this.#on.signal.removeEventListener('abort', this.#stop);

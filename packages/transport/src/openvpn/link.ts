@@ -2,6 +2,7 @@
 import type { CloseReason, Instant, MonotonicClock, PacketBatch, Path } from '@culvert/base';
 import type { Link, LinkConfig, LinkStats, Principal } from '@culvert/core';
 import type { Outbox } from '../outbox.ts';
+import { UdpPath } from '../udp-port.ts';
 
 /** The part of a session that carries packets. */
 export interface DataSession {
@@ -26,14 +27,10 @@ export interface LinkOptions {
   readonly onFault: (error: unknown) => void;
   /** Bytes that sealing adds to a packet. */
   readonly overhead: number;
-  readonly protocol: 'udp' | 'tcp';
 }
 
-/** What an outer packet may have so that it is whole on most paths: openvpn's own default (`mssfix 1492`), for lines with PPPoE. */
-const OUTER_MTU = 1_492;
-const UDP_HEADER = 8;
-const IPV4_HEADER = 20;
-const IPV6_HEADER = 40;
+/** Of the outer packet: IP and UDP. */
+const HEADERS = { 4: 28, 6: 48 } as const;
 
 export class OpenvpnLink implements Link {
   readonly id: number;
@@ -68,9 +65,9 @@ export class OpenvpnLink implements Link {
   }
 
   get unfragmented(): number | undefined {
-    if (this.#options.protocol === 'tcp') return undefined;
-    const outer = this.path.remote.address.includes(':') ? IPV6_HEADER : IPV4_HEADER;
-    return OUTER_MTU - outer - UDP_HEADER - this.#options.overhead;
+    const { path } = this;
+    if (!(path instanceof UdpPath)) return undefined;
+    return path.outerMtu - HEADERS[path.port.socket.family] - this.#options.overhead;
   }
 
   get facts(): Readonly<Record<string, string>> {

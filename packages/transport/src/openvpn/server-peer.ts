@@ -188,7 +188,6 @@ export class ServerPeer {
       close: (why) => this.peer.close(why),
       onFault: (error) => this.peer.fail(error),
       overhead: overheadOf(peerId),
-      protocol: this.#options.protocol,
     });
     this.peer.link = link;
     onLink(link);

@@ -55,7 +55,7 @@ class Bench {
           clock: systemClock,
           stats,
           facts: {},
-          unfragmented: 1_400,
+          unfragmented: () => 1_400,
           send: () => {},
           close: () => {},
           onFault: () => {},

@@ -11,8 +11,8 @@ export interface PppLinkOptions {
   readonly clock: MonotonicClock;
   readonly stats: LinkStats;
   readonly facts: Readonly<Record<string, string>>;
-  /** The largest inner packet whose outer one is whole on most paths, in bytes. */
-  readonly unfragmented: number;
+  /** The largest inner packet whose outer one is whole, in bytes; undefined: that is not known. */
+  readonly unfragmented: () => number | undefined;
   /** Counters of what is below: of the socket, where the link has one of its own, or of the protocols. */
   readonly wire?: (() => Readonly<Record<string, number>>) | undefined;
   readonly send: (batch: PacketBatch, now: Instant) => void;
@@ -28,7 +28,6 @@ export class PppLink implements Link {
   readonly since: Instant;
   readonly stats: LinkStats;
   readonly facts: Readonly<Record<string, string>>;
-  readonly unfragmented: number;
   readonly closed: Promise<CloseReason>;
   readonly #options: PppLinkOptions;
   readonly #resolveClosed: (why: CloseReason) => void;
@@ -48,7 +47,6 @@ export class PppLink implements Link {
     this.since = options.clock.now();
     this.stats = options.stats;
     this.facts = options.facts;
-    this.unfragmented = options.unfragmented;
     const { promise, resolve } = Promise.withResolvers<CloseReason>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -60,6 +58,10 @@ export class PppLink implements Link {
 
   get path(): Path {
     return this.#path;
+  }
+
+  get unfragmented(): number | undefined {
+    return this.#options.unfragmented();
   }
 
   get wire(): Readonly<Record<string, number>> | undefined {

@@ -69,7 +69,7 @@ test('what comes late, or goes again, changes the link, and whoever carries it i
         clock: systemClock,
         stats: { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, droppedIn: 0, droppedOut: 0 },
         facts: {},
-        unfragmented: 1_400,
+        unfragmented: () => 1_400,
         send: () => {},
         close: () => {},
         onFault: () => {},

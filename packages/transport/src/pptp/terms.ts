@@ -1,13 +1,12 @@
 /** What PPTP asks of a PPP session, and what it makes of what was agreed. */
 import type { MppeDirection, MppeWish, PppTerms } from '@culvert/ppp';
 import { systemClock } from '../clock.ts';
+import { USUAL_OUTER_MTU } from '../outer-mtu.ts';
 import { PppLink, type PppLinkOptions } from '../ppp/link.ts';
 import { factsOf } from '../ppp/terms.ts';
 import type { Call } from './call.ts';
 import type { PptpDialOptions, PptpListenOptions } from './options.ts';
 
-/** What an outer packet may have so that it is whole on most paths: for lines with PPPoE. */
-const OUTER_MTU = 1_492;
 const IPV4_HEADER = 20;
 
 /** Encryption is not to be negotiated away. */
@@ -35,7 +34,7 @@ export function bringUp(
     stats: data.stats,
     wire: () => call.counts,
     facts: { ...factsOf(terms), encryption: encryptionOf(send, receive) },
-    unfragmented: OUTER_MTU - IPV4_HEADER - data.overhead,
+    unfragmented: () => USUAL_OUTER_MTU - IPV4_HEADER - data.overhead,
     send: (batch, now) => call.send(batch, now),
     close: (why) => call.close(why),
     onFault: (error) => call.fail(error),
