@@ -83,6 +83,24 @@ test('trains that are too long for a path are told of once, and arrive', { skip 
   assert.equal(log.text.match(/a train was too long for its path/g)?.length, 1, log.text);
 });
 
+test('what a path takes is asked of the kernel for a link, and never for who was only answered', {
+  skip,
+}, async (t) => {
+  const { port, heard } = openPort();
+  const { port: from } = openPort();
+  const ask = t.mock.method(from.socket, 'pathMtu');
+  const path = from.pathFrom(encodePath({ remote: port.socket.local }, 4));
+  from.send(new Uint8Array(50), path);
+  await eventually('it came', () => heard.length === 1);
+  assert.equal(ask.mock.callCount(), 0);
+  assert.equal(path.outerMtu, 1_492);
+  for (let n = 2; n < 20; n++) {
+    from.send(new Uint8Array(50), path);
+    await eventually('it came', () => heard.length === n);
+  }
+  assert.equal(ask.mock.callCount(), 1);
+});
+
 test('a datagram whose handling fails costs no other of its batch', { skip }, async () => {
   const log = new RecordingLogger();
   const faults = new FaultLog(log, systemClock);
