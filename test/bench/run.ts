@@ -23,6 +23,9 @@ ${scenarios.map(({ name, what }) => `  ${name.padEnd(13)}${what}`).join('\n')}
   --history     keep the ratios in test/bench/history.jsonl (default: with 3 runs or more)
 `;
 
+/** Those that `--path-mtu` applies to. */
+const PATH_MTU_SCENARIOS = ['throughput', 'streams'];
+
 /** A short run is shorter than the machine's bad moments: what falls short is measured again, and the best of each subject counts. */
 const SHORT_TRIES = 3;
 
@@ -100,6 +103,9 @@ function readCommand(): Command | undefined {
   }
   const runs = count('runs', values.runs) ?? (short ? 1 : 3);
   const pathMtu = count('path-mtu', values['path-mtu']);
+  if (pathMtu !== undefined && (every || positionals.some((word) => !PATH_MTU_SCENARIOS.includes(word))))
+    throw new Error(`--path-mtu is for ${PATH_MTU_SCENARIOS.join(' and ')}`);
+  if (pathMtu !== undefined && values.history === true) throw new Error('--path-mtu keeps no history');
   return {
     chosen: scenarios.filter(({ name }) => every || positionals.includes(name)),
     options: {

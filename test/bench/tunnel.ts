@@ -28,7 +28,8 @@ export async function tunnelStage(measure: (tunnel: Tunnel) => Promise<Sample>, 
 /** Of the cable between router and gateway: the client learns of it by the router's answer. */
 async function setPathMtu({ lab, gateway }: World, mtu: number): Promise<void> {
   const router = lab.hosts.find(({ label }) => label === 'router');
-  await router?.ip(`link set eth1 mtu ${mtu}`);
+  assert.ok(router);
+  await router.ip(`link set eth1 mtu ${mtu}`);
   await gateway.ip(`link set eth0 mtu ${mtu}`);
 }
 

@@ -13,7 +13,7 @@ const TCP_IPV6_HEADERS = 60;
 
 /** Chosen: enough for every flow that starts within a second, too few to serve as an amplifier. */
 const ERRORS_A_SECOND = 32;
-/** Chosen: of errors about packets that pass all the same, so that they leave the others their share. Flows beyond are told the second after. */
+/** Chosen: of errors about packets that pass all the same, apart from the others. One a batch, so that one flow does not have them all at once. */
 const HINTS_A_SECOND = 8;
 
 /** So many times a second and no more. */
@@ -90,6 +90,7 @@ export class AttachedLink {
   group = 0;
   readonly #errors = new SecondLimit(ERRORS_A_SECOND);
   readonly #hints = new SecondLimit(HINTS_A_SECOND);
+  #hintedAt: Instant | undefined;
 
   constructor(slot: number, link: Link, now: Instant) {
     this.slot = slot;
@@ -129,8 +130,10 @@ export class AttachedLink {
     return this.#errors.take(now);
   }
 
-  /** Whether one more may be sent about a packet that passes. */
+  /** Whether one more may be sent about a packet that passes. `now` is the same for all of a batch. */
   mayHint(now: Instant): boolean {
-    return this.#hints.take(now);
+    if (now === this.#hintedAt || !this.#hints.take(now)) return false;
+    this.#hintedAt = now;
+    return true;
   }
 }

@@ -10,12 +10,26 @@ const MIB = 1024 * 1024;
 
 test('a heap that has grown is due when its thread is quiet, and not before', () => {
   const watch = new IdleWatch();
-  assert.equal(watch.isDue(0.5, 100 * MIB), false, 'at work');
-  assert.equal(watch.isDue(0.03, 100 * MIB), false, 'a voice call');
-  assert.equal(watch.isDue(0.002, 100 * MIB), true);
+  assert.equal(watch.look(0.5, 100 * MIB), false, 'at work');
+  assert.equal(watch.look(0.03, 100 * MIB), false, 'a voice call');
+  assert.equal(watch.look(0.002, 100 * MIB), true);
   watch.handleReturned(30 * MIB);
-  assert.equal(watch.isDue(0.002, 34 * MIB), false, 'little to give');
-  assert.equal(watch.isDue(0.002, 38 * MIB), true);
+  assert.equal(watch.look(0.002, 34 * MIB), false, 'little to give');
+  assert.equal(watch.look(0.002, 38 * MIB), true);
+  watch.handleReturned(30 * MIB);
+  assert.equal(watch.look(0.002, 20 * MIB), false, 'V8 gave some back by itself');
+  assert.equal(watch.look(0.002, 28 * MIB), true);
+});
+
+test('what was alive at the last return is given back once it is gone, though the heap does not grow', () => {
+  const watch = new IdleWatch();
+  const quietLooks = (count: number) => Array.from({ length: count }, () => watch.look(0.002, 80 * MIB));
+  watch.handleReturned(80 * MIB);
+  assert.ok(!quietLooks(100).includes(true), 'nothing has happened');
+  watch.handleReturned(80 * MIB);
+  assert.equal(watch.look(0.2, 80 * MIB), false, 'the links end');
+  assert.equal(quietLooks(28).includes(true), false, 'not too often');
+  assert.equal(watch.look(0.002, 80 * MIB), true);
 });
 
 for (const where of ['the main thread', 'a worker thread'])

@@ -9,13 +9,31 @@ import type { Instant } from '@culvert/base';
 /** What most paths take: openvpn's own default (`mssfix 1492`), for lines with PPPoE. */
 export const USUAL_OUTER_MTU = 1_492;
 
-/** What every host takes (RFC 791, section 3.1), and every link of IPv6 (RFC 8200, section 5). */
-const LEAST = { 4: 576, 6: 1_280 } as const;
+/** The least that Linux believes by itself (`net.ipv4.route.min_pmtu`), and what every link of IPv6 takes (RFC 8200, section 5). */
+const LEAST = { 4: 552, 6: 1_280 } as const;
 
-/** Chosen: a question costs 20 µs, so ten thousand busy links spend a three hundredth of a core on it. */
+/** Chosen: a question costs 20 µs, so ten thousand busy links spend a three hundredth of a core on it, or half a hundredth where many are refused (`UdpPort`). */
 const ASK_AGAIN_MILLIS = 60_000;
 /** Chosen: netio waits ten seconds until it tries a train of that size again, but may forget one peer over another. */
 const AFTER_REFUSAL_MILLIS = 1_000;
+
+/** Questions of one port, whatever its peers do: half a hundredth of a core. Who comes later goes on with what was known, or with what is usual. */
+const QUESTIONS_A_SECOND = 256;
+
+export class QuestionLimit {
+  #second = 0;
+  #asked = 0;
+
+  /** Whether one more may be asked now. */
+  take(now: Instant): boolean {
+    const second = Math.floor(now / 1_000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#asked = 0;
+    }
+    return this.#asked++ < QUESTIONS_A_SECOND;
+  }
+}
 
 export class OuterMtu {
   readonly #ask: () => number | undefined;

@@ -16,7 +16,7 @@ import { EndOfTurn } from './end-of-turn.ts';
 import type { FaultLog } from './fault-log.ts';
 import { InboundShare, singleRoom, trainRoom } from './inbound-share.ts';
 import { type Outbox, resetBatch } from './outbox.ts';
-import { OuterMtu } from './outer-mtu.ts';
+import { OuterMtu, QuestionLimit } from './outer-mtu.ts';
 
 /** Datagrams written in one go: several trains. A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
 const OUT_SLOTS = 2_048;
@@ -120,6 +120,8 @@ export class UdpPort {
   /** Whose datagrams wait: `#senderCount` measured paths, in part more than once. */
   readonly #senders: UdpPath[] = [];
   #senderCount = 0;
+  #lastSender: UdpPath | undefined;
+  readonly #questions = new QuestionLimit();
   #segmentation: 'on' | 'off';
   #toldOfFallback = false;
   #waitingForRoom = false;
@@ -253,9 +255,9 @@ export class UdpPort {
     this.#commit(slot, path);
   }
 
-  /** What the kernel knows of the path; see `PacketSocket.pathMtu`. */
+  /** What the kernel knows of the path; see `PacketSocket.pathMtu`. Undefined, too, after many questions. */
   pathMtu(words: Uint32Array): number | undefined {
-    return this.socket.closed ? undefined : this.socket.pathMtu(words);
+    return this.socket.closed || !this.#questions.take(systemClock.now()) ? undefined : this.socket.pathMtu(words);
   }
 
   close(): void {
@@ -303,7 +305,7 @@ export class UdpPort {
     const { paths, count } = this.#out;
     const { words } = path;
     this.#committed = count;
-    if (path.isMeasured && this.#senders[this.#senderCount - 1] !== path) this.#addSender(path);
+    if (path.isMeasured && this.#lastSender !== path) this.#addSender(path);
     const first = from * pathWords;
     const end = count * pathWords;
     for (let i = 0; i < pathWords; i++) paths[first + i] = words[i] as number;
@@ -318,6 +320,7 @@ export class UdpPort {
   #addSender(path: UdpPath): void {
     if (this.#senderCount === OUT_SLOTS) this.#senderCount = 0;
     this.#senders[this.#senderCount++] = path;
+    this.#lastSender = path;
   }
 
   /** Learns what the paths take that were sent on. `refused`: a train was, on one of them. */
@@ -348,6 +351,7 @@ export class UdpPort {
       resetBatch(batch);
       this.#committed = 0;
       this.#senderCount = 0;
+      this.#lastSender = undefined;
       return;
     }
     keepFrom(batch, sent);

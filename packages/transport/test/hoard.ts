@@ -1,4 +1,4 @@
-/** Takes some 150 MiB in small pieces, says so, lets go of them when its input ends, and then has nothing to do; tells what the log is told. `hoard.ts worker`: on a thread. */
+/** Takes some 150 MiB in small pieces, says so, lets go of them when its input ends, and then has nothing to do and is watched; tells what the log is told. `hoard.ts worker`: on a thread. */
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { nullLogger } from '@culvert/testkit';
 import { IdleMemory } from '../src/idle-memory.ts';
@@ -7,10 +7,10 @@ const PIECES = 1_000_000;
 
 function hoard(tell: (line: string) => void): () => void {
   const held = { pieces: Array.from({ length: PIECES }, (_, n) => ({ text: `piece ${n}`, at: n + 0.5, next: [n] })) };
-  void new IdleMemory({ log: { ...nullLogger, debug: tell }, lookEvery: 200 });
   tell('held');
   return () => {
     held.pieces = [];
+    void new IdleMemory({ log: { ...nullLogger, debug: tell }, lookEvery: 200 });
   };
 }
 
