@@ -128,7 +128,7 @@ export async function inTheMiddle(
   lab: TrainLab,
   what: 'get' | 'put',
   moved: () => Promise<number>,
-  change: (end: number) => Promise<void>,
+  change: () => Promise<void>,
   check: (transfer: Transfer) => Promise<void>,
   family: Family = 4,
 ): Promise<void> {
@@ -136,7 +136,7 @@ export async function inTheMiddle(
     const before = await moved();
     const transferring = lab.transfer(what, family, bytes);
     await eventually('the transfer is under way', async () => (await moved()) > before + bytes / 10, UP_MILLIS);
-    await change(before + bytes);
+    await change();
     const isInTheMiddle = (await moved()) < before + bytes;
     await check(await transferring);
     if (isInTheMiddle) return;
