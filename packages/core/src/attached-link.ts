@@ -6,6 +6,7 @@ import type { ElsewhereLink } from './elsewhere.ts';
 import { ShareUse } from './fair-share.ts';
 import type { LinkFilter } from './link-filter.ts';
 import { type AddressWords, addressWords, maskWord, type NetworkWords, networkAround } from './network-words.ts';
+import { SecondLimit } from './second-limit.ts';
 
 /** IP and TCP headers without options (RFC 6691). */
 const TCP_IPV4_HEADERS = 40;
@@ -15,26 +16,6 @@ const TCP_IPV6_HEADERS = 60;
 const ERRORS_A_SECOND = 32;
 /** Chosen: of errors about packets that pass all the same, apart from the others. One a batch, so that one flow does not have them all at once. */
 const HINTS_A_SECOND = 8;
-
-/** So many times a second and no more. */
-class SecondLimit {
-  readonly #most: number;
-  #second = 0;
-  #taken = 0;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  take(now: Instant): boolean {
-    const second = Math.floor(now / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#taken = 0;
-    }
-    return this.#taken++ < this.#most;
-  }
-}
 
 /** A link's end of one inner network. */
 export class InnerEnd {

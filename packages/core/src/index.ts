@@ -11,4 +11,5 @@ export type { FilterPolicy, FilterRule, PortRange } from './filter-policy.ts';
 export type { FlowTimeouts } from './flow-timeouts.ts';
 export { type Lease, LeasePool, type LeasePoolOptions } from './lease-pool.ts';
 export { type LeaseStore, MemoryLeaseStore, type RememberedLease } from './lease-store.ts';
+export { SecondLimit } from './second-limit.ts';
 export { type LinkView, TunnelCore, type TunnelCoreOptions } from './tunnel-core.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Instant } from '@culvert/base';
-import { OuterMtu, QuestionLimit, USUAL_OUTER_MTU } from './outer-mtu.ts';
+import { SecondLimit } from '@culvert/core';
+import { OuterMtu, QUESTIONS_A_SECOND, USUAL_OUTER_MTU } from './outer-mtu.ts';
 
 const at = (millis: number) => (5_000_000 + millis) as Instant;
 
@@ -60,7 +61,7 @@ test('where the kernel knows no way for a while, what it said last holds', () =>
 });
 
 test('peers that move all the time cost their port a bounded number of questions', () => {
-  const limit = new QuestionLimit();
+  const limit = new SecondLimit(QUESTIONS_A_SECOND);
   const granted = (millis: number) =>
     Array.from({ length: 1_000 }, () => limit.take(at(millis))).filter(Boolean).length;
   assert.deepEqual([granted(0), granted(999), granted(1_000)], [256, 0, 256]);

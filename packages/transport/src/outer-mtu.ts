@@ -18,22 +18,7 @@ const ASK_AGAIN_MILLIS = 60_000;
 const AFTER_REFUSAL_MILLIS = 1_000;
 
 /** Questions of one port, whatever its peers do: half a hundredth of a core. Who comes later goes on with what was known, or with what is usual. */
-const QUESTIONS_A_SECOND = 256;
-
-export class QuestionLimit {
-  #second = 0;
-  #asked = 0;
-
-  /** Whether one more may be asked now. */
-  take(now: Instant): boolean {
-    const second = Math.floor(now / 1_000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#asked = 0;
-    }
-    return this.#asked++ < QUESTIONS_A_SECOND;
-  }
-}
+export const QUESTIONS_A_SECOND = 256;
 
 export class OuterMtu {
   readonly #ask: () => number | undefined;

@@ -2,6 +2,7 @@
  * One UDP socket of the driver: batches in, batches out, and paths between netio's records and the machines' text form.
  */
 import type { Endpoint, Instant, Logger, Path } from '@culvert/base';
+import { SecondLimit } from '@culvert/core';
 import {
   createDatagramBatch,
   type DatagramBatch,
@@ -16,7 +17,7 @@ import { EndOfTurn } from './end-of-turn.ts';
 import type { FaultLog } from './fault-log.ts';
 import { InboundShare, singleRoom, trainRoom } from './inbound-share.ts';
 import { type Outbox, resetBatch } from './outbox.ts';
-import { OuterMtu, QuestionLimit } from './outer-mtu.ts';
+import { OuterMtu, QUESTIONS_A_SECOND } from './outer-mtu.ts';
 
 /** Datagrams written in one go: several trains. A super-packet of the smallest segments that the kernel makes (36 bytes) has 1,820. */
 const OUT_SLOTS = 2_048;
@@ -121,7 +122,7 @@ export class UdpPort {
   readonly #senders: UdpPath[] = [];
   #senderCount = 0;
   #lastSender: UdpPath | undefined;
-  readonly #questions = new QuestionLimit();
+  readonly #questions = new SecondLimit(QUESTIONS_A_SECOND);
   #segmentation: 'on' | 'off';
   #toldOfFallback = false;
   #waitingForRoom = false;
