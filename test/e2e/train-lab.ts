@@ -122,13 +122,14 @@ export interface GatewayReport {
  * change comes in the middle of a longer one.
  *
  * @param moved bytes that went through some device, both ways
+ * @param change is told up to which count of those the transfer surely goes on
  * @param check what became of each transfer
  */
 export async function inTheMiddle(
   lab: TrainLab,
   what: 'get' | 'put',
   moved: () => Promise<number>,
-  change: () => Promise<void>,
+  change: (end: number) => Promise<void>,
   check: (transfer: Transfer) => Promise<void>,
   family: Family = 4,
 ): Promise<void> {
@@ -136,8 +137,9 @@ export async function inTheMiddle(
     const before = await moved();
     const transferring = lab.transfer(what, family, bytes);
     await eventually('the transfer is under way', async () => (await moved()) > before + bytes / 10, UP_MILLIS);
-    await change();
-    const isInTheMiddle = (await moved()) < before + bytes;
+    const end = before + bytes;
+    await change(end);
+    const isInTheMiddle = (await moved()) < end;
     await check(await transferring);
     if (isInTheMiddle) return;
   }

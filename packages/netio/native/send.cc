@@ -98,6 +98,12 @@ class Chunk {
   bool HasRoom() const { return size_ < kMessages && kPieces - pieces_ >= kTrainSegments; }
   void Clear() { size_ = pieces_ = 0; }
 
+  /** Where, from a single datagram on, the next train is. */
+  size_t EndOfSingles(size_t from) const {
+    while (from < size_ && trains_[from].segments == 1) from++;
+    return from;
+  }
+
   void Add(const iovec& piece, const PathRecord& path, size_t index) {
     trains_[size_] = {path, piece.iov_len, 1, index, index + 1};
     pieceList_[pieces_] = piece;
@@ -165,6 +171,41 @@ class Chunk {
   alignas(cmsghdr) char controls_[kMessages][kControlBytes];
 };
 
+/**
+ * Has single datagrams cut that are longer than an IPv4 path takes, by a socket that sends all with DF (`openUdp`): meanwhile the kernel gives DF
+ * to those that fit, and to no train, whose segments a router would cut without a word.
+ */
+class CutLonger {
+ public:
+  explicit CutLonger(int fd) : fd_(fd) {}
+  CutLonger(const CutLonger&) = delete;
+  CutLonger& operator=(const CutLonger&) = delete;
+  ~CutLonger() { End(); }
+
+  bool began() const { return began_; }
+
+  /** False: the socket did not refuse for that, or has begun already. */
+  bool Begin() {
+    int mode = 0;
+    socklen_t length = sizeof mode;
+    if (began_ || getsockopt(fd_, IPPROTO_IP, IP_MTU_DISCOVER, &mode, &length) != 0 || mode != IP_PMTUDISC_DO)
+      return false;
+    began_ = Set(IP_PMTUDISC_WANT);
+    return began_;
+  }
+
+  void End() {
+    if (began_) Set(IP_PMTUDISC_DO);
+    began_ = false;
+  }
+
+ private:
+  bool Set(int mode) { return setsockopt(fd_, IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof mode) == 0; }
+
+  const int fd_;
+  bool began_ = false;
+};
+
 enum class Outcome { kDone, kFull, kTrainRefused };
 
 /** Whether the datagrams of a train may pass one by one though the kernel refused the train. */
@@ -194,14 +235,17 @@ void Learn(Segmentation* segmentation, const Train& train, int error) {
  * the first message that it did not take.
  */
 Outcome Flush(int fd, Chunk* chunk, size_t* done, Segmentation* segmentation, Span<uint32_t> report) {
+  CutLonger cut(fd);
   while (*done < chunk->size()) {
-    const int n = sendmmsg(fd, chunk->messages(*done), chunk->size() - *done, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const size_t until = cut.began() ? chunk->EndOfSingles(*done) : chunk->size();
+    const int n = sendmmsg(fd, chunk->messages(*done), until - *done, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n > 0) {
       for (const size_t end = *done + n; *done < end; ++*done) {
         const size_t segments = chunk->train(*done).segments;
         report.data[kSent] += segments;
         report.data[kTrains] += segments > 1;
       }
+      if (*done == until) cut.End();
       continue;
     }
     const int error = errno;
@@ -216,6 +260,8 @@ Outcome Flush(int fd, Chunk* chunk, size_t* done, Segmentation* segmentation, Sp
       Learn(segmentation, train, error);
       return Outcome::kTrainRefused;
     }
+    if (error == EMSGSIZE && cut.Begin()) continue;
+    cut.End();
     // No route, too large for the path, a firewall's refusal: these datagrams are lost, the next may pass.
     report.data[kErrno] = error;
     report.data[kErrors] += train.segments;

@@ -37,9 +37,21 @@ bool Set(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
+/**
+ * Where the kernel learns what an IPv4 path takes and cuts to it (IP_PMTUDISC_WANT), it gives DF to single datagrams alone: trains would be cut by
+ * a router, which tells nobody. With IP_PMTUDISC_DO all have it, and what is too long is refused, for send.cc to send without.
+ */
+bool LetTrainsLearn(int fd) {
+  int mode = 0;
+  socklen_t length = sizeof mode;
+  if (getsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, &length) != 0) return false;
+  return mode != IP_PMTUDISC_WANT || Set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+}
+
 bool SetIpv4(int fd, const Wanted& wanted) {
   return Set(fd, IPPROTO_IP, IP_PKTINFO, 1) &&
-         (wanted.pathMtu < 0 || Set(fd, IPPROTO_IP, IP_MTU_DISCOVER, wanted.pathMtu));
+         (wanted.pathMtu < 0 || Set(fd, IPPROTO_IP, IP_MTU_DISCOVER, wanted.pathMtu)) &&
+         (wanted.raw || LetTrainsLearn(fd));
 }
 
 bool SetIpv6(int fd, const Wanted& wanted) {
@@ -89,7 +101,7 @@ int Open(napi_env env, const Wanted& wanted, int type, int protocol) {
 
 }  // namespace
 
-// openUdp(version, address: Uint32Array(5) as parseAddress fills it, port, reusePort: 0 | 1, pathMtu: IP_PMTUDISC_* or -1,
+// openUdp(version, address: Uint32Array(5) as parseAddress fills it, port, reusePort: 0 | 1, pathMtu: IP_PMTUDISC_DONT, IP_PMTUDISC_WANT or -1,
 //   device: name or ''): fd or -errno.
 napi_value OpenUdp(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
@@ -98,7 +110,7 @@ napi_value OpenUdp(napi_env env, napi_callback_info info) {
   const Span<uint32_t> address = args.Words(1, "address");
   const uint16_t port = static_cast<uint16_t>(args.Integer(2, "port", 0, UINT16_MAX));
   wanted.reusePort = args.Integer(3, "reusePort", 0, 1) != 0;
-  wanted.pathMtu = static_cast<int>(args.Integer(4, "pathMtu", -1, 3));
+  wanted.pathMtu = static_cast<int>(args.Integer(4, "pathMtu", -1, 1));
   args.Text(5, "device", wanted.device, sizeof wanted.device);
   if (args.ok() && address.size < 5) args.WrongRange("address");
   if (!args.ok()) return nullptr;
@@ -114,7 +126,7 @@ napi_value OpenRawIp(napi_env env, napi_callback_info info) {
   const Span<uint32_t> address = args.Words(1, "address");
   wanted.raw = true;
   const int protocol = static_cast<int>(args.Integer(2, "protocol", 1, 254));
-  wanted.pathMtu = static_cast<int>(args.Integer(3, "pathMtu", -1, 3));
+  wanted.pathMtu = static_cast<int>(args.Integer(3, "pathMtu", -1, 1));
   args.Text(4, "device", wanted.device, sizeof wanted.device);
   if (args.ok() && address.size < 5) args.WrongRange("address");
   if (!args.ok()) return nullptr;

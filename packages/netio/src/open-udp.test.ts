@@ -71,7 +71,7 @@ test('a socket may be tied to an interface, which must exist', { skip }, async (
 
 test('wrong options are the mistake of the caller', () => {
   assert.throws(() => openUdp({ family: 5 as 4 }), TypeError);
-  assert.throws(() => openUdp({ family: 4, pathMtu: 'maybe' as 'do' }), TypeError);
+  assert.throws(() => openUdp({ family: 4, pathMtu: 'maybe' as 'want' }), TypeError);
   for (const port of [-1, 65_536]) assert.throws(() => openUdp({ family: 4, port }), RangeError);
   for (const slotBytes of [0, 65_537, 1.5]) assert.throws(() => openUdp({ family: 4, slotBytes }), RangeError);
   assert.throws(() => openUdp({ family: 4, receiveBufferBytes: 0 }), RangeError);

@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { enterFreshNamespace } from '@culvert/testkit';
+import { append } from '../test/sockets.ts';
 import { tooBigFor } from '../test/too-big.ts';
 import { withWire } from '../test/wire.ts';
-import { encodePath, type IpVersion, NetioError, openRawIp, openUdp } from './index.ts';
+import { createDatagramBatch, encodePath, type IpVersion, NetioError, openRawIp, openUdp } from './index.ts';
 
 const skip = enterFreshNamespace();
 
+const nft = (command: string) => execFileSync('nft', [command], { encoding: 'utf8' });
 const ip = (words: string) => execFileSync('ip', words.split(' '));
 const pathOf = (address: string, local?: string) => {
   const family: IpVersion = address.includes(':') ? 6 : 4;
@@ -41,6 +43,36 @@ for (const { family, near, far, network } of [
       assert.equal(socket.pathMtu(pathOf(family === 4 ? '10.1.0.3' : 'fd01::3')), 1_400);
     });
   });
+}
+
+test('IPv4: routers may cut nothing that fits, of trains neither, and what is too long is cut here', {
+  skip,
+}, async () => {
+  await withWire(1_400, async (receiver) => {
+    nft('add table ip count; add chain ip count out { type filter hook output priority 0; }');
+    nft('add rule ip count out udp dport 4004 ip frag-off & 0x4000 == 0 counter comment "may be cut"');
+    nft('add rule ip count out udp dport 4004 ip frag-off & 0x4000 != 0 counter comment "whole"');
+    using socket = openUdp({ family: 4 });
+    const lengths = [...Array(20).fill(1_000), 1_300, 1_390, ...Array(20).fill(1_380), ...Array(20).fill(900), 1_372];
+    const batch = createDatagramBatch(lengths.length, 100_000);
+    const path = encodePath({ remote: { address: '10.1.0.2', port: 4_004 } }, 4);
+    for (const length of lengths) append(batch, new Uint8Array(length), path);
+    assert.equal(socket.sendBatch(batch), lengths.length);
+    await receiver.wait(4, lengths.length);
+    // 1,390 and 1,380 bytes with their headers are too long. The first of 900 was the end of a train that was refused.
+    assert.deepEqual(counted(), { 'may be cut': 21, whole: 5 });
+    assert.deepEqual([socket.stats.sendErrors, socket.stats.trainFallbacks], [0, 2]);
+    socket.send(new Uint8Array(1_390), path);
+    socket.send(new Uint8Array(1_000), path);
+    await receiver.wait(4, lengths.length + 2);
+    assert.deepEqual(counted(), { 'may be cut': 22, whole: 6 });
+  });
+});
+
+/** Packets of each rule: a train is one. */
+function counted(): Record<string, number> {
+  const rules = nft('list table ip count').matchAll(/counter packets (\d+) bytes \d+ comment "(.*)"/g);
+  return Object.fromEntries([...rules].map(([, packets, name]) => [name, Number(packets)]));
 }
 
 test('where the kernel knows no way there is nothing to tell', { skip }, () => {

@@ -5,7 +5,7 @@ import type { PacketSocket } from './packet-socket.ts';
 import { type IpVersion, parseAddress } from './path.ts';
 
 /** IP_PMTUDISC_* of linux/in.h; IPv6 has the same numbers. */
-const pathMtuModes = { dont: 0, want: 1, do: 2, probe: 3 } as const;
+const pathMtuModes = { dont: 0, want: 1 } as const;
 
 export interface SocketOptions {
   /** One IP version a socket; an IPv6 socket takes no IPv4 (IPV6_V6ONLY). */
@@ -17,8 +17,8 @@ export interface SocketOptions {
   /** @default the system's */
   readonly sendBufferBytes?: number;
   /**
-   * `dont`: no DF bit, routers may cut (IPv4). `want`: learn the path's MTU, cut datagrams to it here. `do`: learn it, refuse larger
-   * ones (they count as send errors). `probe`: set DF, ignore what was learnt. @default the system's, which is `want`
+   * `dont`: no DF bit, routers may cut (IPv4). `want`: learn the path's MTU, cut datagrams to it here; what is not cut has the DF bit, trains of
+   * UDP too. @default the system's, which is `want`
    */
   readonly pathMtu?: keyof typeof pathMtuModes;
   /** Only by this network interface. @default any */

@@ -282,17 +282,6 @@ for (const { family, far } of [
   });
 }
 
-test('a path that must not cut refuses too large datagrams one by one', { skip }, async () => {
-  await withWire(1_300, async () => {
-    using socket = openUdp({ family: 4, pathMtu: 'do' });
-    const path = encodePath({ remote: { address: '10.1.0.2', port: 4_004 } }, 4);
-    const out = numbered([...Array(5).fill(1_400), ...Array(5).fill(1_000)], path);
-    sendAll(socket, out);
-    const { sent, sendErrors, lastError } = socket.stats;
-    assert.deepEqual({ sent, sendErrors, lastError }, { sent: 5, sendErrors: 5, lastError: 'EMSGSIZE' });
-  });
-});
-
 test('segmentation and coalescing may be unwanted, and the socket says so', { skip }, () => {
   using socket = openUdp({ family: 4, segmentation: false, coalescing: false });
   const { segmentation, segmentationOff, coalescing, coalescingOff } = socket.stats;
