@@ -317,8 +317,11 @@ test('a new phase 1 that does not come to be is tried again while the old one la
   assert.equal(a.one('closed').code, 'timeout');
   bed.filter = () => true;
   assert.ok(bed.until(() => a.of('established').length === 2, 70_000));
-  bed.run(5000);
+  bed.run(4000);
+  assert.equal(b.endpoint.sizes.ikeSas, 2, 'the peer has time to hand over what the old one has');
+  bed.run(2000);
   assert.equal(b.endpoint.sizes.ikeSas, 1);
+  assert.equal(a.of('closed').at(-1)?.reason.cause, 'replaced');
   assert.equal(b.of('child-deleted').length, 0);
 });
 

@@ -329,7 +329,7 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     const connect = this.#connects.get(id);
     if (role !== 'initiator' || connect === undefined) return;
     if (sa.renews === undefined) sa.quickModes.start(connect.child, undefined, now);
-    else this.#retireIkeSa(sa.renews);
+    else this.#retireIkeSa(sa.renews, now);
   }
 
   #renew(sa: IkeSa, now: Instant): void {
@@ -358,12 +358,12 @@ export class IkeEndpoint implements Machine<IkeEvent> {
     }
   }
 
-  #retireIkeSa(id: IkeSaId): void {
+  #retireIkeSa(id: IkeSaId, now: Instant): void {
     const old = this.#sas.get(id);
     if (old === undefined) return;
-    old.inform(deletion(ProtocolId.isakmp, old.cookies));
     this.#connects.delete(id);
-    old.close('closed', 'replaced', 'a new phase 1 took its place');
+    old.life.cede(now);
+    this.#context.schedule(old);
   }
 
   #wear(child: Child, now: Instant): void {

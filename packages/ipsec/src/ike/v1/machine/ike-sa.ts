@@ -412,7 +412,8 @@ export class IkeSa {
   #expire(): void {
     if (this.established) {
       this.inform(deletion(ProtocolId.isakmp, this.cookies));
-      this.close('expired', 'idle', 'the life of phase 1 is over');
+      if (this.life.ceded) this.close('closed', 'replaced', 'a new phase 1 took its place');
+      else this.close('expired', 'idle', 'the life of phase 1 is over');
       return;
     }
     this.fail();

@@ -14,6 +14,8 @@ const JITTER = 0.1;
 const GRACE = 60_000;
 /** After which a new phase 1 that did not come to be is tried again, while the old one lasts; and the least between two that bytes ask for. */
 const AGAIN = 60_000;
+/** After our next one stands the old one stays for so long: strongSwan hands its children over by and by, and ends those that it finds under a phase 1 that was deleted. */
+const HANDING_OVER = 5_000;
 
 export class Phase1Life {
   /** By the proposal that was chosen. */
@@ -21,6 +23,7 @@ export class Phase1Life {
   /** When we make the next one. Undefined: that is up to the peer. */
   softAt: Instant | undefined;
   hardAt: Instant;
+  ceded = false;
   #begunAt: Instant;
   /** Under its keys: those of before it stood do not count. */
   #bytesBefore = 0;
@@ -70,6 +73,14 @@ export class Phase1Life {
   /** Another took its place: its peer deletes it, or has forgotten it. */
   supersede(now: Instant): void {
     this.hardAt = Math.min(this.hardAt, later(now, GRACE)) as Instant;
+  }
+
+  /** We made the one that takes its place, and delete it once the peer has handed its children over. */
+  cede(now: Instant): void {
+    this.ceded = true;
+    this.softAt = undefined;
+    this.#softBytes = Number.POSITIVE_INFINITY;
+    this.hardAt = Math.min(this.hardAt, later(now, HANDING_OVER)) as Instant;
   }
 
   /** So many went under its keys. */

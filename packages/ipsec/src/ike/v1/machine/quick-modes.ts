@@ -87,7 +87,7 @@ export class QuickModes {
 
   handleTimeout(now: Instant): void {
     for (const [id, mode] of this.#live) {
-      if (now >= mode.deadline) mode.handleTimeout(now);
+      if (!mode.over && now >= mode.deadline) mode.handleTimeout(now);
       if (mode.over) this.#live.delete(id);
     }
   }
