@@ -106,7 +106,7 @@ test('new keys under traffic, with ESP as IP protocol 50', async (t) => {
   gateway.configure('presharedKey: psk, forceEncapsulation: false');
   const run = await gateway.start(t);
   await lab.client.exec('patience 6 60');
-  await prepare(lab.client, { child: 'rekey_time = 3s\nrand_time = 0s\nlife_time = 20s' }, key);
+  await prepare(lab.client, { child: 'rekey_time = 3s\nrand_time = 0s\nlife_time = 120s' }, key);
   await call(lab.client, password);
   assert.equal((await gateway.session()).facts['nat'], 'no');
   await eventually(

@@ -197,8 +197,8 @@ test('new keys of both phases under traffic', async (t) => {
   // Or what it negotiates, and all that it has, ends with the third copy of a message that a busy machine does not answer in six seconds.
   await lab.client.exec('patience 6 60');
   await prepare(lab.client, {
-    options: 'reauth_time = 4s\nrand_time = 0s\nover_time = 20s',
-    child: 'rekey_time = 3s\nrand_time = 0s\nlife_time = 20s',
+    options: 'reauth_time = 4s\nrand_time = 0s\nover_time = 120s',
+    child: 'rekey_time = 3s\nrand_time = 0s\nlife_time = 120s',
   });
   await call(lab.client);
   const before = made();

@@ -4,7 +4,8 @@ for secrets in /etc/ppp/chap-secrets /etc/ppp/pap-secrets; do
   chmod 600 $secrets
 done
 
-# Router advertisements with the network of $PREFIX, as pppd sends none; several, since IPv4 and its encryption may come up later.
+# Router advertisements with the network of $PREFIX, as pppd sends none; several, since IPv4 and its encryption may come up later, on a busy
+# machine much later.
 cat >/run/advertise.pl <<'X'
 use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6 AF_INET6);
 my ($index, $prefix) = @ARGV;
@@ -12,9 +13,9 @@ socket(my $s, AF_INET6, SOCK_RAW, 58) or die "socket: $!\n";
 setsockopt $s, 41, 18, pack('i', 255) or die "hops: $!\n"; # IPV6_MULTICAST_HOPS
 setsockopt $s, 41, 17, pack('i', $index) or die "device: $!\n"; # IPV6_MULTICAST_IF
 my $advertisement = pack('CCnCCnNN', 134, 0, 0, 64, 0, 1800, 0, 0) . pack('CCCCNNN', 3, 4, 64, 0xc0, 86400, 14400, 0) . inet_pton(AF_INET6, $prefix);
-for (1 .. 20) {
+for my $n (1 .. 120) {
     send $s, $advertisement, 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, 'ff02::1'), $index) or die "send: $!\n";
-    select undef, undef, undef, 0.3;
+    select undef, undef, undef, $n < 20 ? 0.3 : 1;
 }
 X
 cat >/etc/ppp/ipv6-up <<X

@@ -6,7 +6,7 @@ start() {
   wait_for 50 is_free "$unit" || { echo "ppp$unit is there"; return 1; }
   rm -f "/run/pppd.$unit"
   pppd unit "$unit" pty "pptp $PEER --nolaunchpppd --localbind $from" user alice password "$secret" \
-    noauth noipdefault nodefaultroute nodetach refuse-eap +ipv6 lcp-restart 1 lcp-max-configure 30 debug logfile "/run/pppd.$unit" "$@" \
+    noauth noipdefault nodefaultroute nodetach refuse-eap +ipv6 lcp-restart 1 lcp-max-configure 120 debug logfile "/run/pppd.$unit" "$@" \
     >/run/pptp.$unit 2>&1 &
   echo $! >"/run/pid.$unit"
 }
@@ -14,7 +14,7 @@ is_over() { has_ended "$(cat "/run/pid.$1")"; }
 is_decided() { is_up "$1" || is_over "$1"; }
 # tells UNIT: what its pppd said, when it is not up
 tells() {
-  wait_for 600 is_decided "$1"
+  wait_for 1200 is_decided "$1"
   is_up "$1" && return 0
   tail -n 25 "/run/pppd.$1" "/run/pptp.$1"
   return 1

@@ -33,12 +33,14 @@ echo "$NAME" >/proc/sys/kernel/hostname
 # No loading by itself from here on: the kernel would ask for each cipher by several names, 1.5 s for one security association.
 echo >/proc/sys/kernel/modprobe
 ip -force -batch $guest/network || failed 'the network'
-. $guest/role
+# Before anybody hears that it is ready: the kernel is not woken by what waits in a terminal already when that is opened.
+exec 3</dev/tty1
+. $guest/role 3<&-
 
 while read -r word n; do
   case $word in
     run) (
-      (. $guest/command."$n") >$guest/output."$n" 2>&1 </dev/null
+      (. $guest/command."$n") >$guest/output."$n" 2>&1 </dev/null 3<&-
       echo "GUEST DONE $n $?"
     ) & ;;
     end)
@@ -47,6 +49,6 @@ while read -r word n; do
       break
       ;;
   esac
-done </dev/tty1
+done <&3
 echo o >/proc/sysrq-trigger # power off at once
 sleep 60
