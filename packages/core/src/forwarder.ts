@@ -234,6 +234,7 @@ export class Forwarder {
         return;
       }
       this.#take(batch, i, from);
+      if (this.#train.segmentLength > to.whole) this.#hintSmaller(batch, i, to, from);
       this.#give(batch, i, to, groups);
     }
   }
@@ -321,14 +322,16 @@ export class Forwarder {
    * TCP whose segments leave in fragments outside passes, and its sender is told what would leave whole: a flow that was up before the path
    * took less, or whose SYN was not seen. Of UDP and others the sender is told nothing: a program that makes its datagrams so may know no smaller ones.
    */
-  #hintSmaller(batch: PacketBatch, i: number, to: AttachedLink): void {
+  #hintSmaller(batch: PacketBatch, i: number, to: AttachedLink, from?: AttachedLink): void {
     const h = this.#headers;
     if (h.protocol !== Protocol.tcp || (h.version === 4 && !h.dontFragment)) return;
     const mtu = h.version === 4 ? to.whole : Math.max(to.whole, IPV6_LEAST_MTU);
     if (this.#train.segmentLength <= mtu) return;
-    const source = this.#complaintSource(to);
+    const source = from === undefined ? this.#complaintSource(to) : from.end(h.version)?.gateway;
     if (source === undefined || !to.mayHint(this.#now)) return;
-    this.#toDevice.tooBig(batch.view, h, batch.offsets[i] as number, mtu, source);
+    const errors = from === undefined ? this.#toDevice : this.#toLink;
+    errors.tooBig(batch.view, h, batch.offsets[i] as number, mtu, source);
+    if (from !== undefined) this.#sendErrorsTo(from);
   }
 
   /**

@@ -9,7 +9,7 @@ import type { FilterPolicy } from './filter-policy.ts';
 const server = '192.168.10.5';
 const server6 = 'fd10::5';
 const [alice, bob] = ['10.8.0.2', '10.8.0.3'];
-const alice6 = 'fd00::2';
+const [alice6, bob6] = ['fd00::2', 'fd00::3'];
 const filter: FilterPolicy = { rules: [{ action: 'allow', direction: 'fromOffice' }], default: 'allow' };
 
 const viewOf = (packet: Uint8Array) => new DataView(packet.buffer, packet.byteOffset, packet.length);
@@ -140,13 +140,24 @@ test('a client tells its own machine, in the gateway’s name', () => {
   assert.equal(link.received().length, 1);
 });
 
-test('what a peer sends, to the office or to another, is told nothing', () => {
+test('a peer is told, in the gateway’s name, of what it sends to another, and nothing of what it sends to the office', () => {
   const office = new Office({ filter, clientIsolation: false });
   const [a, b] = [office.connect(), office.connect()];
   for (const link of [a, b]) {
     link.unfragmented = 1308;
     office.core.refresh(link);
   }
-  a.bring(tcp(alice, server, 1400), tcp(alice, bob, 1400));
-  assert.deepEqual([office.delivered().length, a.received().length, b.received().length], [1, 0, 1]);
+  a.bring(tcp(alice, server, 1400));
+  assert.deepEqual([office.delivered().length, a.received().length], [1, 0]);
+  a.bring(tcp(alice, bob, 1400), tcp(alice, bob, 1400), tcp(alice, bob, 1308));
+  const told = a.received();
+  assert.deepEqual([office.delivered().length, told.length, b.received().length], [0, 1, 3]);
+  const [error] = told;
+  assert.ok(error && checksumsHold(error));
+  assert.deepEqual([...error.subarray(12, 22), viewOf(error).getUint32(24)], [10, 8, 0, 1, 10, 8, 0, 2, 3, 4, 1308]);
+  office.pass(1);
+  b.bring(tcp(bob6, alice6, 1400));
+  const [error6] = b.received();
+  assert.ok(error6 && checksumsHold(error6));
+  assert.deepEqual([error6[40], viewOf(error6).getUint32(44)], [2, 1308]);
 });
