@@ -433,6 +433,34 @@ test('a pair whose change of keys was under way when phase 1 was replaced gets t
   assert.deepEqual([a.spis.size, b.spis.size], [2, 2]);
 });
 
+/** At the moment when the next phase 1 has what the first had. */
+function renewed() {
+  const bed = new IkeBed();
+  const [a, b] = [bed.host({ ...client, lifetimes: { phase1Seconds: 100 } }), bed.host(server)];
+  bed.connect(a, b);
+  assert.ok(bed.until(() => a.of('succeeded').length > 0, 100_000));
+  bed.run(100);
+  return { bed, a, b };
+}
+
+test('a phase 1 that we renewed may be deleted by its peer before we do, and what it had lives on', () => {
+  const { bed, a, b } = renewed();
+  b.endpoint.close(b.of('established')[0]?.ikeSa ?? 0);
+  bed.run(6000);
+  assert.deepEqual(
+    a.of('closed').map(({ code }) => code),
+    ['peer-deleted'],
+  );
+  assert.deepEqual([a.endpoint.sizes.ikeSas, a.endpoint.sizes.children], [1, 1]);
+});
+
+test('where we end while our old phase 1 is still there, nothing is left of either', () => {
+  const { bed, a, b } = renewed();
+  a.endpoint.close(a.of('established')[1]?.ikeSa ?? 0);
+  bed.run(6000);
+  for (const { endpoint } of [a, b]) assert.deepEqual([endpoint.sizes.ikeSas, endpoint.sizes.children], [0, 0]);
+});
+
 test('a pair whose sequence numbers run out asks again when nobody answers', () => {
   const bed = new IkeBed();
   const [a, b] = [bed.host(client), bed.host(server)];

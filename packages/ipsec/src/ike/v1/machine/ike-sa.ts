@@ -61,6 +61,8 @@ export class IkeSa {
   offeredCookie: Uint8Array | undefined;
   /** The phase 1 whose place this one is to take. */
   renews: IkeSaId | undefined;
+  /** The one that has its children, though it may still be there. */
+  successor: IkeSa | undefined;
   /** A key exchange or a signature is under way: what comes meanwhile is dropped, and its sender repeats it. */
   working = false;
   readonly life: Phase1Life;
@@ -118,6 +120,11 @@ export class IkeSa {
 
   get heardAt(): Instant {
     return this.#liveness.heardAt;
+  }
+
+  /** Whose children are those that its peer makes under it: until that has handed over what it has, it may go on here. */
+  get heir(): IkeSa {
+    return this.successor?.heir ?? this;
   }
 
   get encapsulates(): boolean {
@@ -389,7 +396,7 @@ export class IkeSa {
   }
 
   get #mayProbe(): boolean {
-    return this.established && this.vendor.deadPeerDetection;
+    return this.established && this.vendor.deadPeerDetection && !this.life.ceded;
   }
 
   #watch(now: Instant): void {

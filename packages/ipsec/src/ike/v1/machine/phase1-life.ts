@@ -14,7 +14,10 @@ const JITTER = 0.1;
 const GRACE = 60_000;
 /** After which a new phase 1 that did not come to be is tried again, while the old one lasts; and the least between two that bytes ask for. */
 const AGAIN = 60_000;
-/** After our next one stands the old one stays for so long: strongSwan hands its children over by and by, and ends those that it finds under a phase 1 that was deleted. */
+/**
+ * So long the old one stays after our next one does: strongSwan hands its children over in a job of its own (adopt_children_job.c), and ends those that it
+ * finds under a phase 1 that was deleted before.
+ */
 const HANDING_OVER = 5_000;
 
 export class Phase1Life {
@@ -23,6 +26,7 @@ export class Phase1Life {
   /** When we make the next one. Undefined: that is up to the peer. */
   softAt: Instant | undefined;
   hardAt: Instant;
+  /** See `cede`. */
   ceded = false;
   #begunAt: Instant;
   /** Under its keys: those of before it stood do not count. */
@@ -80,7 +84,7 @@ export class Phase1Life {
     this.ceded = true;
     this.softAt = undefined;
     this.#softBytes = Number.POSITIVE_INFINITY;
-    this.hardAt = Math.min(this.hardAt, later(now, HANDING_OVER)) as Instant;
+    this.hardAt = later(now, HANDING_OVER);
   }
 
   /** So many went under its keys. */

@@ -225,10 +225,10 @@ export class QuickModeResponder implements QuickMode {
   }
 
   #create(from: Omit<NewChild, 'replaces'>, now: Instant): void {
-    const { children } = this.#sa.context;
-    const replaced = children.alike(from.ikeSa, from.sa, now);
+    const { context, heir } = this.#sa;
+    const replaced = context.children.alike(heir.id, from.sa, now);
     const sa = replaced === undefined ? from.sa : { ...from.sa, ...narrowed(from.sa, replaced.sa) };
-    this.#child = children.create({ ...from, sa, replaces: replaced?.id }, now).id;
+    this.#child = context.children.create({ ...from, ikeSa: heir.id, sa, replaces: replaced?.id }, now).id;
   }
 
   #sendReply(): void {

@@ -52,7 +52,8 @@ export class Succession {
   /** Once, and while it has no child of its own: a peer that starts has none. */
   handleInitialContact(sa: IkeSa, now: Instant): void {
     const { children } = this.#context;
-    if (sa.startsAnew || children.of(sa.id).some(({ madeBy }) => madeBy === sa.id)) return;
+    if (sa.startsAnew || sa.successor !== undefined || children.of(sa.id).some(({ madeBy }) => madeBy === sa.id))
+      return;
     sa.startsAnew = true;
     // Since it was shown to hear it may have moved: then this message may only seem to come from where it is.
     if (!sa.settled || !(isProven(sa) || sa.hears)) return;
@@ -80,7 +81,9 @@ export class Succession {
   #adopt(sa: IkeSa, from: readonly IkeSaId[], now: Instant): void {
     if (from.length === 0) return;
     for (const id of from) {
-      this.#all.get(id)?.quickModes.abandon();
+      const old = this.#all.get(id);
+      old?.quickModes.abandon();
+      if (old !== undefined) old.successor = sa;
       this.#context.children.adopt(id, sa.id, now);
     }
     this.#takeOver(sa, from, now);

@@ -11,9 +11,9 @@ const INNER = 50_000;
 const at = (address: string, protocol: number, port: number) => ({ network: `${address}/32`, protocol, port });
 
 /** A client whose packets go from a port of its own to 1701, and its server. */
-function dialled(): { bed: IkeBed; a: Host; b: Host; theirs: number } {
+function dialled(lifetimes = {}): { bed: IkeBed; a: Host; b: Host; theirs: number } {
   const bed = new IkeBed();
-  const [a, b] = [bed.host({ ...key, address: client }), bed.host({ ...key, address: server })];
+  const [a, b] = [bed.host({ ...key, address: client, lifetimes }), bed.host({ ...key, address: server })];
   const child = { mode: 'transport', local: at(client, 17, INNER), remote: at(server, 17, 1701) } as const;
   bed.connect(a, b, { child });
   assert.ok(bed.until(() => a.of('child-ready').length > 0 && b.of('child-ready').length > 0, 5000));
@@ -60,6 +60,18 @@ for (const [who, local, remote] of [
     const fourth = make(lab, b, theirs, local, remote);
     assert.deepEqual([fourth.replaces, fourth.sa.local.port], [third.child, INNER], 'of what was just deleted');
   });
+
+test('a pair that the server makes under the phase 1 that we renewed belongs to the next one', () => {
+  const lab = dialled({ phase1Seconds: 100 });
+  const { bed, a, b, theirs } = lab;
+  assert.ok(bed.until(() => a.of('succeeded').length > 0 && b.of('succeeded').length > 0, 100_000));
+  const second = make(lab, b, theirs, at(server, 17, 1701), at(client, 17, INNER));
+  assert.equal(second.replaces, a.of('child-created')[0]?.child);
+  assert.equal(second.ikeSa, a.of('established')[1]?.ikeSa);
+  bed.run(6000);
+  assert.deepEqual([a.endpoint.sizes.ikeSas, b.endpoint.sizes.ikeSas], [1, 1]);
+  assert.equal(a.of('child-deleted').filter(({ child }) => child === second.child).length, 0);
+});
 
 test('other ports than those that we dialled for are another conversation', () => {
   const lab = dialled();
