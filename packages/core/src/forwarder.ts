@@ -234,8 +234,9 @@ export class Forwarder {
         return;
       }
       this.#take(batch, i, from);
-      if (this.#train.segmentLength > to.whole) this.#hintSmaller(batch, i, to, from);
       this.#give(batch, i, to, groups);
+      // Last: a link may answer what it is told at once, which reads other headers.
+      if (this.#train.segmentLength > to.whole) this.#hintSmaller(batch, i, to, from);
     }
   }
 
@@ -320,7 +321,7 @@ export class Forwarder {
 
   /**
    * TCP whose segments leave in fragments outside passes, and its sender is told what would leave whole: a flow that was up before the path
-   * took less, or whose SYN was not seen. Of UDP and others the sender is told nothing: a program that makes its datagrams so may know no smaller ones.
+   * took less, or whose SYN was not seen: a host behind the device, or the peer of the link `from`. Of UDP and others the sender is told nothing: a program that makes its datagrams so may know no smaller ones.
    */
   #hintSmaller(batch: PacketBatch, i: number, to: AttachedLink, from?: AttachedLink): void {
     const h = this.#headers;
@@ -328,7 +329,7 @@ export class Forwarder {
     const mtu = h.version === 4 ? to.whole : Math.max(to.whole, IPV6_LEAST_MTU);
     if (this.#train.segmentLength <= mtu) return;
     const source = from === undefined ? this.#complaintSource(to) : from.end(h.version)?.gateway;
-    if (source === undefined || !to.mayHint(this.#now)) return;
+    if (source === undefined || !(from ?? to).mayHint(this.#now)) return;
     const errors = from === undefined ? this.#toDevice : this.#toLink;
     errors.tooBig(batch.view, h, batch.offsets[i] as number, mtu, source);
     if (from !== undefined) this.#sendErrorsTo(from);

@@ -140,6 +140,21 @@ test('a client tells its own machine, in the gateway’s name', () => {
   assert.equal(link.received().length, 1);
 });
 
+test('a peer that answers at once what it is told changes nothing of the packet', () => {
+  const office = new Office({ filter, clientIsolation: false });
+  const [a, b] = [office.connect(), office.connect()];
+  b.unfragmented = 1308;
+  office.core.refresh(b);
+  a.onSend = () => a.bring(tcp(alice, server, 40, { flags: 'S', mss: 1460 }));
+  const packet = tcp(alice, bob, 1400);
+  a.bring(packet);
+  const [got] = b.received();
+  assert.equal(got?.length, 1400);
+  assert.ok(got && checksumsHold(got));
+  assert.equal(office.core.view(b)?.counters.bytesOut, 1400);
+  assert.equal(office.delivered().length, 1);
+});
+
 test('a peer is told, in the gateway’s name, of what it sends to another, and nothing of what it sends to the office', () => {
   const office = new Office({ filter, clientIsolation: false });
   const [a, b] = [office.connect(), office.connect()];
