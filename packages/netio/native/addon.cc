@@ -12,7 +12,7 @@ NAPI_MODULE_INIT() {
       {"setBuffer", SetBuffer},
       {"getBuffer", GetBuffer},
       {"getQueued", GetQueued},
-      {"canSegment", CanSegment},
+      {"prepareTrains", PrepareTrains},
       {"setCoalescing", SetCoalescing},
       {"setSteering", SetSteering},
       {"takeError", TakeError},

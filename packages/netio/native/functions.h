@@ -17,7 +17,7 @@ napi_value LocalOf(napi_env env, napi_callback_info info);         // localOf(fd
 napi_value SetBuffer(napi_env env, napi_callback_info info);       // setBuffer(fd, receive: 0 | 1, bytes): 0 or -errno
 napi_value GetBuffer(napi_env env, napi_callback_info info);       // getBuffer(fd, receive: 0 | 1): bytes or -errno
 napi_value GetQueued(napi_env env, napi_callback_info info);       // getQueued(fd): bytes that wait to be read, or -errno
-napi_value CanSegment(napi_env env, napi_callback_info info);      // canSegment(fd): 0 or -errno
+napi_value PrepareTrains(napi_env env, napi_callback_info info);   // prepareTrains(fd): 0 or -errno
 napi_value SetCoalescing(napi_env env, napi_callback_info info);   // setCoalescing(fd, on: 0 | 1): 0 or -errno
 napi_value SetSteering(napi_env env, napi_callback_info info);     // setSteering(fd, program: Uint32Array): 0 or -errno
 napi_value TakeError(napi_env env, napi_callback_info info);       // takeError(fd): the pending errno, which it clears

@@ -172,7 +172,7 @@ class Chunk {
 };
 
 /**
- * Has single datagrams cut that are longer than an IPv4 path takes, by a socket that sends all with DF (`openUdp`): meanwhile the kernel gives DF
+ * Has single datagrams cut that are longer than an IPv4 path takes, by a socket that sends all with DF (`prepareTrains`): meanwhile the kernel gives DF
  * to those that fit, and to no train, whose segments a router would cut without a word.
  */
 class CutLonger {

@@ -37,21 +37,9 @@ bool Set(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-/**
- * Where the kernel learns what an IPv4 path takes and cuts to it (IP_PMTUDISC_WANT), it gives DF to single datagrams alone: trains would be cut by
- * a router, which tells nobody. With IP_PMTUDISC_DO all have it, and what is too long is refused, for send.cc to send without.
- */
-bool LetTrainsLearn(int fd) {
-  int mode = 0;
-  socklen_t length = sizeof mode;
-  if (getsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, &length) != 0) return false;
-  return mode != IP_PMTUDISC_WANT || Set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
-}
-
 bool SetIpv4(int fd, const Wanted& wanted) {
   return Set(fd, IPPROTO_IP, IP_PKTINFO, 1) &&
-         (wanted.pathMtu < 0 || Set(fd, IPPROTO_IP, IP_MTU_DISCOVER, wanted.pathMtu)) &&
-         (wanted.raw || LetTrainsLearn(fd));
+         (wanted.pathMtu < 0 || Set(fd, IPPROTO_IP, IP_MTU_DISCOVER, wanted.pathMtu));
 }
 
 bool SetIpv6(int fd, const Wanted& wanted) {
@@ -82,6 +70,17 @@ void FillAddress(Wanted* wanted, const uint32_t* words, uint32_t scope, uint16_t
     memcpy(&wanted->address.v4.sin_addr, words, 4);
     wanted->addressLength = sizeof wanted->address.v4;
   }
+}
+
+/**
+ * Where the kernel learns what an IPv4 path takes and cuts to it (IP_PMTUDISC_WANT), it gives DF to single datagrams alone: trains would be cut by
+ * a router, which tells nobody. With IP_PMTUDISC_DO all have it, and what is too long is refused, for send.cc to send without.
+ */
+void LetTrainsLearn(int fd) {
+  int mode = 0;
+  socklen_t length = sizeof mode;
+  if (getsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, &length) != 0 || mode != IP_PMTUDISC_WANT) return;
+  Set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
 }
 
 int FamilyOf(int64_t version) { return version == 6 ? AF_INET6 : AF_INET; }
@@ -189,13 +188,15 @@ napi_value GetBuffer(napi_env env, napi_callback_info info) {
   return Number(env, bytes);
 }
 
-// canSegment(fd): 0 if the kernel knows UDP_SEGMENT, else -errno.
-napi_value CanSegment(napi_env env, napi_callback_info info) {
+// prepareTrains(fd): 0 if the kernel knows UDP_SEGMENT, else -errno.
+napi_value PrepareTrains(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = OwnDescriptor(args, 0);
   if (!args.ok()) return nullptr;
   // 0 is what the socket has anyway: each message says for itself what it wants.
-  return Number(env, Set(fd, IPPROTO_UDP, UDP_SEGMENT, 0) ? 0 : -errno);
+  if (!Set(fd, IPPROTO_UDP, UDP_SEGMENT, 0)) return Number(env, -errno);
+  LetTrainsLearn(fd);
+  return Number(env, 0);
 }
 
 // setCoalescing(fd, on: 0 | 1): whether the kernel may join datagrams of one size. 0 or -errno.

@@ -19,7 +19,7 @@ interface Native {
   setBuffer(fd: number, receive: number, bytes: number): number;
   getBuffer(fd: number, receive: number): number;
   getQueued(fd: number): number;
-  canSegment(fd: number): number;
+  prepareTrains(fd: number): number;
   setCoalescing(fd: number, on: number): number;
   setSteering(fd: number, program: Uint32Array): number;
   takeError(fd: number): number;

@@ -64,8 +64,10 @@ test('IPv4: routers may cut nothing that fits, of trains neither, and what is to
     assert.deepEqual(counted(), { 'may be cut': 21, whole: 5 });
     assert.deepEqual([socket.stats.sendErrors, socket.stats.trainFallbacks], [0, 2]);
     socket.send(new Uint8Array(1_390), path);
-    socket.send(new Uint8Array(1_000), path);
-    await receiver.wait(4, lengths.length + 2);
+    batch.count = batch.used = 0;
+    for (let i = 0; i < 20; i++) append(batch, new Uint8Array(1_000), path);
+    assert.equal(socket.sendBatch(batch), 20);
+    await receiver.wait(4, lengths.length + 21);
     assert.deepEqual(counted(), { 'may be cut': 22, whole: 6 });
   });
 });

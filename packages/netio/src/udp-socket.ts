@@ -20,7 +20,7 @@ export class UdpSocket extends PacketSocket {
     readonly coalescing: boolean;
   }) {
     const { fd, segmentation, coalescing } = options;
-    const noSegmentation = segmentation ? native.canSegment(fd) : undefined;
+    const noSegmentation = segmentation ? native.prepareTrains(fd) : undefined;
     const noCoalescing = coalescing ? native.setCoalescing(fd, 1) : undefined;
     super({
       ...options,
