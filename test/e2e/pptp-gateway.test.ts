@@ -14,6 +14,7 @@ import {
   TestCa,
 } from '@culvert/testkit';
 import { callers, labPrograms, ours, PptpLab, password } from './pptp/lab.ts';
+import { CALL } from './pptp/steps.ts';
 import { expectedHash } from './traffic.ts';
 
 const programs = [...labPrograms, 'setpriv', 'openssl'];
@@ -72,13 +73,13 @@ test('culvertd serves PPTP to who turned it on knowingly, and warns', async (t) 
   assert.match(await ask('status'), /transports\.pptp is on/);
 
   await assert.rejects(
-    lab.client.exec(`call 0 ${caller} 'guess' require-mppe-128`),
+    lab.client.exec(`call 0 ${caller} 'guess' require-mppe-128`, CALL),
     /authentication failed|Access denied/,
   );
   await run.waitFor('wrong password for alice');
   assert.match(await ask('status'), /\tpptp\t192\.0\.2\.\d+:\d+\twrong password for alice$/m);
   // An identifier of its own, which it does not give up: the address lies in a network that is the peer's as a whole.
-  await lab.client.exec(`call 0 ${caller} '${password}' require-mppe-128 ipv6 ::dead:beef:1234:5678`);
+  await lab.client.exec(`call 0 ${caller} '${password}' require-mppe-128 ipv6 ::dead:beef:1234:5678`, CALL);
   // It may be up a moment after its peer is.
   const session = await eventually('a session', async () => JSON.parse(await ask('session', 'list', '--json'))[0]);
   assert.deepEqual([session.user, session.transport, session.proofs], ['alice', 'pptp', ['password']]);
@@ -93,7 +94,7 @@ test('culvertd serves PPTP to who turned it on knowingly, and warns', async (t) 
   await ask('user', 'disable', 'alice');
   await eventually('the end of the session', async () => (await ask('session', 'list', '--json')) === '[]\n');
   await assert.rejects(
-    lab.client.exec(`call 0 ${caller} '${password}' require-mppe-128`),
+    lab.client.exec(`call 0 ${caller} '${password}' require-mppe-128`, CALL),
     /authentication failed|Access denied/,
   );
   await run.waitFor('alice is disabled');

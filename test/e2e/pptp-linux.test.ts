@@ -4,13 +4,10 @@ import { after, afterEach, before, test } from 'node:test';
 import { labIsPossible, missingForLab } from '@culvert/testkit';
 import { pings, saidOf, transfer, type Up, upsOf } from './ppp/steps.ts';
 import { callers, labPrograms, PptpLab, password } from './pptp/lab.ts';
-import { BYTES, FEW_BYTES, inLoss, pingsOfEachSize, SOME_BYTES, someAnswered } from './pptp/steps.ts';
+import { BYTES, CALL, FEW_BYTES, inLoss, pingsOfEachSize, SOME_BYTES, someAnswered } from './pptp/steps.ts';
 
 const gateway = { ipv4: '10.99.0.1', ipv6: 'fd99::1' };
 const [caller = ''] = callers;
-
-/** For a call that does not come up, on a busy machine: longer than the guest waits, so that it tells what was said. */
-const CALL = 240_000;
 
 let lab: PptpLab;
 before(async () => {

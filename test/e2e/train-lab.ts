@@ -122,28 +122,46 @@ export interface GatewayReport {
  * change comes in the middle of a longer one.
  *
  * @param moved bytes that went through some device, both ways
- * @param change is told up to which count of those the transfer surely goes on
  * @param check what became of each transfer
  */
 export async function inTheMiddle(
   lab: TrainLab,
   what: 'get' | 'put',
   moved: () => Promise<number>,
-  change: (end: number) => Promise<void>,
+  change: () => Promise<void>,
   check: (transfer: Transfer) => Promise<void>,
-  family: Family = 4,
 ): Promise<void> {
   for (const bytes of [80_000_000, 320_000_000, 1_280_000_000]) {
-    const before = await moved();
-    const transferring = lab.transfer(what, family, bytes);
-    await eventually('the transfer is under way', async () => (await moved()) > before + bytes / 10, UP_MILLIS);
-    const end = before + bytes;
-    await change(end);
-    const isInTheMiddle = (await moved()) < end;
-    await check(await transferring);
+    let isInTheMiddle = false;
+    const transfer = await withinTransfer(lab, { what, family: 4, bytes }, moved, async (end) => {
+      await change();
+      isInTheMiddle = (await moved()) < end;
+    });
+    await check(transfer);
     if (isInTheMiddle) return;
   }
   assert.fail('each transfer was over before the change');
+}
+
+/**
+ * Does something once a tenth of a transfer is through.
+ *
+ * @param moved bytes that went through some device, both ways
+ * @param act is told up to which count of those the transfer surely goes on
+ */
+export async function withinTransfer(
+  lab: TrainLab,
+  { what, family, bytes }: { readonly what: 'get' | 'put'; readonly family: Family; readonly bytes: number },
+  moved: () => Promise<number>,
+  act: (end: number) => Promise<void>,
+): Promise<Transfer> {
+  const before = await moved();
+  const acts = async () => {
+    await eventually('the transfer is under way', async () => (await moved()) > before + bytes / 10, UP_MILLIS);
+    await act(before + bytes);
+  };
+  const [transfer] = await Promise.all([lab.transfer(what, family, bytes), acts()]);
+  return transfer;
 }
 
 /** Starts the other end of `transfer` and `echo` on a host. */

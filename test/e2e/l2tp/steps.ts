@@ -22,5 +22,7 @@ export async function call(guest: Guest, secret = password, options = ''): Promi
 /** Until no phase 1 is left: swanctl says no, too, where one of several ended by itself meanwhile. */
 export async function hangUp(guest: Guest): Promise<void> {
   const none = '[ -z "$(swanctl --list-sas --ike ours)" ]';
-  await guest.exec(`hang_up && until swanctl --terminate --ike ours || ${none}; do :; done`);
+  await guest.exec(
+    `hang_up && until swanctl --terminate --ike ours || { charon_is_up && ${none}; }; do sleep 0.1; done`,
+  );
 }

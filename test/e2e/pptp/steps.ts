@@ -6,6 +6,8 @@ import { pings } from '../ppp/steps.ts';
 /** A guest handles two to three megabytes a second. */
 export const BYTES = 100_000_000;
 const MOST_TRIES = 3;
+/** For a call that does not come up, on a busy machine: longer than the guest waits, so that it tells what was said. */
+export const CALL = 240_000;
 /** Of many pings. */
 const PINGS = 120_000;
 /** What goes through where one packet in ten is lost: enough for some losses each way. */

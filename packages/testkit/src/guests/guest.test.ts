@@ -34,7 +34,7 @@ test('a guest boots, reaches its neighbour, runs commands, talks over its serial
 test('a command that comes while the role still works is run after it, though nothing else wakes the guest', async (t) => {
   if (!labIsPossible(t, guestPrograms)) return;
   await using lab = new Lab();
-  const role = 'ready; wait_for 10 false; over=yes';
+  const role = 'ready; wait_for 300 test -e /run/guest/command.0; wait_for 5 false; over=yes';
   const guest = await Guest.boot(lab, await lab.createHost('guest'), { label: 'peer', modules: [], role });
   await guest.ready();
   assert.equal(await guest.exec('echo $over', 30_000), 'yes\n');
