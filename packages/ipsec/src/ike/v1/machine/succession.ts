@@ -80,6 +80,8 @@ export class Succession {
 
   #adopt(sa: IkeSa, from: readonly IkeSaId[], now: Instant): void {
     if (from.length === 0) return;
+    // What it had may have been another's for a while.
+    sa.successor = undefined;
     for (const id of from) {
       const old = this.#all.get(id);
       old?.quickModes.abandon();
