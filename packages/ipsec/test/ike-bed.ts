@@ -238,3 +238,20 @@ export class IkeBed {
     return [nat, outer];
   }
 }
+
+/** Both ends have one pair, with the same keys crossed. */
+export function assertJoined(a: Host, b: Host): void {
+  const ours = a.of('child-created').at(-1)?.sa;
+  const theirs = b.of('child-created').at(-1)?.sa;
+  assert.ok(ours && theirs);
+  assert.deepEqual(ours.inbound, theirs.outbound);
+  assert.deepEqual(ours.outbound, theirs.inbound);
+  assert.deepEqual(ours.algorithms, theirs.algorithms);
+  assert.notDeepEqual(ours.inbound.encryptionKey, ours.outbound.encryptionKey);
+  assert.ok(a.of('child-ready').length > 0 && b.of('child-ready').length > 0);
+}
+
+/** Whether both ends have a pair that is in use. */
+export function joined(a: Host, b: Host): () => boolean {
+  return () => a.of('child-ready').length > 0 && b.of('child-ready').length > 0;
+}
