@@ -107,7 +107,7 @@ for (const { name, outer, inner } of [
   });
 }
 
-/** Whether ends that knew of nothing learnt before a connection was over, while which the path came to take less: then it and new ones are looked at. */
+/** A path comes to take less in the middle of a connection. Whether its ends, which knew of nothing, learnt before it was over: then it and new ones are looked at. */
 async function cutUntilLearnt(how: {
   readonly what: 'get' | 'put';
   readonly outer: 4 | 6;

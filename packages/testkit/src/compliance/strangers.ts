@@ -66,17 +66,24 @@ export function strangerTests<L, D>(onStage: OnStage<L, D>, manyLinks: number): 
   ];
 }
 
-/** Sends a packet by each link of one end until it has come, or another one. */
+/** Sends a packet by each link of one end until it, or another such one, has come out of the link's other end, and out of no other. */
 async function eachHeard(what: string, from: readonly Accepted[], to: readonly Accepted[]): Promise<void> {
+  const ends = new Map(to.map((each) => [addressOf(each), each]));
+  const links = from.map((each, n) => ({
+    link: each.link,
+    end: ends.get(addressOf(each)),
+    packet: ipv4Packet(100, n),
+  }));
   let nextAt = 0;
   await eventually(what, () => {
-    const heard = new Set(to.filter(({ packets }) => packets.length > 0).map(addressOf));
-    const silent = from.filter((each) => !heard.has(addressOf(each)));
-    if (performance.now() < nextAt) return silent.length === 0;
-    nextAt = performance.now() + SEND_AGAIN;
-    for (const { link } of silent) link.send(batchOf([ipv4Packet(100, 1)]));
+    const silent = links.filter(({ end }) => end === undefined || end.packets.length === 0);
+    if (performance.now() >= nextAt) {
+      nextAt = performance.now() + SEND_AGAIN;
+      for (const { link, packet } of silent) link.send(batchOf([packet]));
+    }
     return silent.length === 0;
   });
+  for (const { end, packet } of links) for (const came of end?.packets ?? []) assert.deepEqual(came, packet);
 }
 
 function addressOf({ link }: Accepted): string | undefined {
